@@ -1,0 +1,40 @@
+# Everything a change must pass, and the tools that write files.
+
+default: format check
+
+# What CI does.
+check: lint types imports docs-check test
+
+format:
+    ruff check --fix .
+    ruff format .
+
+lint:
+    ruff check .
+    ruff format --check .
+
+types:
+    mypy
+    pyright
+
+# Which way imports may go; the contracts are in pyproject.toml.
+imports:
+    lint-imports
+
+test:
+    pytest
+
+# Memory of every stage and source measured in fresh processes; minutes.
+slow:
+    pytest -m slow
+
+# Ratios printed, nothing asserted: cost of a check, throughput beside hand-written tf.data.
+bench:
+    python -m tests.benchmarks
+
+# Write docs/reference from the code.
+docs:
+    python tools/make_reference.py
+
+docs-check:
+    python tools/make_reference.py --check

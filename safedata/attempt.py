@@ -1,0 +1,46 @@
+"""Under `on_error: skip`: runs a map so that an element that fails is recorded and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from safedata.lowering import INDEX, OK, Lowering, Values
+from safedata.stages.base import mapped
+
+
+def attempt(data: Any, apply: Callable[[Values], Values], low: Lowering) -> Any:
+    """Return `data.map(apply)` without the elements that `apply` fails on.
+
+    A graph cannot catch an error, yet a dataset can leave out the element that raised one. So each element
+    becomes a dataset of one, mapped with errors left out, with a stand-in behind it; whichever comes
+    first is taken. A stand-in is recorded by its index and then dropped.
+    """
+    tf = low.tf
+
+    def tried(values: Values) -> Values:
+        one = tf.data.Dataset.from_tensors(values).map(lambda values: {**apply(values), OK: True})
+        stand_in = tf.data.Dataset.from_tensors(0).map(lambda _: _stand_in(tf, one.element_spec))
+        return dict(one.ignore_errors().concatenate(stand_in).take(1).get_single_element())
+
+    def kept(values: Values) -> Any:
+        if low.skipped is None:
+            return values[OK]
+        record = low.skipped
+        index = values[INDEX]
+        return tf.cond(values[OK], lambda: True, lambda: record(index))
+
+    def indexed(values: Values) -> Values:
+        return {**tried(values), INDEX: values[INDEX]}
+
+    passed = mapped(data, indexed, low).filter(kept)
+    hidden = {OK} if INDEX in low.after.element else {OK, INDEX}
+    return passed.map(lambda values: {name: value for name, value in values.items() if name not in hidden})
+
+
+def _stand_in(tf: Any, spec: dict[str, Any]) -> Values:
+    def empty(part: Any) -> Any:
+        return tf.zeros([size or 0 for size in part.shape], part.dtype)
+
+    made = {name: tf.ensure_shape(empty(part), part.shape) for name, part in spec.items()}
+    return {**made, OK: tf.constant(False)}

@@ -1,0 +1,80 @@
+"""`safedata build`: check, compile, one pass over the data, manifest and report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safedata.cli.console import Console
+from safedata.cli.options import Commands, add_command, add_output, add_request
+from safedata.cli.status import FINE
+
+if TYPE_CHECKING:
+    import argparse
+
+    from safedata.budget import Verdict
+    from safedata.run import Report
+
+
+def register(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "build",
+        run,
+        "check a spec, run one pass over its data, write the manifest",
+        "Check a spec, compile it, run one pass over its data, write the manifest, and report the time and the "
+        "memory: what was estimated beside what was measured.",
+    )
+    parser.add_argument("spec", metavar="SPEC", help="the spec's file")
+    parser.add_argument(
+        "--manifest",
+        metavar="PATH",
+        help="where the manifest goes (default: beside the spec, x.manifest.json)",
+    )
+    parser.add_argument(
+        "--check-only", action="store_true", help="stop after the check, as `safedata check` does"
+    )
+    add_request(parser)
+    add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build one spec; return the exit status."""
+    from safedata.cli.checked import verdict_of, when_it_fits
+
+    if args.check_only:
+        from safedata.cli.check import run as check
+
+        args.specs = [args.spec]
+        return check(args)
+    console = Console.of(args)
+    verdict = verdict_of(args.spec, args)
+    if args.format == "text":
+        from safedata.report.verdict import headline
+
+        console.data(headline(verdict, color=console.color))
+    elif not verdict.fits:
+        _print_object(verdict, None, console)
+    return when_it_fits(verdict, console, lambda: _build(verdict, args, console))
+
+
+def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
+    from safedata.cli.progress import Bar
+    from safedata.run import build_verdict
+
+    with Bar(console) as bar:
+        report = build_verdict(verdict, args.manifest, bar.update if console.live else None)
+    if args.format == "text":
+        from safedata.report.build import render
+
+        console.data(render(report))
+    else:
+        _print_object(verdict, report, console)
+    return FINE
+
+
+def _print_object(verdict: Verdict, report: Report | None, console: Console) -> None:
+    from safedata.report.build import report_object
+    from safedata.report.json import dump, verdict_object
+
+    console.data(dump({**verdict_object(verdict), "report": report_object(report) if report else None}))

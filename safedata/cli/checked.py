@@ -1,0 +1,51 @@
+"""What the commands share that work on a spec only once it is sound and fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safedata.cli.guard import report_error
+from safedata.cli.options import request_of
+from safedata.cli.status import status_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from safedata.budget import Verdict
+    from safedata.cli.console import Console
+
+
+def verdict_of(spec: str, args: argparse.Namespace) -> Verdict:
+    """Return the verdict on the spec at a path, as the flags ask for it."""
+    from pathlib import Path
+
+    from safedata.api import check_request
+
+    # Not a `str`: with a line break in it that would be a spec's own text, and a command line names files only.
+    return check_request(Path(spec), request_of(args))
+
+
+def show_problems(verdict: Verdict, console: Console) -> None:
+    """Write a verdict's problems on stderr; with `--quiet` only when one of them is an error."""
+    if not verdict.problems or (console.quiet and verdict.fits):
+        return
+    from safedata.report.text import render_all
+
+    console.error(render_all(verdict.problems, verdict.texts, color=console.error_color))
+
+
+def when_it_fits(verdict: Verdict, console: Console, work: Callable[[], int]) -> int:
+    """Return what `work` returns for a spec that is sound and fits, else the exit status of its problems.
+
+    What `work` raises on purpose is shown with the lines of the spec that it is about.
+    """
+    from safedata.problem import SafedataError
+
+    show_problems(verdict, console)
+    if not verdict.fits:
+        return status_of(verdict.problems)
+    try:
+        return work()
+    except SafedataError as error:
+        return report_error(error, verdict.texts, console)

@@ -1,0 +1,70 @@
+"""`safedata explain`: the graph that will run, or the page on a code."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from safedata.cli.console import Console
+from safedata.cli.options import Commands, add_command, add_output, add_request
+from safedata.cli.status import FINE, USAGE
+
+if TYPE_CHECKING:
+    import argparse
+
+_CODE: Final = re.compile(r"[A-Za-z]{2}[0-9]+", re.ASCII)
+
+
+def register(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "explain",
+        run,
+        "show the graph that will run, or what an error code means",
+        "Show the graph that will run: each step with its numbers, type, cardinality and bytes, and the rewrites "
+        "with their reasons. For a code such as SD301, print the page on it.",
+    )
+    parser.add_argument("subject", metavar="SPEC|CODE", help="a spec's file, or the code of an error")
+    add_request(parser)
+    add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the graph or the page; return the exit status."""
+    console = Console.of(args)
+    if _CODE.fullmatch(args.subject):
+        return _page(args.subject.upper(), console, as_text=args.format == "text")
+    from safedata.cli.checked import show_problems, verdict_of
+    from safedata.cli.status import status_of
+
+    verdict = verdict_of(args.subject, args)
+    if args.format == "text":
+        from safedata.report.explain import render
+
+        console.data(render(verdict, color=console.color))
+        show_problems(verdict, console)
+    else:
+        from safedata.report.json import dump, plan_object
+
+        console.data(dump(plan_object(verdict)))
+    return status_of(verdict.problems)
+
+
+def _page(code: str, console: Console, *, as_text: bool) -> int:
+    from safedata.problem import CODES, did_you_mean
+    from safedata.report.pages import explain
+
+    page = explain(code)
+    if page is None:
+        console.error(f"safedata: there is no code {code}; {did_you_mean(code, CODES, what='codes')}")
+        return USAGE
+    if as_text:
+        console.data(page.rstrip("\n"))
+    else:
+        import json
+
+        console.data(
+            json.dumps({"code": code, "title": CODES[code], "page": page}, indent=2, ensure_ascii=False)
+        )
+    return FINE

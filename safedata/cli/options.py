@@ -1,0 +1,131 @@
+"""Flags that several commands share, and what they say as a `safedata.api.Request`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from safedata.api import Request
+
+
+class Commands(Protocol):
+    """What a command registers itself with."""
+
+    def add_parser(self, name: str, **kwargs: Any) -> argparse.ArgumentParser:
+        """Return the parser of a new command."""
+        ...
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
+) -> argparse.ArgumentParser:
+    """Return the parser of a command that `run` carries out.
+
+    Args:
+        commands: what to register it with.
+        name: the command.
+        run: does the work and returns the exit status.
+        summary: one line for the list of commands.
+        description: what its own help says first.
+    """
+    parser = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def size(text: str) -> int:
+    """Return the bytes of a flag such as `24GiB`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a size; the message says what one looks like.
+    """
+    from safedata.memory import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def sizes(text: str) -> list[int]:
+    """Return the bytes of each GPU in `24GiB,24GiB`.
+
+    Raises:
+        argparse.ArgumentTypeError: one of them is not a size.
+    """
+    return [size(part) for part in text.split(",")]
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """Return the parameter and the text of its value in `batch=128`.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no `=`.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"`{text}` sets nothing; write a parameter and its value: batch=128")
+    return name.strip(), value
+
+
+def count(text: str) -> int:
+    """Return a whole number of 1 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    digits = text.replace("_", "")
+    if not (digits.isascii() and digits.isdecimal() and 0 < int(digits) < 10**9):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number of 1 or more")
+    return int(digits)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a command speaks."""
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how stdout is written (default: text)"
+    )
+    group.add_argument("--quiet", action="store_true", help="only what was asked for, and errors")
+    group.add_argument("--no-color", action="store_true", help="no colour on a terminal (as NO_COLOR does)")
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that set parameters and describe the machine to check against."""
+    group = parser.add_argument_group("the spec and the machine")
+    group.add_argument(
+        "--set", metavar="NAME=VALUE", type=assignment, action="append", default=[],
+        help="a value for one of the spec's parameters; may be given several times",
+    )  # fmt: skip
+    group.add_argument(
+        "--target", metavar="NAME", help="check against a machine that the spec's `targets` names"
+    )
+    group.add_argument(
+        "--gpu", metavar="SIZE", type=sizes, action="append", default=[],
+        help="memory of a GPU, such as 24GiB; several with commas, or by giving the flag again",
+    )  # fmt: skip
+    group.add_argument("--host", metavar="SIZE", type=size, help="free host memory, such as 64GiB")
+    group.add_argument("--disk", metavar="SIZE", type=size, help="free disk, such as 1TiB")
+    group.add_argument(
+        "--allow-env", metavar="NAME", action="append", default=[],
+        help="let the spec read this environment variable; may be given several times",
+    )  # fmt: skip
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """Return what the flags of `add_request` say."""
+    from safedata.api import Request
+
+    overrides: list[tuple[str, str]] = args.set
+    gpus: list[list[int]] = args.gpu
+    return Request(
+        dict(overrides),
+        target=args.target,
+        host=args.host,
+        gpu=[one for several in gpus for one in several] or None,
+        disk=args.disk,
+        allow_env=tuple(args.allow_env),
+    )

@@ -1,0 +1,55 @@
+"""The parser of the command line: every command declares itself, and only the one that was named does work."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Final
+
+import safedata
+from safedata.cli import build, check, explain, head, schema
+from safedata.cli.status import FINE, USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = (check, build, explain, head, schema)
+"""The modules of the commands, in the order of the help."""
+
+_EPILOG: Final = """\
+exit status:
+  0    fine
+  1    the spec has problems or does not fit
+  2    the command line is wrong
+  3    a bug in safedata
+  4    the data is bad or unreadable
+  130  interrupted
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        "safedata",
+        description="Check input pipelines written as YAML specs, and build them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"safedata {safedata.__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for command in COMMANDS:
+        command.register(commands)
+    return parser
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Run the command that `argv` names and return its exit status."""
+    parser = make_parser()
+    try:
+        args = parser.parse_args(argv)
+        if args.command is None:
+            parser.error("a command is missing; `safedata --help` lists them")
+    except SystemExit as stop:
+        return FINE if stop.code in (None, 0) else USAGE
+    status: int = args.run(args)
+    return status

@@ -1,0 +1,74 @@
+"""A line on the terminal that says how far a pass has come."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from safedata.cli.console import Console, emit
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from safedata.run import Progress
+
+_CELLS: Final = 24
+"""Columns of the bar itself."""
+
+
+class Bar:
+    """A progress bar on stderr; what it draws is gone when the `with` block ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._drawn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._drawn:
+            self._draw("")
+
+    def update(self, progress: Progress) -> None:
+        """Show how far the pass has come; nothing where stderr is no terminal."""
+        if self._console.live:
+            self._draw(line(progress)[: _columns() - 1])
+
+    def _draw(self, text: str) -> None:
+        self._drawn = True
+        try:
+            emit(sys.stderr, f"\r\x1b[K{text}")
+        except OSError:  # a terminal that has gone away is no reason to stop
+            return
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def line(progress: Progress) -> str:
+    """Return one line: bar, batches, elements, rate and the time that is left, as far as they are known."""
+    rate = progress.elements / progress.seconds if progress.seconds else 0.0
+    facts = [f"{progress.elements:,} elements", f"{rate:,.0f} elements/s"]
+    if not progress.of:
+        return "  ".join([f"{progress.batches:,} done", *facts])
+    done = min(1.0, progress.batches / progress.of)
+    filled = round(done * _CELLS)
+    bar = f"[{'#' * filled}{'.' * (_CELLS - filled)}] {done:4.0%}"
+    left = progress.seconds * (1 / done - 1) if done else None
+    return "  ".join([bar, *facts, *([f"{duration(left)} left"] if left is not None else [])])
+
+
+def duration(seconds: float) -> str:
+    """Return `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,35 @@
+"""Exit statuses, and which one a list of problems amounts to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from safedata.problem import Problem
+
+FINE: Final = 0
+PROBLEMS: Final = 1
+"""The spec has problems, or does not fit."""
+USAGE: Final = 2
+"""The command line is wrong."""
+BUG: Final = 3
+"""A bug in safedata."""
+DATA: Final = 4
+"""The data is bad or unreadable."""
+INTERRUPTED: Final = 130
+
+_OF_DATA: Final = ("SD4", "SD5")
+
+
+def status_of(problems: Iterable[Problem]) -> int:
+    """Return the exit status for these problems; warnings do not count.
+
+    Only when every error is one of files, data or the machine is the data to blame: a spec that has problems of
+    its own must be mended first.
+    """
+    codes = [problem.code for problem in problems if problem.severity == "error"]
+    if not codes:
+        return FINE
+    return DATA if all(code.startswith(_OF_DATA) for code in codes) else PROBLEMS

@@ -1,0 +1,150 @@
+"""The expression language: a closed, typed subset of Python's expressions that is never evaluated by Python.
+
+An expression is parsed into a tree of its own, typed against the components of an element, and
+lowered to TensorFlow operations. `docs/reference/expressions.md` is its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safedata.expr.functions import FUNCTIONS
+from safedata.expr.infer import Types, check_bounded
+from safedata.expr.lower import Lowering
+from safedata.expr.parse import parse_tree
+from safedata.expr.tree import Call, Cut, Index, Name, Node, children, walk
+from safedata.memory import add
+from safedata.problem import Fault
+from safedata.types import BROKEN, Tensor
+
+__all__ = ["FUNCTIONS", "Expression", "parse"]
+
+
+def parse(text: str) -> Expression:
+    """Return the expression that a text stands for, its leading `=` taken off.
+
+    Raises:
+        Fault: SD120, it cannot be read; SD106, an unknown function; SD107, arguments that a function
+            does not take. `within` are the first character in question and the one after the last.
+    """
+    root = parse_tree(text)
+    names = frozenset(node.name for node in walk(root) if isinstance(node, Name))
+    return Expression(text, root, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An expression that was read; types are those of one element, without batch dimensions."""
+
+    text: str
+    root: Node
+    names: frozenset[str]
+    """The components that it reads."""
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws: no function does so far."""
+        return False
+
+    @property
+    def batchable(self) -> bool:
+        """Whether the elements of a batch give results of one shape, so that it can follow `batch`.
+
+        A slice whose bounds are read from a component is what prevents it.
+        """
+        return not _shape_varies(self.root)
+
+    def infer(self, element: Mapping[str, Tensor]) -> Tensor:
+        """Return the type of the result: dtype, shape with bounds, and value range where it can be told.
+
+        It is `BROKEN` when a component that it reads is.
+
+        Raises:
+            Fault: SD201, an unknown component; SD203, shapes that do not fit; SD204, a result without bound;
+                SD205, integers that provably overflow; SD208, types that do not fit.
+        """
+        if self._broken(element):
+            return BROKEN
+        result = Types(element).of(self.root)
+        check_bounded(self.root, result)
+        return result
+
+    def workspace(self, element: Mapping[str, Tensor]) -> int | None:
+        """Return a bound on the bytes of intermediates beside components and result, None without one.
+
+        Raises:
+            Fault: as `infer` does, but for SD204.
+        """
+        if self._broken(element):
+            return None
+        types = Types(element)
+        inside = types.workspace(self.root)
+        # Elements are then computed one by one, and their results stacked at the end.
+        return add(inside, types.of(self.root).bytes) if self._one_by_one else inside
+
+    def lower(self, tf: Any, values: Mapping[str, Any], batch_dims: int = 0) -> Any:
+        """Return the result as a tensor.
+
+        Args:
+            tf: the module `tensorflow`.
+            values: the components as dense tensors of known rank, each with `batch_dims` leading dimensions.
+            batch_dims: how many leading dimensions of every value, and of the result, belong to a batch.
+
+        Raises:
+            Fault: SD208, a batch where `batchable` is false.
+        """
+        if batch_dims and not self.batchable:
+            message = f"the results of `{self.text.strip()}` differ in shape within a batch"
+            way_out = "put this step before `batch`"
+            raise Fault("SD208", message, within=self.root.span, help=way_out)
+        if batch_dims and self._one_by_one:
+            return self._map(tf, values, batch_dims)
+        return Lowering(tf, values, batch_dims).result(self.root)
+
+    @property
+    def _one_by_one(self) -> bool:
+        """Whether a batch has to be taken apart: some intermediate has another shape for each element."""
+        return any(_shape_varies(node) for node in walk(self.root))
+
+    def _map(self, tf: Any, values: Mapping[str, Any], batch_dims: int) -> Any:
+        read = {name: values[name] for name in self.names if name in values}
+        types = Lowering(tf, values, batch_dims).types
+        result = types.of(self.root)
+        leading = next(iter(read.values())).shape.as_list()
+        signature = tf.TensorSpec([*leading[1:batch_dims], *result.static_shape], result.dtype)
+
+        def one(part: Mapping[str, Any]) -> Any:
+            return self.lower(tf, part, batch_dims - 1)
+
+        found = tf.map_fn(one, read, fn_output_signature=signature)
+        found.set_shape([leading[0], *signature.shape])
+        return found
+
+    def _broken(self, element: Mapping[str, Tensor]) -> bool:
+        known = [element[name] for name in self.names if name in element]
+        return len(known) == len(self.names) and any(tensor.broken for tensor in known)
+
+
+def _shape_varies(node: Node) -> bool:
+    """Return whether a result's shape depends on values, and so on the element."""
+    if isinstance(node, Call):
+        if FUNCTIONS[node.function].settles(dict(node.static)):
+            return False
+        return any(_shape_varies(arg) for arg in node.args)
+    if not isinstance(node, Index):
+        return False
+    bounds = (
+        bound for part in node.parts if isinstance(part, Cut) for bound in (part.start, part.stop) if bound
+    )
+    return _shape_varies(node.base) or any(_value_varies(bound) for bound in bounds)
+
+
+def _value_varies(node: Node) -> bool:
+    """Return whether a value depends on the element: sizes alone do not, they are one for a batch."""
+    if isinstance(node, Name):
+        return True
+    if isinstance(node, Call) and node.function in ("len", "size", "shape", "rank"):
+        return any(_shape_varies(arg) for arg in node.args)
+    return any(_value_varies(child) for child in children(node))

@@ -1,0 +1,254 @@
+"""Operators and mathematical functions, one value for each value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from safedata.expr import promote, ranges
+from safedata.expr.functions.base import (
+    ONE,
+    TWO,
+    Arguments,
+    Dtypes,
+    Function,
+    LowerRule,
+    Parameter,
+    X,
+    all_of,
+    broadcast,
+    elementwise,
+    from_intervals,
+    joined,
+    named,
+    no_dtype,
+)
+from safedata.expr.ranges import Interval
+from safedata.expr.tree import Const
+from safedata.types import FLOATS, INTEGERS, Dim, ValueRange
+
+NUMBERS: Final = "numbers"
+_DIVISORS: Final = ("/", "//", "%")
+
+
+def binary(name: str, rule: Callable[..., Interval], compute: LowerRule, doc: str, example: str) -> Function:
+    """Return an arithmetic operator, computed in the widened dtype of both sides."""
+    dtype = joined(promote.floating, NUMBERS) if name == "/" else joined(promote.arithmetic, NUMBERS)
+    if name in _DIVISORS:
+        dtype = _not_by_zero(dtype)
+    return Function(name, TWO, dtype, broadcast, compute, doc, example, from_intervals(rule))
+
+
+def _not_by_zero(rule: Callable[[Arguments], Dtypes]) -> Callable[[Arguments], Dtypes]:
+    def checked(arguments: Arguments) -> Dtypes:
+        divisor = arguments.nodes[1]
+        if isinstance(divisor, Const) and divisor.value == 0:
+            raise arguments.fault("SD208", "a division by zero", 1, "divide by something else")
+        return rule(arguments)
+
+    return checked
+
+
+def _plus(arguments: Arguments) -> Dtypes:
+    if all(tensor.dtype == "string" for tensor in arguments.types):
+        return ("string", "string"), "string"
+    return joined(promote.arithmetic, "two numbers or two strings")(arguments)
+
+
+def _plus_length(arguments: Arguments) -> Dim:
+    return arguments.types[0].length + arguments.types[1].length
+
+
+def _power(arguments: Arguments) -> Dtypes:
+    base, exponent = arguments.types
+    dtype = promote.arithmetic(arguments.operands)
+    if dtype is None:
+        raise no_dtype(arguments, NUMBERS)
+    if base.dtype in INTEGERS and exponent.range and exponent.range.low < 0:
+        raise arguments.fault(
+            "SD208",
+            "an integer to a negative power is no integer",
+            1,
+            "make the base a float: `float32(x) ** -1`",
+        )
+    return (dtype, dtype), dtype
+
+
+def unary(
+    name: str,
+    rule: Callable[[ValueRange], Interval],
+    compute: LowerRule,
+    doc: str,
+    example: str,
+    dtype: Callable[[list[promote.Operand]], str | None] = promote.floating,
+) -> Function:
+    """Return a function of one value."""
+    spread = from_intervals(rule)
+    return Function(name, ONE, joined(dtype, NUMBERS), broadcast, compute, doc, example, spread)
+
+
+def _floor(one: ValueRange) -> Interval:
+    return ValueRange(math.floor(one.low), math.floor(one.high))
+
+
+def _ceil(one: ValueRange) -> Interval:
+    return ValueRange(math.ceil(one.low), math.ceil(one.high))
+
+
+def _round(one: ValueRange) -> Interval:
+    return ValueRange(round(one.low), round(one.high))
+
+
+def _clip(one: ValueRange, low: ValueRange, high: ValueRange) -> Interval:
+    return ranges.smaller(ranges.larger(one, low) or one, high)
+
+
+def _clip_range(arguments: Arguments, dtype: str) -> Interval:
+    """Return the range of clip: its bounds tell it even where nothing is known of x."""
+    value, low, high = (promote.implied(tensor) for tensor in arguments.types)
+    if low is None or high is None:
+        return None
+    if value is None:
+        value = ValueRange(min(low.low, high.low), max(low.high, high.high))
+    return _clip(value, low, high)
+
+
+def _kept(operands: list[promote.Operand]) -> str | None:
+    """Return the joined dtype of numbers, as narrow as it is."""
+    dtype = promote.join(operands)
+    return dtype if dtype in INTEGERS or dtype in FLOATS else None
+
+
+def _whole(name: str) -> LowerRule:
+    """Return TensorFlow's rounding function; integers are whole already."""
+
+    def compute(tf: Any, x: Any) -> Any:
+        return getattr(tf.math, name)(x) if x.dtype.is_floating else x
+
+    return elementwise(compute)
+
+
+def _absolute(operands: list[promote.Operand]) -> str | None:
+    dtype = _kept(operands)
+    return dtype if dtype and dtype.startswith("uint") else promote.widen(dtype)
+
+
+def _tf_abs(tf: Any, x: Any) -> Any:
+    return x if x.dtype.name.startswith("uint") else tf.abs(x)
+
+
+def _clip_values(tf: Any, x: Any, low: Any, high: Any) -> Any:
+    return tf.minimum(tf.maximum(x, low), high)
+
+
+_POW: Final = Function(
+    "**",
+    TWO,
+    _power,
+    broadcast,
+    named("pow"),
+    "power; an integer to a negative power is an error",
+    "x ** 2",
+    from_intervals(ranges.power),
+)
+
+FUNCTIONS: Final = (
+    Function(
+        "+",
+        TWO,
+        _plus,
+        broadcast,
+        named("add"),
+        "sum; two strings are joined",
+        "n + 1",
+        from_intervals(ranges.add),
+        _plus_length,
+    ),
+    binary("-", ranges.subtract, named("subtract"), "difference", "y - [1, 2, 3]"),
+    binary("*", ranges.multiply, named("multiply"), "product", "image * 2"),
+    binary("/", ranges.divide, named("divide"), "quotient, always a float", "image / 255"),
+    binary(
+        "//",
+        ranges.floor_divide,
+        named("math.floordiv"),
+        "quotient, rounded down",
+        "n // 2",
+    ),
+    binary("%", ranges.modulo, named("math.floormod"), "remainder, with the sign of b", "n % 3"),
+    _POW,
+    replace(_POW, name="pow", doc="the same as `a ** b`", example="pow(x, 2)"),
+    unary(
+        "negative",
+        lambda one: ValueRange(-one.high, -one.low),
+        named("negative"),
+        "the same with the other sign",
+        "-image",
+        promote.arithmetic,
+    ),
+    Function(
+        "minimum",
+        TWO,
+        joined(_kept, NUMBERS),
+        broadcast,
+        named("minimum"),
+        "the smaller of two",
+        "minimum(x, 1)",
+        from_intervals(ranges.smaller),
+    ),
+    Function(
+        "maximum",
+        TWO,
+        joined(_kept, NUMBERS),
+        broadcast,
+        named("maximum"),
+        "the larger of two",
+        "maximum(image, 128)",
+        from_intervals(ranges.larger),
+    ),
+    Function(
+        "clip",
+        (X, Parameter("low"), Parameter("high")),
+        joined(_kept, NUMBERS),
+        broadcast,
+        elementwise(_clip_values),
+        "x, held between low and high",
+        "clip(x, 0, 1)",
+        _clip_range,
+        extra=lambda _, result: result.bytes,
+    ),
+    unary("abs", ranges.absolute, elementwise(_tf_abs), "without the sign", "abs(x)", _absolute),
+    unary(
+        "sign",
+        lambda _: ValueRange(-1.0, 1.0),
+        named("sign"),
+        "-1, 0 or 1",
+        "sign(x)",
+        promote.arithmetic,
+    ),
+    unary("sqrt", ranges.rising(math.sqrt, 0.0), named("sqrt"), "square root", "sqrt(abs(x))"),
+    unary("exp", ranges.rising(math.exp), named("exp"), "e to the power of x", "exp(x)"),
+    unary("log", ranges.rising(math.log), named("math.log"), "natural logarithm", "log(abs(x) + 1)"),
+    unary("sin", lambda _: ValueRange(-1.0, 1.0), named("sin"), "sine of radians", "sin(x)"),
+    unary("cos", lambda _: ValueRange(-1.0, 1.0), named("cos"), "cosine of radians", "cos(x)"),
+    unary("floor", _floor, _whole("floor"), "rounded down; the dtype stays", "floor(x)", _kept),
+    unary(
+        "ceil",
+        _ceil,
+        _whole("ceil"),
+        "rounded up; the dtype stays",
+        "ceil(x)",
+        _kept,
+    ),
+    unary("round", _round, _whole("round"), "rounded, halves to even; the dtype stays", "round(x)", _kept),
+    Function(
+        "is_nan",
+        ONE,
+        all_of(*FLOATS, result="bool", wanted="floats"),
+        broadcast,
+        named("math.is_nan"),
+        "whether a float is no number",
+        "is_nan(x)",
+    ),
+)

@@ -1,0 +1,183 @@
+"""Functions that join values, or pick some of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from typing import Final
+
+from safedata.expr import promote, shapes
+from safedata.expr.functions.base import (
+    Arguments,
+    Dtypes,
+    Function,
+    LowerRule,
+    Parameter,
+    Site,
+    Value,
+    X,
+    no_dtype,
+)
+from safedata.expr.ranges import Interval
+from safedata.expr.shapes import ShapeError
+from safedata.memory import add
+from safedata.types import INTEGERS, Dim, Tensor, ValueRange
+
+
+def _join_dtype(arguments: Arguments) -> Dtypes:
+    dtype = promote.join(arguments.operands)
+    if dtype is None:
+        raise no_dtype(arguments, "values of one kind")
+    return (dtype,) * len(arguments.types), dtype
+
+
+def _join_range(arguments: Arguments, _dtype: str) -> Interval:
+    known = arguments.intervals
+    return reduce(ValueRange.join, known) if known else None
+
+
+def _join_length(arguments: Arguments) -> Dim:
+    return reduce(Dim.join, (tensor.length for tensor in arguments.types))
+
+
+def _agree(arguments: Arguments, axis: int | None) -> list[Dim]:
+    """Return the dimensions that all arguments share; those of `axis` may differ."""
+    first = arguments.types[0]
+    dims = list(first.shape)
+    for index, tensor in enumerate(arguments.types[1:], start=1):
+        found = _agree_two(dims, tensor, axis)
+        if isinstance(found, str):
+            message = f"`{arguments.function}` cannot join `{first}` and `{tensor}`: {found}"
+            raise arguments.fault("SD203", message, index)
+        dims = found
+    return dims
+
+
+def _agree_two(dims: list[Dim], tensor: Tensor, axis: int | None) -> list[Dim] | str:
+    """Return the dimensions of both, or what keeps them apart."""
+    if tensor.rank != len(dims):
+        return f"{len(dims)} and {tensor.rank} dimensions"
+    pairs = enumerate(zip(dims, tensor.shape, strict=True))
+    try:
+        return [one if at == axis else shapes.same(one, two) for at, (one, two) in pairs]
+    except ShapeError as error:
+        return str(error)
+
+
+def _concat_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    if not arguments.types[0].shape:
+        found = f"`concat` takes values with dimensions, not `{arguments.types[0]}`"
+        raise arguments.fault("SD203", found, 0, "`stack` puts scalars side by side")
+    axis = arguments.axis(arguments.types[0].rank)
+    dims = _agree(arguments, axis)
+    dims[axis] = reduce(Dim.__add__, (tensor.shape[axis] for tensor in arguments.types))
+    return tuple(dims)
+
+
+def _stack_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    axis = arguments.axis(arguments.types[0].rank + 1)
+    dims = _agree(arguments, None)
+    return (*dims[:axis], Dim.exactly(len(arguments.types)), *dims[axis:])
+
+
+def _side_by_side(name: str, more: int) -> LowerRule:
+    """Return the lowering of `concat` (more = 0) or `stack` (1)."""
+
+    def lower(site: Site) -> Value:
+        rank = site.types[0].rank + more
+        axis = site.static["axis"]
+        assert isinstance(axis, int)
+        lead = site.batch if site.batched else 0
+        every = range(len(site.args))
+        parts = [site.full(at) if site.batched else site.args[at].tensor for at in every]
+        return Value(getattr(site.tf, name)(parts, axis=axis % rank + lead), site.batched)
+
+    return lower
+
+
+def _gather_dtype(arguments: Arguments) -> Dtypes:
+    values, index = arguments.types
+    if index.dtype not in INTEGERS or index.dtype == "uint64":
+        raise arguments.fault("SD208", f"`gather` takes integers as positions, not `{index.dtype}`", 1)
+    return (values.dtype, "int64"), values.dtype
+
+
+def _gather_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    values, index = arguments.types
+    if not values.shape:
+        raise arguments.fault("SD203", f"`gather` takes values with dimensions, not `{values}`", 0)
+    most = values.shape[0].most
+    known = index.range
+    if known and (known.high < 0 or (most is not None and known.low >= most)):
+        found = f"position {known} is not among the {values.shape[0]} values"
+        raise arguments.fault("SD203", found, 1, "positions count from 0")
+    return (*index.shape, *values.shape[1:])
+
+
+def _gather_lower(site: Site) -> Value:
+    (values, index), tf = site.args, site.tf
+    if values.batched and index.batched:
+        found = tf.gather(values.tensor, index.tensor, axis=site.batch, batch_dims=site.batch)
+    else:
+        found = tf.gather(values.tensor, index.tensor, axis=site.lead())
+    return Value(found, site.batched)
+
+
+_TENSORS: Final = Parameter("x", "tensors")
+
+
+def _values_length(arguments: Arguments) -> Dim:
+    return arguments.types[0].length
+
+
+def _values_range(arguments: Arguments, _dtype: str) -> Interval:
+    return promote.implied(arguments.types[0])
+
+
+def _repeated(arguments: Arguments, result: Tensor) -> int | None:
+    """Return the bytes of literals and scalars, which every element of a batch gets a copy of."""
+    parts = [
+        replace(tensor, dtype=result.dtype).bytes
+        for tensor, literal in arguments.operands
+        if literal or not tensor.rank
+    ]
+    return add(*parts)
+
+
+FUNCTIONS: Final = (
+    Function(
+        "concat",
+        (_TENSORS, Parameter("axis", "axis", 0, keyword=True)),
+        _join_dtype,
+        _concat_shape,
+        _side_by_side("concat", 0),
+        "one behind the other along an axis that they have",
+        "concat(x, x, axis=0)",
+        _join_range,
+        _join_length,
+        extra=_repeated,
+    ),
+    Function(
+        "stack",
+        (_TENSORS, Parameter("axis", "axis", 0, keyword=True)),
+        _join_dtype,
+        _stack_shape,
+        _side_by_side("stack", 1),
+        "side by side along a new axis",
+        "stack(n, n + 1, axis=0)",
+        _join_range,
+        _join_length,
+        extra=_repeated,
+    ),
+    Function(
+        "gather",
+        (X, Parameter("positions")),
+        _gather_dtype,
+        _gather_shape,
+        _gather_lower,
+        "the entries at some positions, from 0, along the first axis",
+        "gather([10, 20, 30, 40, 50, 60], n)",
+        _values_range,
+        _values_length,
+    ),
+)

@@ -1,0 +1,199 @@
+"""Functions that bring a dimension, or all of them, down to one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from safedata.expr import promote, shapes
+from safedata.expr.functions.base import (
+    Arguments,
+    DtypeRule,
+    Dtypes,
+    Function,
+    Parameter,
+    RangeRule,
+    Site,
+    Value,
+    X,
+    all_of,
+    bytes_as,
+    joined,
+    no_range,
+)
+from safedata.expr.ranges import Interval
+from safedata.expr.tree import Static
+from safedata.memory import times
+from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
+
+_PARAMETERS: Final = (
+    X,
+    Parameter("axis", "axes", None, keyword=True),
+    Parameter("keepdims", "flag", False, keyword=True),
+)
+
+
+def axes(arguments_static: dict[str, Static], rank: int) -> tuple[int, ...]:
+    """Return the axes that go away, counted from the front: all of them when none is named."""
+    named = arguments_static["axis"]
+    if named is None:
+        return tuple(range(rank))
+    every = named if isinstance(named, tuple) else (named,)
+    return tuple(sorted({int(axis) % rank for axis in every}))
+
+
+def _shape(arguments: Arguments) -> tuple[Dim, ...]:
+    shape = arguments.types[0].shape
+    named = arguments.static["axis"]
+    for axis in named if isinstance(named, tuple) else () if named is None else (int(named),):
+        if not -len(shape) <= axis < len(shape):
+            found = f"there is no axis {axis}: `{arguments.types[0]}` has {len(shape)} dimensions"
+            raise arguments.fault("SD203", found)
+    gone = axes(arguments.static, len(shape))
+    if arguments.static["keepdims"]:
+        return tuple(shapes.ONE if at in gone else dim for at, dim in enumerate(shape))
+    return tuple(dim for at, dim in enumerate(shape) if at not in gone)
+
+
+def _reduce(name: str) -> Callable[[Site], Value]:
+    def lower(site: Site) -> Value:
+        lead = site.lead()
+        gone = [axis + lead for axis in axes(site.static, site.types[0].rank)]
+        compute = getattr(site.tf.math, name)
+        keep = site.static["keepdims"]
+        return Value(compute(site.args[0].tensor, axis=gone, keepdims=keep), site.args[0].batched)
+
+    return lower
+
+
+def _settles(static: dict[str, Static]) -> bool:
+    return static["axis"] is None and not static["keepdims"]
+
+
+def _count(arguments: Arguments) -> Dim:
+    """Return how many values make one of the result."""
+    shape = arguments.types[0].shape
+    return shapes.product(shape[axis] for axis in axes(arguments.static, len(shape)))
+
+
+def _same_range(arguments: Arguments, _dtype: str) -> Interval:
+    return promote.implied(arguments.types[0])
+
+
+def _extreme_range(arguments: Arguments, dtype: str) -> Interval:
+    """Return the values' own range, but not where there may be none: that gives the dtype's limit."""
+    count = _count(arguments)
+    return _same_range(arguments, dtype) if count.exact and count.most else None
+
+
+def _sum_range(arguments: Arguments, _dtype: str) -> Interval:
+    interval, count = promote.implied(arguments.types[0]), _count(arguments)
+    if interval is None or count.most is None:
+        return None
+    ends = [interval.low * count.most, interval.high * count.most]
+    return ValueRange(min(ends), max(ends)) if count.exact else ValueRange(min(0.0, *ends), max(0.0, *ends))
+
+
+def _std_range(arguments: Arguments, _dtype: str) -> Interval:
+    interval = promote.implied(arguments.types[0])
+    return ValueRange(0.0, (interval.high - interval.low) / 2) if interval else None
+
+
+def _std_extra(arguments: Arguments, result: Tensor) -> int | None:
+    """Return the bytes of the differences from the mean, and of their squares."""
+    return times(2 + _copies(arguments), bytes_as(arguments.types[0], result.dtype))
+
+
+def _copies(arguments: Arguments) -> int:
+    """Return how often TensorFlow copies the values: once, to reorder them, if axes lie apart."""
+    gone = axes(arguments.static, arguments.types[0].rank)
+    return int(bool(gone) and gone[-1] - gone[0] + 1 != len(gone))
+
+
+def _reorder_extra(arguments: Arguments, _result: Tensor) -> int | None:
+    """Return the bytes of that copy; sums of integers compute in int64, means in float32."""
+    tensor = arguments.types[0]
+    dtype = tensor.dtype
+    if dtype not in FLOATS:
+        dtype = {"sum": "int64", "mean": "float32"}.get(arguments.function, dtype)
+    return times(_copies(arguments), bytes_as(tensor, dtype))
+
+
+def _sum_dtype(operands: list[promote.Operand]) -> str | None:
+    dtype = promote.arithmetic(operands)
+    return "int64" if dtype == "int32" else dtype
+
+
+def _reduction(name: str, rule: DtypeRule, ranges: RangeRule, doc: str, of: str = "x") -> Function:
+    return Function(
+        name,
+        _PARAMETERS,
+        rule,
+        _shape,
+        _reduce({"any": "reduce_any", "all": "reduce_all"}.get(name, f"reduce_{name}")),
+        doc,
+        f"{name}({of}, axis=0)",
+        ranges,
+        extra=_reorder_extra,
+        settles=_settles,
+    )
+
+
+def _argmax_dtype(arguments: Arguments) -> Dtypes:
+    return all_of(*INTEGERS, *FLOATS, result="int64", wanted="numbers")(arguments)
+
+
+def _argmax_axis(static: dict[str, Static], rank: int) -> int:
+    axis = static["axis"]
+    return int(axis) % rank if isinstance(axis, int) else 0
+
+
+def _argmax_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    shape = arguments.types[0].shape
+    if arguments.static["axis"] is None and len(shape) != 1:
+        found = f"`argmax` of `{arguments.types[0]}` needs an axis"
+        raise arguments.fault("SD203", found, way_out="add one, as in `argmax(x, axis=-1)`")
+    if arguments.static["axis"] is not None:
+        arguments.axis(len(shape))
+    gone = _argmax_axis(arguments.static, len(shape))
+    return shape[:gone] + shape[gone + 1 :]
+
+
+def _argmax_range(arguments: Arguments, _dtype: str) -> Interval:
+    shape = arguments.types[0].shape
+    most = shape[_argmax_axis(arguments.static, len(shape))].most
+    return ValueRange(0.0, most - 1) if most else None
+
+
+def _argmax_lower(site: Site) -> Value:
+    axis = _argmax_axis(site.static, site.types[0].rank) + site.lead()
+    return Value(site.tf.argmax(site.args[0].tensor, axis, site.tf.int64), site.args[0].batched)
+
+
+_ORDERED: Final = all_of(*INTEGERS, *FLOATS, wanted="numbers")
+_TRUTH: Final = all_of("bool", wanted="truth values")
+_FLOATING: Final = joined(promote.floating, "numbers")
+
+FUNCTIONS: Final = (
+    _reduction("min", _ORDERED, _extreme_range, "smallest value; of nothing, the dtype's largest"),
+    _reduction("max", _ORDERED, _extreme_range, "largest value; of nothing, the dtype's smallest"),
+    _reduction("sum", joined(_sum_dtype, "numbers"), _sum_range, "sum; int64 for every integer and for bool"),
+    _reduction("mean", _FLOATING, _same_range, "mean, a float; NaN of nothing"),
+    replace(
+        _reduction("std", _FLOATING, _std_range, "standard deviation of the values given, a float"),
+        extra=_std_extra,
+    ),
+    _reduction("any", _TRUTH, no_range, "whether one holds", of="flags"),
+    _reduction("all", _TRUTH, no_range, "whether all hold", of="flags"),
+    Function(
+        "argmax",
+        (X, Parameter("axis", "axis", None, keyword=True)),
+        _argmax_dtype,
+        _argmax_shape,
+        _argmax_lower,
+        "index of the largest value, the first of several",
+        "argmax(x)",
+        _argmax_range,
+    ),
+)

@@ -1,0 +1,150 @@
+"""A tree as TensorFlow operations, for one element or for a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from safedata.expr.brackets import expand
+from safedata.expr.functions import FUNCTIONS
+from safedata.expr.functions.base import Site, Value, repeat_over_batch
+from safedata.expr.infer import Types
+from safedata.expr.tree import At, Call, Const, Cut, Index, Listing, Name, NewAxis, Node
+from safedata.types import Dim, Tensor
+
+
+def element_type(tf: Any, value: Any, batch: int) -> Tensor:
+    """Return what TensorFlow knows of one element of a value.
+
+    Raises:
+        ValueError: TensorFlow does not know how many dimensions it has.
+    """
+    if value.shape.rank is None:
+        raise ValueError("an expression needs components of known rank")
+    dims = tuple(Dim(size, size is not None) for size in value.shape.as_list()[batch:])
+    ragged = value.ragged_rank if isinstance(value, tf.RaggedTensor) else 0
+    return Tensor(value.dtype.name, dims, ragged_rank=ragged)
+
+
+class Lowering:
+    """Lowers one tree. The types are worked out again from TensorFlow's, so that both agree on every cast."""
+
+    def __init__(self, tf: Any, values: Mapping[str, Any], batch: int) -> None:
+        self.tf = tf
+        self.values = values
+        self.batch = batch
+        element = {name: element_type(tf, value, batch) for name, value in values.items()}
+        self.types = Types(element, strict=False)
+        self.done: dict[int, Value] = {}
+
+    def result(self, root: Node) -> Any:
+        """Return the root's tensor, with the batch dimensions in front."""
+        value = self.of(root)
+        tensor = value.tensor
+        if self.batch and not value.batched:
+            if not self.values:
+                raise ValueError("a batch of a constant needs a component to take its size from")
+            tensor = repeat_over_batch(self.tf, value, self._batch_shape).tensor
+        leading: list[int | None] = []
+        if self.batch:
+            leading = next(iter(self.values.values())).shape.as_list()[: self.batch]
+        tensor.set_shape([*leading, *self.types.of(root).static_shape])
+        return tensor
+
+    def _batch_shape(self) -> Any:
+        """Return the batch dimensions, an int32 vector."""
+        return self.tf.shape(next(iter(self.values.values())))[: self.batch]
+
+    def of(self, node: Node) -> Value:
+        """Return a node's value; each node is lowered once."""
+        if id(node) not in self.done:
+            self.types.of(node)
+            self.done[id(node)] = self._lower(node)
+        return self.done[id(node)]
+
+    def _lower(self, node: Node) -> Value:
+        match node:
+            case Const() | Listing():
+                return self._constant(node, self.types.of(node).dtype)
+            case Name():
+                return Value(self.values[node.name], self.batch > 0)
+            case Call():
+                return self._call(node)
+            case Index():
+                return self._index(node)
+
+    def _constant(self, node: Const | Listing, dtype: str) -> Value:
+        value = node.value if isinstance(node, Const) else list(node.values)
+        return Value(self.tf.constant(value, dtype), False)
+
+    def _call(self, node: Call) -> Value:
+        casts = self.types.casts[id(node)]
+        site = Site(
+            self.tf,
+            self.batch,
+            tuple(self._cast(arg, dtype) for arg, dtype in zip(node.args, casts, strict=True)),
+            tuple(self.types.of(arg) for arg in node.args),
+            dict(node.static),
+            self.types.of(node),
+            self._batch_shape,
+        )
+        return FUNCTIONS[node.function].lower(site)
+
+    def _cast(self, node: Node, dtype: str) -> Value:
+        if isinstance(node, Const | Listing) and _same_kind(node, dtype):
+            return self._constant(node, dtype)
+        return self._converted(node, dtype)
+
+    def _converted(self, node: Node, dtype: str) -> Value:
+        value = self.of(node)
+        if value.tensor.dtype.name == dtype:
+            return value
+        return Value(self.tf.cast(value.tensor, dtype), value.batched)
+
+    def _index(self, node: Index) -> Value:
+        base = self.of(node.base)
+        parts = expand(node.parts, self.types.of(node.base).rank)
+        per_element = [at for at, part in enumerate(parts) if self._is_per_element(part)]
+        if per_element:
+            base = repeat_over_batch(self.tf, base, self._batch_shape)
+        lead = self.batch if base.batched else 0
+        items = [slice(None) if at in per_element else self._item(part) for at, part in enumerate(parts)]
+        tensor = base.tensor[(slice(None),) * lead + tuple(items)] if items else base.tensor
+        for at in reversed(per_element):
+            part = parts[at]
+            assert isinstance(part, At)
+            gone = sum(isinstance(one, At) and i not in per_element for i, one in enumerate(parts[:at]))
+            tensor = self._pick(tensor, part.index, lead + at - gone)
+        return Value(tensor, base.batched)
+
+    def _is_per_element(self, part: Any) -> bool:
+        return isinstance(part, At) and self.of(part.index).batched
+
+    def _pick(self, tensor: Any, index: Node, axis: int) -> Any:
+        """Return the position of an axis that each element of the batch names for itself."""
+        tf = self.tf
+        position = tf.cast(self.of(index).tensor, tf.int64)
+        size = tf.shape(tensor, out_type=tf.int64)[axis]
+        position = tf.where(position < 0, position + size, position)
+        return tf.gather(tensor, position, axis=axis, batch_dims=self.batch)
+
+    def _item(self, part: Any) -> Any:
+        """Return what TensorFlow's brackets take for one part."""
+        if isinstance(part, NewAxis):
+            return self.tf.newaxis
+        if isinstance(part, Cut):
+            return slice(self._bound(part.start), self._bound(part.stop), part.step)
+        return self._bound(part.index)
+
+    def _bound(self, node: Node | None) -> Any:
+        if node is None:
+            return None
+        if isinstance(node, Const):
+            return int(node.value)
+        return self.tf.cast(self.of(node).tensor, self.tf.int64)
+
+
+def _same_kind(node: Const | Listing, dtype: str) -> bool:
+    """Return whether TensorFlow makes a constant of a dtype right away: it makes none of a truth value."""
+    value = node.value if isinstance(node, Const) else node.values[0]
+    return isinstance(value, bool) == (dtype == "bool")

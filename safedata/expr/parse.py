@@ -1,0 +1,294 @@
+"""Text to tree: Python's parser reads, a closed list of nodes is translated, nothing is evaluated."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+from safedata.expr.bind import bind
+from safedata.expr.fold import FoldError, checked, fold
+from safedata.expr.functions import CALLABLE, FUNCTIONS
+from safedata.expr.scan import scan
+from safedata.expr.tree import (
+    At,
+    Call,
+    Const,
+    Cut,
+    Index,
+    Listing,
+    Name,
+    NewAxis,
+    Node,
+    Part,
+    Rest,
+    Scalar,
+    Span,
+)
+from safedata.problem import Fault, did_you_mean
+from safedata.types import DTYPE_BYTES
+
+MAX_DEPTH: Final = 100
+MAX_PARTS: Final = 16
+_BINARY: Final[dict[type[ast.operator], str]] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+}
+_COMPARE: Final[dict[type[ast.cmpop], str]] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.In: "in",
+    ast.NotIn: "in",
+}
+_INSTEAD: Final[dict[type[ast.AST], str]] = {
+    ast.BitAnd: "write `and`",
+    ast.BitOr: "write `or`",
+    ast.Invert: "write `not`",
+    ast.Is: "write `==`",
+    ast.IsNot: "write `!=`",
+    ast.UAdd: "leave the `+` out",
+    ast.Attribute: 'call a function instead; a component with a dot in its name is `f["a.b"]`',
+    ast.Tuple: "write a list: `[1, 2]`",
+}
+_KINDS: Final[tuple[tuple[type[Scalar], ...], ...]] = ((bool,), (str,), (int,), (int, float))
+
+
+def parse_tree(text: str) -> Node:
+    """Return the tree that an expression's text stands for.
+
+    Raises:
+        Fault: SD120, it cannot be read; SD106, an unknown function; SD107, arguments that a function does not
+            take. `within` are the characters in question.
+    """
+    line = scan(text)
+    return _Translator(text, line).node(_python_tree(line), 0)
+
+
+def _python_tree(line: str) -> ast.expr:
+    """Return Python's tree; the added brackets let the text begin with a space."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(f"({line})", mode="eval").body
+    except SyntaxError as error:
+        at = min(max((error.offset or 1) - 2, 0), len(line) - 1)
+        raise _unreadable(line, at) from None
+    except (RecursionError, MemoryError):
+        raise _too_deep((0, len(line))) from None
+    except ValueError:
+        raise Fault("SD120", "the expression cannot be read", within=(0, len(line))) from None
+
+
+def _unreadable(line: str, at: int) -> Fault:
+    piece = line[at:].split(maxsplit=1)
+    end = at + len(piece[0]) if piece and not line[at].isspace() else at + 1
+    message = f"the expression cannot be read at `{line[at:end].strip() or 'its end'}`"
+    return Fault("SD120", message, within=(at, end), help="check the operator, comma or name before it")
+
+
+def _too_deep(span: Span) -> Fault:
+    message = f"operators are nested deeper than {MAX_DEPTH}"
+    return Fault("SD120", message, within=span, help="split the expression over several components")
+
+
+class _Translator:
+    """Translates Python's nodes; what has no method here is not part of the language."""
+
+    def __init__(self, text: str, line: str) -> None:
+        self.text = text
+        self.bytes = f"({line})".encode()
+        self.ascii = len(self.bytes) == len(line) + 2
+
+    def span(self, node: ast.expr) -> Span:
+        return self.character(node.col_offset), self.character(node.end_col_offset or 0)
+
+    def character(self, offset: int) -> int:
+        """Return where in the text one of Python's offsets lies: they count UTF-8 bytes, our bracket too."""
+        at = offset if self.ascii else len(self.bytes[:offset].decode(errors="replace"))
+        return min(max(at - 1, 0), len(self.text))
+
+    def refuse(self, message: str, node: ast.expr, way_out: str | None = None) -> NoReturn:
+        raise Fault("SD120", message, within=self.span(node), help=way_out)
+
+    def node(self, node: ast.expr, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise _too_deep(self.span(node))
+        method = _METHODS.get(type(node))
+        if method is None:
+            raise self.outside(node)
+        return method(self, node, depth + 1)
+
+    def constant(self, node: ast.Constant, _depth: int) -> Node:
+        value = node.value
+        if isinstance(value, str) and not _is_text(value):
+            self.refuse("the string has a character that is no text", node)
+        if isinstance(value, bool | str):
+            return Const(value, self.span(node))
+        if isinstance(value, int | float):
+            return Const(self.computed(node, lambda: checked(value)), self.span(node))
+        raise self.outside(node)
+
+    def outside(self, node: ast.expr) -> Fault:
+        start, end = span = self.span(node)
+        piece = self.text[start:end]
+        shown = piece if len(piece) <= 40 else piece[:37] + "..."
+        message = f"`{shown}` is not part of the language"
+        return Fault("SD120", message, within=span, help=_INSTEAD.get(type(node)))
+
+    def computed(self, node: ast.expr, compute: Callable[[], Scalar]) -> Scalar:
+        try:
+            return compute()
+        except FoldError as error:
+            self.refuse(str(error), node, "write the number that is meant")
+
+    def name(self, node: ast.Name, _depth: int) -> Node:
+        span = self.span(node)
+        if node.id in ("true", "false"):
+            return Const(node.id == "true", span)
+        return Name(self.text[slice(*span)], span)
+
+    def list(self, node: ast.List, depth: int) -> Node:
+        values: list[Scalar] = []
+        for item in node.elts:
+            one = self.node(item, depth)
+            if not isinstance(one, Const):
+                self.refuse("a list has constants only", item, "`stack(a, b)` puts values side by side")
+            values.append(one.value)
+        if not values:
+            self.refuse("the list is empty", node, "put at least one constant into it")
+        kinds = {type(value) for value in values}
+        if not any(kinds <= set(allowed) for allowed in _KINDS):
+            self.refuse("a list has constants of one kind only", node, "numbers, strings, or truth values")
+        if float in kinds:
+            values = [float(value) for value in values]
+        return Listing(tuple(values), self.span(node))
+
+    def unary(self, node: ast.UnaryOp, depth: int) -> Node:
+        operand = self.node(node.operand, depth)
+        if isinstance(node.op, ast.Not):
+            return Call("not", (operand,), (), self.span(node))
+        if not isinstance(node.op, ast.USub):
+            self.refuse("this operator is not part of the language", node, _INSTEAD.get(type(node.op)))
+        if isinstance(operand, Const) and not isinstance(operand.value, str):
+            value = operand.value
+            return Const(self.computed(node, lambda: checked(-value)), self.span(node))
+        return Call("negative", (operand,), (), self.span(node))
+
+    def binary(self, node: ast.BinOp, depth: int) -> Node:
+        name = _BINARY.get(type(node.op))
+        if name is None:
+            self.refuse("this operator is not part of the language", node, _INSTEAD.get(type(node.op)))
+        left, right = self.node(node.left, depth), self.node(node.right, depth)
+        if isinstance(left, Const) and isinstance(right, Const):
+            one, two = left.value, right.value
+            return Const(self.computed(node, lambda: fold(name, one, two)), self.span(node))
+        return Call(name, (left, right), (), self.span(node))
+
+    def boolean(self, node: ast.BoolOp, depth: int) -> Node:
+        name = "and" if isinstance(node.op, ast.And) else "or"
+        return Call(name, tuple(self.node(one, depth) for one in node.values), (), self.span(node))
+
+    def compare(self, node: ast.Compare, depth: int) -> Node:
+        sides = [self.node(one, depth) for one in (node.left, *node.comparators)]
+        links = [
+            self.link(operator, left, right, node)
+            for operator, left, right in zip(node.ops, sides, sides[1:], strict=False)
+        ]
+        return links[0] if len(links) == 1 else Call("and", tuple(links), (), self.span(node))
+
+    def link(self, operator: ast.cmpop, left: Node, right: Node, node: ast.Compare) -> Node:
+        name = _COMPARE.get(type(operator))
+        if name is None:
+            self.refuse("this operator is not part of the language", node, _INSTEAD.get(type(operator)))
+        span = left.span[0], right.span[1]
+        if name == "in" and not isinstance(right, Listing):
+            way_out = "write the values in brackets: `x in [1, 2]`"
+            raise Fault("SD120", "`in` needs a list of constants", within=right.span, help=way_out)
+        found = Call(name, (left, right), (), span)
+        return Call("not", (found,), (), span) if isinstance(operator, ast.NotIn) else found
+
+    def choice(self, node: ast.IfExp, depth: int) -> Node:
+        parts = (node.test, node.body, node.orelse)
+        return Call("where", tuple(self.node(one, depth) for one in parts), (), self.span(node))
+
+    def call(self, node: ast.Call, depth: int) -> Node:
+        if not isinstance(node.func, ast.Name):
+            self.refuse("only functions of the language can be called", node.func)
+        name, span = node.func.id, self.span(node)
+        if name not in CALLABLE and name not in DTYPE_BYTES:
+            known = (*CALLABLE, *DTYPE_BYTES)
+            message = f"there is no function `{name}`"
+            raise Fault("SD106", message, within=self.span(node.func), help=did_you_mean(name, known))
+        positional = [self.node(one, depth) for one in node.args]
+        named = {word.arg: self.node(word.value, depth) for word in node.keywords if word.arg}
+        if len(named) < len(node.keywords):
+            self.refuse("`**` passes no arguments here", node)
+        if name in DTYPE_BYTES:
+            positional.append(Const(name, span))
+            name = "cast"
+        return bind(FUNCTIONS[name], positional, named, span)
+
+    def subscript(self, node: ast.Subscript, depth: int) -> Node:
+        inside = node.slice
+        named = isinstance(node.value, ast.Name) and node.value.id == "f"
+        if named and isinstance(inside, ast.Constant) and isinstance(inside.value, str):
+            if not _is_text(inside.value):
+                self.refuse("the name has a character that is no text", inside)
+            return Name(inside.value, self.span(node))
+        base = self.node(node.value, depth)
+        parts = inside.elts if isinstance(inside, ast.Tuple) else [inside]
+        if not parts:
+            self.refuse("the brackets are empty", node, "write an index or a slice, such as `x[:10]`")
+        if len(parts) > MAX_PARTS:
+            self.refuse(f"the brackets have {len(parts)} entries, more than {MAX_PARTS}", node)
+        return Index(base, self.parts(parts, node, depth), self.span(node))
+
+    def parts(self, inside: Sequence[ast.expr], node: ast.expr, depth: int) -> tuple[Part, ...]:
+        parts = tuple(self.part(one, depth) for one in inside)
+        if parts.count(Rest()) > 1:
+            self.refuse("`...` stands twice in these brackets", node, "leave one out")
+        return parts
+
+    def part(self, node: ast.expr, depth: int) -> Part:
+        if isinstance(node, ast.Slice):
+            start, stop = (self.node(one, depth) if one else None for one in (node.lower, node.upper))
+            return Cut(start, stop, self.step(node.step, depth))
+        if isinstance(node, ast.Constant) and (node.value is None or node.value is ...):
+            return NewAxis() if node.value is None else Rest()
+        return At(self.node(node, depth))
+
+    def step(self, node: ast.expr | None, depth: int) -> int:
+        if node is None:
+            return 1
+        step = self.node(node, depth)
+        if not isinstance(step, Const) or type(step.value) is not int or step.value == 0:
+            self.refuse("the step of a slice is a constant integer, and not 0", node)
+        return step.value
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+_METHODS: Final[dict[type[ast.expr], Callable[..., Node]]] = {
+    ast.Constant: _Translator.constant,
+    ast.Name: _Translator.name,
+    ast.List: _Translator.list,
+    ast.UnaryOp: _Translator.unary,
+    ast.BinOp: _Translator.binary,
+    ast.BoolOp: _Translator.boolean,
+    ast.Compare: _Translator.compare,
+    ast.IfExp: _Translator.choice,
+    ast.Call: _Translator.call,
+    ast.Subscript: _Translator.subscript,
+}

@@ -1,0 +1,97 @@
+"""What random operations and error messages need of an element: its index and its epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from safedata.lowering import EPOCH, INDEX, Lowering, Values
+from safedata.memory import HOST, Hold, add
+from safedata.scope import Scope
+from safedata.stages.base import ElementNode, Node
+from safedata.types import SCALAR_INT64, Stream
+
+_ONE_NUMBER = 1024
+"""Bytes of the one-element dataset that holds an epoch's number, with its iterator; measured below 1 kB."""
+
+
+@dataclass(frozen=True)
+class Identify(Node):
+    """Count the elements as they leave the source: the index that errors and draws refer to."""
+
+    def title(self) -> str:
+        """Return this step's name."""
+        return "enumerate"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream with an index beside each element."""
+        return before.with_element({**before.element, INDEX: SCALAR_INT64})
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what must come in: all but the index."""
+        return after - {INDEX}
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the one element handed on."""
+        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the enumerated dataset."""
+        return data.enumerate().map(lambda index, values: {**values, INDEX: index})
+
+
+@dataclass(frozen=True)
+class Epoch(Node):
+    """Put the epoch's own number beside each element, another one each time the data is gone through."""
+
+    seed: int
+
+    def title(self) -> str:
+        """Return this step's name."""
+        return "epoch"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream with the epoch's number beside each element."""
+        return before.with_element({**before.element, EPOCH: SCALAR_INT64})
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what must come in: all but the epoch."""
+        return after - {EPOCH}
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the one element handed on."""
+        yield Hold(HOST, add(after.bytes, _ONE_NUMBER), "the element handed on", after.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset zipped with one random number that is drawn anew for each iterator.
+
+        `rerandomize_each_iteration` gives another number each epoch, and the same ones in a new process.
+        """
+        tf = low.tf
+        number = tf.data.Dataset.random(self.seed & 0x7FFFFFFF, rerandomize_each_iteration=True).take(1)
+        forever = number.flat_map(lambda one: tf.data.Dataset.from_tensors(one).repeat())
+        return tf.data.Dataset.zip((data, forever)).map(lambda values, epoch: {**values, EPOCH: epoch})
+
+
+@dataclass(frozen=True)
+class Keep(ElementNode):
+    """Drop every component that no later step needs, so that no buffer holds it."""
+
+    names: frozenset[str]
+
+    def title(self) -> str:
+        """Return nothing: this runs inside another step."""
+        return ""
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream with only these components."""
+        return before.with_element({name: t for name, t in before.element.items() if name in self.names})
+
+    def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return the element: nothing is copied."""
+        return before.bytes
+
+    def apply(self, values: Values, low: Lowering) -> Values:
+        """Return the element with only these components."""
+        return {name: value for name, value in values.items() if name in self.names}

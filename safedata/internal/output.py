@@ -1,0 +1,67 @@
+"""The structure that the training loop receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from safedata.lowering import Lowering
+from safedata.memory import HOST, Hold
+from safedata.problem import Fault, did_you_mean
+from safedata.scope import Scope
+from safedata.stages.base import Node
+from safedata.types import Stream
+
+Structure = Any
+"""A component's name, or a tuple, or a dict of structures."""
+
+
+@dataclass(frozen=True)
+class Output(Node):
+    """Give each element the structure that `output` says: a dict, or a tuple as `model.fit` takes it."""
+
+    structure: Structure
+
+    def title(self) -> str:
+        """Return this step's name."""
+        return "output"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream with only the components that leave."""
+        for path, name in leaves(self.structure):
+            if name not in before.visible:
+                known = did_you_mean(name, before.visible, what="components")
+                scope.fault(Fault("SD201", f"there is no component `{name}` to put out", path, help=known))
+        wanted = {name for _, name in leaves(self.structure)}
+        return before.with_element({name: t for name, t in before.element.items() if name in wanted})
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return the components named."""
+        return frozenset(name for _, name in leaves(self.structure))
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the one element handed on."""
+        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset of restructured elements."""
+        return data.map(lambda values: rebuild(self.structure, values.__getitem__))
+
+
+def leaves(structure: Structure, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield every component named in a structure with the path to it."""
+    if isinstance(structure, str):
+        yield path, structure
+        return
+    for key, part in structure.items() if isinstance(structure, dict) else enumerate(structure):
+        yield from leaves(part, (*path, key))
+
+
+def rebuild(structure: Structure, leaf: Callable[[str], Any]) -> Any:
+    """Return the structure with each name replaced by what `leaf` makes of it."""
+    if isinstance(structure, str):
+        return leaf(structure)
+    if isinstance(structure, dict):
+        return {key: rebuild(part, leaf) for key, part in structure.items()}
+    return tuple(rebuild(part, leaf) for part in structure)

@@ -1,0 +1,115 @@
+"""What a source, stage or operation is handed when it builds its part of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from safedata import draws
+from safedata.types import Dim, Stream, Tensor
+
+INDEX = "#index"
+"""The internal component that counts elements as they leave the source: int64."""
+EPOCH = "#epoch"
+"""The internal component that is another number in each epoch: int64."""
+OK = "#ok"
+"""The internal component that says whether an element could be read, under `on_error: skip`: bool."""
+
+Values = dict[str, Any]
+"""The components of one element inside a graph, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """One stage's surroundings in the graph: TensorFlow, the settled numbers, the types around it."""
+
+    tf: Any
+    before: Stream
+    after: Stream
+    seed: int
+    """`runtime.seed` mixed with the stage's place."""
+    parallel: int = 1
+    """How many calls of a map run at once: settled, never AUTOTUNE."""
+    deterministic: bool = True
+    """Whether parallel calls hand on their elements in the order that they came in."""
+    origin: Callable[[Any], Any] | None = None
+    """Makes the text that says where the element with an index came from; scalar int64 to scalar string."""
+    skipped: Callable[[Any], Any] | None = None
+    """Under `on_error: skip`: records, at run time, that the element with an index is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one operation of a chain is handed: the types around it and the element's key."""
+
+    tf: Any
+    x: Tensor
+    """Type of what comes in, without batch dimensions."""
+    y: Tensor
+    """Type of what must come out, without batch dimensions."""
+    batch_dims: int = 0
+    """How many leading batch dimensions the tensors have."""
+    seed: int = 0
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The whole element, internal components included."""
+    origin: Callable[[Any], Any] | None = None
+
+    def uniform(self, count: int, low: float = 0.0, high: float = 1.0) -> Any:
+        """Return `count` draws in [low, high) for each element: float32 [batch..., count]."""
+        unit = draws.uniform(self.tf, self.seed, self.values[EPOCH], self.values[INDEX], count)
+        return unit * (high - low) + low
+
+    def per_element(self, draw: Any) -> Any:
+        """Return numbers of shape [batch...] with a dimension of 1 for each of `x`'s own, to broadcast."""
+        shape = self.tf.concat([self.tf.shape(draw), [1] * self.x.rank], 0)
+        return self.tf.reshape(draw, shape)
+
+    def leading(self, x: Any) -> Any:
+        """Return the batch dimensions of `x`, an int32 vector (empty for one element)."""
+        return self.tf.shape(x)[: self.batch_dims]
+
+    def where_from(self) -> Any:
+        """Return a scalar string that says where this element came from, for messages."""
+        if self.origin is None or INDEX not in self.values:
+            return self.tf.constant("an element")
+        return self.origin(self.values[INDEX])
+
+    def typed(self, x: Tensor, y: Tensor) -> Call:
+        """Return the same call with other types around it."""
+        return replace(self, x=x, y=y)
+
+
+def enforce(tf: Any, value: Any, tensor: Tensor, name: str, where: Any, batch_dims: int = 0) -> Any:
+    """Return `value` with the bounds of its type made true: static where exact, checked where at most.
+
+    Args:
+        tf: the TensorFlow module.
+        value: a dense tensor with `batch_dims` dimensions more than `tensor` says.
+        tensor: the type to hold it to.
+        name: the component, for the message.
+        where: a scalar string tensor, where the element came from, for the message.
+        batch_dims: leading dimensions that the type does not count.
+    """
+    static = (None,) * batch_dims + tensor.static_shape
+    checks = list(_checks(tf, value, tensor, name, where, batch_dims))
+    with tf.control_dependencies(checks):
+        value = tf.identity(value) if checks else value
+    return tf.ensure_shape(value, static)
+
+
+def _checks(tf: Any, value: Any, tensor: Tensor, name: str, where: Any, batch_dims: int) -> list[Any]:
+    found: list[Any] = []
+    for axis, dim in enumerate(tensor.shape):
+        if not dim.exact and dim.most is not None:
+            found.append(_at_most(tf, tf.shape(value)[batch_dims + axis], dim, f"{name}: dimension {axis}", where))
+    if tensor.dtype == "string" and tensor.length.most is not None:
+        longest = tf.reduce_max(tf.strings.length(value)) if tensor.rank + batch_dims else tf.strings.length(value)
+        found.append(_at_most(tf, longest, tensor.length, f"{name}: bytes", where))
+    return found
+
+
+def _at_most(tf: Any, size: Any, dim: Dim, what: str, where: Any) -> Any:
+    limit = tf.constant(dim.most, size.dtype)
+    message = f"SD501: {what} must be at most {dim.most} ({dim.evidence}); got"
+    return tf.debugging.Assert(size <= limit, [message, size, "in", where])

@@ -1,0 +1,1 @@
+"""The operations that `map` applies, one module each, in families."""

@@ -1,0 +1,44 @@
+"""`random_flip_left_right`: an image, or its mirror image."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from safedata.lowering import Call
+from safedata.ops._fields import NUMBERS
+from safedata.ops.base import Op
+from safedata.types import Tensor
+
+
+class RandomFlipLeftRight(Op):
+    """Turn an image [height, width, channels] into its mirror image, left for right, with probability `p`.
+
+    Each image of a batch gets its own draw. Type, size and values stay as they are.
+    """
+
+    example: ClassVar[str] = "random_flip_left_right"
+    main: ClassVar[str | None] = "p"
+    random: ClassVar[bool] = True
+
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Probability of the mirror image, 0 to 1."""
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Return the image's own type."""
+        self.require_image(x)
+        self.require(x, *NUMBERS, "bool")
+        return x
+
+    def workspace(self, x: Tensor, y: Tensor) -> int | None:
+        """Return the bytes of the mirror images, of which a batch makes all before it chooses."""
+        return x.bytes
+
+    def lower(self, x: Any, call: Call) -> Any:
+        """Return `x` or its mirror image, for each element by its own draw."""
+        tf = call.tf
+        mirrored = call.uniform(1)[..., 0] < self.p
+        if call.batch_dims:
+            return tf.where(call.per_element(mirrored), tf.reverse(x, [-2]), x)
+        return tf.cond(mirrored, lambda: tf.reverse(x, [1]), lambda: tf.identity(x))

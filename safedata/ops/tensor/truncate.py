@@ -1,0 +1,58 @@
+"""`truncate`: no more than a number of entries along one dimension."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+from pydantic import PositiveInt
+
+from safedata.lowering import Call
+from safedata.ops._fields import axis_of
+from safedata.ops.base import Op
+from safedata.problem import Fault
+from safedata.types import Tensor
+
+
+class Truncate(Op):
+    """Cut one dimension down to at most `length` entries; any dtype.
+
+    What is short enough stays as it is, so a dimension of exactly n is exactly the smaller of n
+    and `length`, and any other becomes at most `length`. Strings are cut as entries, never inside.
+    """
+
+    example: ClassVar[str] = "{truncate: 2}"
+    main: ClassVar[str | None] = "length"
+
+    length: PositiveInt
+    """The largest number of entries that stay."""
+    axis: int = 0
+    """The dimension to cut, of one element; negative numbers count from the last."""
+    side: Literal["start", "end"] = "end"
+    """Where entries are cut off: `end` keeps the first ones, `start` the last."""
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Return the type with the dimension capped."""
+        if not x.rank:
+            raise Fault("SD203", f"`truncate` needs a dimension to cut, and this component is {x}")
+        axis = axis_of(x, self.axis, self.key())
+        shape = (*x.shape[:axis], x.shape[axis].capped(self.length), *x.shape[axis + 1 :])
+        return replace(x, shape=shape)
+
+    def lower(self, x: Any, call: Call) -> Any:
+        """Return the first or last entries of `x`, as a copy.
+
+        A slice along the very first dimension would share the memory of all of `x` and keep it alive in
+        every buffer behind (TensorFlow, `strided_slice_op.cc`, aligned dim-0 slices), so it is gathered.
+        """
+        tf = call.tf
+        axis = self.axis % call.x.rank
+        if call.x.shape[axis].exact and call.x.shape[axis] == call.y.shape[axis]:
+            return x
+        if axis + call.batch_dims:
+            kept = slice(None, self.length) if self.side == "end" else slice(-self.length, None)
+            return x[(slice(None),) * (axis + call.batch_dims) + (kept,)]
+        count = tf.shape(x)[0]
+        kept = tf.minimum(count, self.length)
+        first = 0 if self.side == "end" else count - kept
+        return tf.ensure_shape(tf.gather(x, first + tf.range(kept)), call.y.static_shape)

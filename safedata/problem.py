@@ -1,0 +1,178 @@
+"""What can be wrong, as data; `safedata.report` makes the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, Literal
+
+Severity = Literal["error", "warning"]
+Path = tuple[str | int, ...]
+"""Where in a spec: keys and indices from the top, `("steps", 3, "batch", "size")`."""
+
+CODES: Final[dict[str, str]] = {
+    "SD101": "the text is not a YAML document that can be read",
+    "SD102": "a key stands twice in one mapping",
+    "SD103": "an unknown key",
+    "SD104": "a key is missing",
+    "SD105": "a value that the key does not take",
+    "SD106": "an unknown source, stage, operation or function",
+    "SD107": "a parameter that does not exist, or a value it does not take",
+    "SD108": "the spec to extend cannot be used",
+    "SD109": "the document is over a limit of size, depth or aliases",
+    "SD110": "part of the language, and not available in this version",
+    "SD111": "a value that YAML readers read in different ways",
+    "SD112": "the environment is read without leave",
+    "SD113": "another version of the language",
+    "SD114": "an unknown target",
+    "SD120": "an expression that cannot be read",
+    "SD201": "an unknown component",
+    "SD202": "a dtype that the operation does not take",
+    "SD203": "a shape that does not fit",
+    "SD204": "nothing bounds this dimension or length",
+    "SD205": "a value range that does not fit",
+    "SD206": "elements of different shapes in one batch",
+    "SD207": "a stage or an operation in a place where it cannot stand",
+    "SD208": "an expression whose types do not fit",
+    "SD209": "an endless stream where an end is needed",
+    "SD301": "over the budget of host memory",
+    "SD302": "over the budget of GPU memory",
+    "SD303": "over the budget of disk",
+    "SD304": "the bytes of a stage cannot be bounded",
+    "SD310": "the verdict is an estimate",
+    "SD401": "a path that does not exist",
+    "SD402": "a path that cannot be read",
+    "SD403": "no data where data is named",
+    "SD404": "data that is damaged or not what it is said to be",
+    "SD405": "the GPU cannot be seen",
+    "SD406": "a path on a file system that this version does not read",
+    "SD407": "a package that this needs is not installed",
+    "SD408": "the output cannot be written",
+    "SD409": "too much of the data is bad",
+    "SD501": "an element was larger than its type says",
+    "SD502": "TensorFlow could not run the pipeline",
+}
+"""Every code with its title. A test holds this table against the pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a file; lines and columns count from 1, `end_column` is the first one after it."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second piece of a spec that explains a problem, with a few words beside it."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: what, where, which facts belong to it, and the way out."""
+
+    code: str
+    message: str
+    """What is wrong; starts lowercase, no full stop, stands alone."""
+    span: Span | None = None
+    label: str = ""
+    """A few words beside the underlined piece."""
+    severity: Severity = "error"
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    """One thing to do."""
+
+
+@dataclass(eq=False)
+class Fault(Exception):
+    """A rule of the language is broken at `at`, a path relative to whoever raises it.
+
+    Stages, operations and sources raise faults; whoever knows the spec's positions turns
+    them into problems.
+    """
+
+    code: str
+    message: str
+    at: Path = ()
+    label: str = ""
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    severity: Severity = "error"
+    on_key: bool = False
+    """Whether the key at the end of `at` is what is wrong, not its value."""
+    within: tuple[int, int] | None = None
+    """For a fault inside a scalar's text, an expression say: first character and the one after the last."""
+
+    def __str__(self) -> str:
+        return self.message
+
+    def under(self, *path: str | int) -> Fault:
+        """Return this fault as seen from further up: `path` is put before its own."""
+        return replace(self, at=(*path, *self.at))
+
+
+class SafedataError(Exception):
+    """The base of every error that safedata raises on purpose."""
+
+
+class SpecError(SafedataError, ValueError):
+    """A spec with problems; `problems` has all of them."""
+
+    texts: Mapping[str, str] = MappingProxyType({})
+    """The text of the files that the problems point into, by name; empty where nobody has it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(summary(self.problems))
+
+
+class BudgetError(SpecError):
+    """A spec that does not fit; `problems` say where, with fixes."""
+
+
+class DataError(SafedataError, OSError):
+    """Data that is missing, unreadable or damaged; `problems` say which and where."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(summary(self.problems))
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """Return one line for each problem: place, code, message and help."""
+    return "\n".join(_line(problem) for problem in problems)
+
+
+def _line(problem: Problem) -> str:
+    place = f"{problem.span.file}:{problem.span.line}:{problem.span.column}: " if problem.span else ""
+    way_out = f" (help: {problem.help})" if problem.help else ""
+    return f"{place}{problem.severity}[{problem.code}]: {problem.message}{way_out}"
+
+
+def near(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that somebody who wrote `name` most likely meant."""
+    import difflib  # costs milliseconds, and only a mistake needs it
+
+    candidates = list(names)
+    lowered = {candidate.lower(): candidate for candidate in candidates}
+    wanted = name.lower().replace("-", "_").replace(" ", "_")
+    found = difflib.get_close_matches(wanted, lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
+def did_you_mean(name: str, names: Iterable[str], *, what: str = "known names") -> str:
+    """Return the help for an unknown name: the nearest one, or all of them."""
+    every = sorted(names)
+    found = near(name, every)
+    if found:
+        return f"did you mean `{found}`?"
+    return f"{what}: {', '.join(f'`{one}`' for one in every)}" if every else f"there are no {what}"

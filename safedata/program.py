@@ -1,0 +1,334 @@
+"""From a resolved document to a program: a source, stages and sections, each an object of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from safedata import registry
+from safedata.problem import Fault, Path, Problem, Span, SpecError, did_you_mean
+from safedata.sources.base import Source
+from safedata.spec.load import load
+from safedata.spec.node import Document, DocumentError
+from safedata.spec.sections import OUTPUT, TARGETS, Budget, Output, Runtime, Target
+from safedata.spec.validation import problems_of
+from safedata.stages.base import Parsing, Stage
+
+BESIDE: Final = ("name", "device", "parallel")
+"""Keys that may stand beside a stage's own in a step."""
+LATER: Final[Mapping[str, str]] = {
+    "interleave": "sources read their files in order",
+    "ragged_batch": "use `padded_batch`",
+    "bucket_batch": "use `padded_batch`",
+    "window": "cut the data into windows beforehand",
+    "flatten": "use `unbatch`",
+    "pack": "use `padded_batch`",
+    "snapshot": "use `cache: memory`",
+    "distribute": "use `shard`",
+    "jsonl": "use `manifest`, which reads jsonl",
+    "text": "use `csv` with one column and `header: false`",
+    "fixed_length": "use `numpy`, or `files` with `decode_raw`",
+    "parquet": "save it as csv or npy",
+    "tfds": "name its TFRecord files with `tfrecord`",
+    "saved": "name the files that it was saved from",
+    "mix": "give each source a spec of its own",
+    "zip": "put the columns into one `manifest`, `csv` or `numpy` source",
+    "concatenate": "name all files in one source",
+}
+"""Parts of the language that this version does not have, with what to do in their place."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the spec's steps, and where it stands."""
+
+    stage: Stage
+    path: Path
+    """Of the stage's value: `("steps", 3, "batch")`."""
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A spec that has been read: every part validated on its own, nothing typed yet."""
+
+    document: Document
+    folder: str
+    files: tuple[str, ...]
+    name: str | None
+    description: str | None
+    source: Source
+    source_path: Path
+    steps: tuple[Step, ...]
+    output: Output | None
+    budget: Budget
+    targets: Mapping[str, Target]
+    runtime: Runtime
+    warnings: tuple[Problem, ...] = ()
+
+    def with_stage(self, number: int, stage: Stage) -> Program:
+        """Return the program with another stage in place of the one at `number`."""
+        steps = list(self.steps)
+        steps[number] = replace(steps[number], stage=stage)
+        return replace(self, steps=tuple(steps))
+
+
+def parse_program(
+    spec: str | PathLike[str],
+    *,
+    overrides: Mapping[str, object] | None = None,
+    allow_env: Collection[str] = (),
+    folder: str | PathLike[str] | None = None,
+) -> Program:
+    """Return the program of a spec, given as a path or as text with a line break in it.
+
+    Raises:
+        DocumentError: a `SpecError` with every problem that can be seen without types.
+    """
+    resolved = load(spec, overrides=overrides, allow_env=allow_env, folder=folder)
+    reader = _Reader(resolved.document, list(resolved.warnings))
+    source = reader.source()
+    steps = reader.steps()
+    output = reader.adapted("output", OUTPUT, None)
+    targets = reader.adapted("targets", TARGETS, {}, Target)
+    budget, runtime = reader.section("budget", Budget), reader.section("runtime", Runtime)
+    name, description = reader.text("name"), reader.text("description")
+    if source is None or any(problem.severity == "error" for problem in reader.problems):
+        raise DocumentError(reader.problems, resolved.document.texts)
+    return Program(
+        resolved.document,
+        resolved.folder,
+        resolved.files,
+        name,
+        description,
+        source[0],
+        source[1],
+        tuple(steps),
+        output,
+        budget,
+        targets or {},
+        runtime,
+        tuple(reader.problems),
+    )
+
+
+class _Reader:
+    """Reads the parts of one document; problems add up."""
+
+    def __init__(self, document: Document, problems: list[Problem]) -> None:
+        self.document = document
+        self.problems = problems
+
+    def report(self, fault: Fault) -> None:
+        self.problems.append(problem_of(fault, self.document))
+
+    def text(self, key: str) -> str | None:
+        node = self.document.get((key,))
+        if node is None or node.value is None:
+            return None
+        if not isinstance(node.value, str):
+            self.report(Fault("SD105", f"`{key}` is text, not {node.shown}", (key,), help=f'write `{key}: "..."`'))
+            return None
+        return node.value
+
+    def section(self, key: str, model: type[_Model]) -> _Model:
+        """Return a section's model, all defaults where the spec leaves it out."""
+        value = self.document.plain((key,))
+        try:
+            return model.model_validate({} if value is None else value)
+        except ValidationError as error:
+            self.problems += problems_of(error, self.document, (key,), model)
+            return model()
+
+    def adapted(
+        self, key: str, adapter: TypeAdapter[Any], default: Any, model: type[BaseModel] | Sequence[type[BaseModel]] = ()
+    ) -> Any:
+        """Return what `adapter` makes of a section, `default` where the spec leaves it out."""
+        value = self.document.plain((key,))
+        if value is None:
+            return default
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            self.problems += problems_of(error, self.document, (key,), model)
+            return default
+
+    def source(self) -> tuple[Source, Path] | None:
+        """Return the source and the path of its value."""
+        node = self.document.get(("source",))
+        if node is None:
+            way_out = "add `source: {image_folder: {path: ...}}`, or another source"
+            self.report(Fault("SD104", "the spec has no `source`", help=way_out))
+            return None
+        kinds = registry.names("sources")
+        if isinstance(node.value, str) and node.value in kinds:
+            kind, value = node.value, None
+        elif isinstance(node.value, dict) and len(node.value) == 1:
+            [(kind, child)] = node.value.items()
+            value = child.plain
+        else:
+            way_out = f"write one of {', '.join(f'`{one}`' for one in kinds)} with its fields"
+            self.report(Fault("SD105", f"`source` names one source, not {node.shown}", ("source",), help=way_out))
+            return None
+        path: Path = ("source", kind) if isinstance(node.value, dict) else ("source",)
+        if kind not in kinds:
+            self._unknown(kind, "source", kinds, path)
+            return None
+        found = registry.source(kind)
+        fields = value if isinstance(value, dict) else {} if value is None else {found.main: value}
+        if None in fields:
+            self.report(Fault("SD105", f"`{kind}` takes a mapping of its fields, not `{value}`", path))
+            return None
+        try:
+            return found.model_validate(fields), path
+        except ValidationError as error:
+            self.problems += problems_of(error, self.document, path, found)
+            return None
+
+    def steps(self) -> list[Step]:
+        """Return every step that could be read."""
+        node = self.document.get(("steps",))
+        if node is None or node.value is None:
+            return []
+        if not isinstance(node.value, list):
+            way_out = "write each step on a line of its own, behind `- `"
+            self.report(Fault("SD105", f"`steps` is a list of steps, not {node.shown}", ("steps",), help=way_out))
+            return []
+        found = [self._step(number) for number in range(len(node.value))]
+        self._names(found)
+        return [step for step in found if step is not None]
+
+    def _names(self, steps: Sequence[Step | None]) -> None:
+        seen: set[str] = set()
+        for step in steps:
+            if step is not None and step.name is not None:
+                if step.name in seen:
+                    path = (*step.path[:2], "name")
+                    self.report(Fault("SD102", f"two steps have the name `{step.name}`", path, help="rename one"))
+                seen.add(step.name)
+
+    def _step(self, number: int) -> Step | None:
+        path: Path = ("steps", number)
+        node = self.document.get(path)
+        if node is None:
+            return None
+        stages = registry.names("stages")
+        if isinstance(node.value, str):
+            mapping: dict[str, object] = {node.value: None}
+        elif isinstance(node.value, dict):
+            mapping = cast("dict[str, object]", node.plain)
+        else:
+            way_out = "write `- batch: 64`"
+            self.report(Fault("SD105", f"a step is one stage with its fields, not {node.shown}", path, help=way_out))
+            return None
+        keys = [key for key in mapping if key not in BESIDE]
+        known = [key for key in keys if key in stages]
+        if len(keys) != 1 or len(known) != 1:
+            self._not_one_stage(keys, known, stages, path)
+            return None
+        [key] = keys
+        stage = registry.stage(key)
+        beside = {name: value for name, value in mapping.items() if name in ("device", "parallel")}
+        for extra in [one for one in beside if one not in stage.model_fields]:
+            self.report(Fault("SD103", f"`{key}` takes no `{extra}`", (*path, extra), help=f"remove `{extra}`"))
+            del beside[extra]
+        value_path = (*path, key)
+        parsing = Parsing(value_path, len(value_path), self.report, self._invalid(stage, path))
+        made = stage.parse(mapping[key], beside, parsing)
+        name = mapping.get("name")
+        if name is not None and not isinstance(name, str):
+            self.report(Fault("SD105", "a step's `name` is text", (*path, "name"), help="put it in quotes"))
+            return None
+        return None if made is None else Step(made, value_path, name)
+
+    def _invalid(self, stage: type[Stage], step: Path) -> Any:
+        def report(error: ValidationError, path: Path) -> None:
+            """Point at the key beside the stage's own where that is what pydantic refused."""
+            model = stage if path == (*step, stage.key()) else registry.op(str(path[-1]))
+            for one in problems_of(error, self.document, path, model):
+                self.problems.append(one)
+
+        return report
+
+    def _not_one_stage(self, keys: list[str], known: list[str], stages: dict[str, str], path: Path) -> None:
+        unknown = [key for key in keys if key not in stages]
+        if not keys:
+            self.report(Fault("SD104", "the step names no stage", path, help="write `- batch: 64`"))
+        elif len(known) > 1:
+            way_out = f"make `{known[1]}` a step of its own, behind `- `"
+            self.report(
+                Fault("SD105", f"one step names {' and '.join(f'`{k}`' for k in known)}", (*path, known[1]), help=way_out, on_key=True)
+            )
+        elif known:
+            for key in unknown:
+                self.report(
+                    Fault(
+                        "SD103",
+                        f"a step has no key `{key}` beside `{known[0]}`",
+                        (*path, key),
+                        help=f"indent it below `{known[0]}`, or use {', '.join(f'`{one}`' for one in BESIDE)}",
+                    )
+                )
+        else:
+            self._unknown(unknown[0], "stage", stages, (*path, unknown[0]))
+
+    def _unknown(self, name: str, what: str, known: Mapping[str, str], path: Path) -> None:
+        if name in LATER:
+            message = f"`{name}` is part of the language, and not available in this version"
+            self.report(Fault("SD110", message, path, help=LATER[name]))
+            return
+        way_out = did_you_mean(name, known, what=f"{what}s")
+        self.report(Fault("SD106", f"there is no {what} `{name}`", path, help=way_out))
+
+
+def problem_of(fault: Fault, document: Document) -> Problem:
+    """Return a fault, whose path starts at the document's top, as a problem with its place."""
+    span = _piece(fault, document)
+    return Problem(fault.code, fault.message, span, fault.label, fault.severity, (), fault.notes, fault.help)
+
+
+def _piece(fault: Fault, document: Document) -> Span:
+    reached, node = document.nearest(fault.at)
+    if fault.within is not None and node.value is not None and node.span.line == node.span.end_line:
+        quote = 1 if node.quoted else 0
+        text = str(node.value)
+        start = node.span.column + quote + fault.within[0] + _stripped(text)
+        end = max(start + 1, start + fault.within[1] - fault.within[0])
+        return Span(node.span.file, node.span.line, start, node.span.line, end)
+    scalar = not isinstance(node.value, (dict, list))
+    whole = reached == fault.at
+    if node.key_span and fault.on_key:
+        return node.key_span
+    if node.key_span and (not scalar or not whole or fault.code in ("SD103", "SD106", "SD110")):
+        return node.span if scalar and not whole else node.key_span
+    return node.span
+
+
+def _stripped(text: str) -> int:
+    """Return how many characters stand before an expression: blanks and the `=`."""
+    lead = len(text) - len(text.lstrip())
+    return lead + 1 if text[lead : lead + 1] == "=" else 0
+
+
+def errors(problems: Sequence[Problem]) -> list[Problem]:
+    """Return those that are errors."""
+    return [problem for problem in problems if problem.severity == "error"]
+
+
+def fail(problems: Sequence[Problem], document: Document) -> None:
+    """Raise the problems of a document together if one of them is an error.
+
+    Raises:
+        SpecError: with all of them.
+    """
+    if errors(problems):
+        raise DocumentError(list(problems), document.texts)
+
+
+__all__ = ["Program", "SpecError", "Step", "errors", "fail", "parse_program", "problem_of"]

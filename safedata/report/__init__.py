@@ -1,0 +1,1 @@
+"""Problems as text, as JSON, and the page behind each code."""

@@ -1,0 +1,18 @@
+"""One step on its way into a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from safedata.problem import Path
+from safedata.stages.base import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A node, where the spec says it, and whether it may run later than it stands."""
+
+    node: Node
+    path: Path | None = None
+    late: bool = False
+    """Whether it finishes the source's elements, and so may move behind steps that do not look at them."""

@@ -1,0 +1,138 @@
+"""One pass over a pipeline's data, measured: what `safedata build` does once the spec is compiled."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Final
+
+from safedata.budget import Verdict
+from safedata.compile import compile_plan, run_error, tensorflow
+from safedata.machine import resident
+from safedata.manifest import default_path, manifest_of, write_manifest
+from safedata.memory import HOST
+from safedata.plan import Plan
+from safedata.problem import Problem, SpecError
+
+_EVERY: Final = 0.1
+"""Seconds between two reports of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass has come."""
+
+    elements: int
+    batches: int
+    of: int | None
+    """Batches in all, None when unknown."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one pass has shown."""
+
+    elements: int
+    """Elements seen, each batch counted by its rows."""
+    batches: int
+    seconds: float
+    estimated: int
+    """The verdict's bound on the peak of host memory, in bytes."""
+    measured: int | None
+    """The process's peak of resident memory (`VmHWM`), in bytes; None where the system does not tell."""
+    skipped: tuple[str, ...]
+    """Where each element comes from that was left out."""
+    manifest: str | None
+    """The file that the manifest was written to."""
+
+    @property
+    def per_second(self) -> float:
+        """Elements in a second."""
+        return self.elements / self.seconds if self.seconds else 0.0
+
+
+def build_verdict(
+    verdict: Verdict,
+    manifest: str | PathLike[str] | None,
+    progress: Callable[[Progress], None] | None,
+) -> Report:
+    """Compile a checked spec, go through its data once, write the manifest, and return what was seen.
+
+    Raises:
+        SpecError: the spec repeats its data without end.
+        DataError: the data is bad, or the manifest cannot be written.
+    """
+    plan = verdict.plan
+    if plan is None:
+        raise ValueError("a spec with problems cannot be built")
+    _refuse_endless(plan)
+    target = default_path(plan, verdict.spec) if manifest is None else os.fspath(manifest)
+    compiled = compile_plan(plan)
+    elements, batches, seconds = one_pass(compiled.dataset, plan, progress)
+    estimated = verdict.places[HOST].bytes
+    assert estimated is not None
+    skipped = tuple(compiled.skips.described())
+    report = Report(elements, batches, seconds, estimated, resident().peak, skipped, target)
+    if target is not None:
+        write_manifest({**manifest_of(verdict), "pass": _seen(report)}, target)
+    return report
+
+
+def _seen(report: Report) -> dict[str, Any]:
+    return {
+        "elements": report.elements,
+        "batches": report.batches,
+        "skipped": list(report.skipped),
+        "host_bytes_measured": report.measured,
+    }
+
+
+def _refuse_endless(plan: Plan) -> None:
+    if plan.result.cardinality.kind != "infinite":
+        return
+    span = plan.program.document.span(("steps",), key=True)
+    way_out = "give `repeat` a number, or add `take` behind it; `safedata.load` takes endless specs"
+    raise SpecError([Problem("SD209", "`build` needs an end, and the spec has none", span, help=way_out)])
+
+
+def one_pass(
+    dataset: Any, plan: Plan, progress: Callable[[Progress], None] | None = None
+) -> tuple[int, int, float]:
+    """Go through a dataset once; return elements, batches and seconds.
+
+    Raises:
+        DataError: an element could not be made; the message says which, as far as that can be found.
+    """
+    tf = tensorflow()
+    most = plan.result.cardinality.most
+    elements = batches = 0
+    start = told = time.perf_counter()
+    try:
+        for element in dataset:
+            batches += 1
+            elements += _rows(tf, element, plan.result.batch_dims)
+            now = time.perf_counter()
+            if progress is not None and now - told >= _EVERY:
+                told = now
+                progress(Progress(elements, batches, most, now - start))
+    except tf.errors.OpError as error:
+        raise run_error(error, plan) from error
+    seconds = time.perf_counter() - start
+    if progress is not None:
+        progress(Progress(elements, batches, most, seconds))
+    return elements, batches, seconds
+
+
+def _rows(tf: Any, element: Any, batch_dims: int) -> int:
+    """Return how many elements a batch stacks: the product of its leading dimensions; 1 for an element."""
+    if not batch_dims:
+        return 1
+    first = tf.nest.flatten(element)[0]
+    rows = 1
+    for size in first.shape[:batch_dims]:
+        rows *= int(size)
+    return rows

@@ -1,0 +1,273 @@
+"""The JSON Schema of specs, for editors: made from the models that read them.
+
+It is wider than the language where JSON Schema cannot follow: types, components and what fits a stage are the
+business of `safedata check`. What it refuses, `check` refuses too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from safedata import registry
+from safedata.docstrings import fields_of
+from safedata.spec.load import TOP_LEVEL, VERSION
+from safedata.spec.sections import Budget, OnError, Runtime, Target
+
+Schema = dict[str, Any]
+
+_PARAMETER: Final[Schema] = {"$ref": "#/$defs/parameter"}
+_NUMBER: Final[Schema] = {"$ref": "#/$defs/number"}
+_NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
+_LIMITS: Final = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+"""What pydantic calls limits behind a validator of one's own, and what JSON Schema calls them."""
+_BESIDE: Final[Schema] = {
+    "name": {"type": "string", "description": "What a spec that extends this one calls the step."},
+    "device": {"type": "string", "description": "Where the step runs: `cpu`."},
+    "parallel": {
+        "anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}, _PARAMETER],
+        "description": "Calls at once; `auto` is one for each CPU.",
+    },
+}
+_CHANGES: Final[Schema] = {
+    "remove": {"const": True, "description": "Drop the step of this name from the spec that is extended."},
+    "after": {"type": "string", "description": "Put this step behind the one of that name."},
+    "before": {"type": "string", "description": "Put this step before the one of that name."},
+}
+_TOP: Final = {
+    "safedata": "Version of the language.",
+    "name": "What reports call the spec.",
+    "description": "What the spec is for.",
+    "extends": "Another spec, relative to this file, merged below this one.",
+    "params": "Parameters with their defaults, which type them; used as `${name}`, set with `--set name=value`.",
+    "artifacts": "Part of the language, and not available in this version.",
+    "source": "Where elements come from.",
+    "steps": "What is done with them, in order.",
+    "output": "What the training loop receives: a tuple of components, or a dict of them; all in a dict by default.",
+    "budget": "What the pipeline may hold.",
+    "targets": "Machines to check against, by name.",
+    "runtime": "How the pipeline runs.",
+}
+
+
+def schema() -> Schema:
+    """Return the JSON Schema, draft 2020-12, of a whole spec."""
+    defs: dict[str, Schema] = {
+        "parameter": {"type": "string", "pattern": r"\$\{[^{}]+\}", "description": "A parameter: `${name}`."},
+        "number": {"type": "string", "pattern": r"^[-+]?[0-9][0-9_]*(\.[0-9_]+)?([eE][-+]?[0-9]+)?$"},
+        "expression": {"type": "string", "pattern": "^ *=", "description": "An expression: `= label - 1`."},
+    }
+    properties = {
+        **_plain_sections(),
+        **_model_sections(defs),
+        "source": _sources(defs),
+        "steps": _steps(defs),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "safedata spec",
+        "description": "An input pipeline: a source, the steps behind it, and what they may hold.",
+        "type": "object",
+        "properties": {
+            key: {**properties[key], "description": _TOP[key]} for key in TOP_LEVEL if key in properties
+        },
+        "required": ["safedata"],
+        "additionalProperties": False,
+        "$defs": defs,
+    }
+
+
+def _plain_sections() -> dict[str, Schema]:
+    scalar: Schema = {"type": ["string", "number", "boolean", "null"]}
+    text: Schema = {"type": "string"}
+    return {
+        "safedata": {"const": VERSION},
+        "name": {"type": ["string", "null"]},
+        "description": {"type": ["string", "null"]},
+        "extends": text,
+        "params": {
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": _NAME},
+            "additionalProperties": {"anyOf": [scalar, {"type": "array", "items": scalar}]},
+        },
+        "output": {
+            "anyOf": [
+                {"type": "array", "items": text, "minItems": 1},
+                {"type": "object", "additionalProperties": text, "minProperties": 1},
+                {"type": "null"},
+            ]
+        },
+    }
+
+
+def _model_sections(defs: dict[str, Schema]) -> dict[str, Schema]:
+    runtime = _fields(Runtime, "runtime", defs)
+    limit = _loose(_fields(OnError, "on_error", defs)["properties"]["max"])
+    runtime["properties"]["on_error"] = {
+        "description": runtime["properties"]["on_error"]["description"],
+        "anyOf": [
+            {"enum": ["fail", "skip"]},
+            _PARAMETER,
+            _only({"skip": _only({"max": limit}, required=())}),
+        ],
+    }
+    target = _fields(Target, "target", defs)
+    gpu = target["properties"]["gpu"]
+    one = next(part for part in gpu["anyOf"] if "items" in part)["items"]
+    gpu["anyOf"] = [one, *gpu["anyOf"]]
+    return {
+        "budget": _or_nothing(_fields(Budget, "budget", defs)),
+        "runtime": _or_nothing(runtime),
+        "targets": {"type": ["object", "null"], "additionalProperties": target},
+    }
+
+
+def _or_nothing(found: Schema) -> Schema:
+    """Return the schema that takes an empty section as well."""
+    return {"anyOf": [found, {"type": "null"}]}
+
+
+def _only(properties: Schema, *, required: Iterable[str] | None = None) -> Schema:
+    """Return the schema of a mapping with these keys; all of them required unless said."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties if required is None else required),
+        "additionalProperties": False,
+    }
+
+
+def _one_of(entries: dict[str, Schema], **beside: Any) -> Schema:
+    """Return the schema of a mapping with exactly one of these keys."""
+    return {
+        "type": "object",
+        "properties": {**entries, **beside},
+        "minProperties": 1,
+        "maxProperties": 1 + len(beside),
+        "additionalProperties": False,
+    }
+
+
+def _sources(defs: dict[str, Schema]) -> Schema:
+    entries = {
+        name: _entry(registry.source(name), "source", name, defs) for name in registry.names("sources")
+    }
+    return _one_of(entries)
+
+
+def _steps(defs: dict[str, Schema]) -> Schema:
+    stages = {name: registry.stage(name) for name in registry.names("stages")}
+    entries = {name: _entry(stage, "stage", name, defs) for name, stage in stages.items()}
+    del defs["stage.map"]  # its value is no mapping of fields, but of components
+    entries["map"] = {**_group_list(defs), "description": entries["map"]["description"]}
+    rename = entries["rename"]
+    entries["rename"] = {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "minProperties": 1,
+        "description": rename["description"],
+    }
+    kinds = [{"required": [name]} for name in entries]
+    step = {
+        "type": "object",
+        "properties": {**entries, **_BESIDE, **_CHANGES},
+        "oneOf": [*kinds, {"required": ["name", "remove"]}],
+        "additionalProperties": False,
+    }
+    bare = [name for name, stage in stages.items() if _is_bare(stage) and name != "map"]
+    defs["step"] = {"anyOf": [step, {"enum": bare, "description": "A stage that needs no fields."}]}
+    return {"type": ["array", "null"], "items": {"$ref": "#/$defs/step"}}
+
+
+def _group_list(defs: dict[str, Schema]) -> Schema:
+    """Return the schema of a map's value: components with a chain each, or a list of such groups."""
+    ops = {name: registry.op(name) for name in registry.names("ops")}
+    entries = {name: _entry(op, "op", name, defs) for name, op in ops.items()}
+    start = {"type": "string", "description": "The component that the chain starts from."}
+    bare = [name for name, op in ops.items() if _is_bare(op)]
+    defs["operation"] = {"anyOf": [{"enum": bare}, _one_of({**entries, "from": start})]}
+    operation: Schema = {"$ref": "#/$defs/operation"}
+    defs["chain"] = {
+        "anyOf": [{"$ref": "#/$defs/expression"}, {"type": "array", "items": operation}, operation],
+        "description": "Operations that follow one another on one component, or an expression.",
+    }
+    defs["group"] = {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/$defs/chain"},
+        "minProperties": 1,
+        "description": "Components, each with the chain that makes it.",
+    }
+    group: Schema = {"$ref": "#/$defs/group"}
+    return {"anyOf": [group, {"type": "array", "items": group, "minItems": 1}]}
+
+
+def _is_bare(model: type[BaseModel]) -> bool:
+    return not any(field.is_required() for field in model.model_fields.values())
+
+
+def _entry(model: Any, kind: str, name: str, defs: dict[str, Schema]) -> Schema:
+    """Return the schema of what stands behind a name: its fields, the short form, nothing where that will do."""
+    place = f"{kind}.{name}"
+    defs[place] = _fields(model, place, defs)
+    forms: list[Schema] = [{"$ref": f"#/$defs/{place}"}]
+    if model.main is not None:
+        short = defs[place]["properties"][model.main]
+        forms.append({key: value for key, value in short.items() if key != "description"})
+    if _is_bare(model):
+        forms.append({"type": "null"})
+    return {"anyOf": forms, "description": f"{defs[place]['description']}\n\nExample: `{model.example}`"}
+
+
+def _fields(model: type[BaseModel], place: str, defs: dict[str, Schema]) -> Schema:
+    """Return the schema of a model; those that it refers to go to `defs`, below `place`."""
+    made = model.model_json_schema(ref_template=f"#/$defs/{place}.{{model}}")
+    for name, inner in made.pop("$defs", {}).items():
+        defs[f"{place}.{name}"] = _mapping(inner)
+    found = _mapping(made)
+    for name, field in fields_of(model).items():
+        if field.text and name in found["properties"]:
+            found["properties"][name]["description"] = paragraphs(field.text)
+    return found
+
+
+def _mapping(found: Schema) -> Schema:
+    """Return a model's schema with every field taking parameters as well."""
+    properties = {name: _loose(field) for name, field in found.get("properties", {}).items()}
+    kept = {key: value for key, value in found.items() if key != "title"}
+    if "description" in kept:
+        kept["description"] = paragraphs(kept["description"])
+    return {**kept, "properties": properties} if "properties" in found else kept
+
+
+def _loose(found: Any) -> Any:
+    """Return the schema that takes what `found` takes, or a parameter in its place.
+
+    Numbers may also be text such as `10_000`, as which some readers of YAML see them.
+    """
+    if not isinstance(found, dict):
+        return found
+    made: Schema = {_LIMITS.get(key, key): value for key, value in found.items() if key != "title"}
+    for key in ("items", "additionalProperties"):
+        if key in made:
+            made[key] = _loose(made[key])
+    for key in ("prefixItems", "anyOf", "oneOf"):
+        if key in made:
+            made[key] = [_loose(one) for one in made[key]]
+    if made.get("type") not in ("integer", "number", "boolean", "array") and not _closed(made):
+        return made
+    about = {key: made.pop(key) for key in ("description", "default") if key in made}
+    number = [_NUMBER] if made.get("type") in ("integer", "number") else []
+    return {"anyOf": [made, *number, _PARAMETER], **about}
+
+
+def paragraphs(text: str) -> str:
+    """Return text with the line breaks inside its paragraphs taken out."""
+    return re.sub(r"(?<!\n)\n(?!\n)\s*", " ", text.strip())
+
+
+def _closed(found: Schema) -> bool:
+    """Return whether a schema takes only some texts."""
+    return any(key in found for key in ("enum", "const", "pattern"))

@@ -1,0 +1,145 @@
+"""Elements whose columns are known when the spec is checked, and which lie in the graph as tables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+from weakref import WeakValueDictionary
+
+from safedata.lowering import Lowering
+from safedata.memory import HOST, Hold
+from safedata.scope import Scope
+from safedata.sources.base import Root
+from safedata.types import DTYPE_BYTES, STRING_HEAP, STRING_SLOT, Dim, Stream, Tensor, exactly
+
+_POINTER: Final = 8
+_POINTERS: Final = 3 * _POINTER
+"""A value's places in Python's tuples and lists: the table's, the list of files, one while the graph is built."""
+_ROUNDING: Final = 15
+"""Python's allocator rounds up to 16 bytes."""
+_NUMBER: Final = 32
+"""A Python number, at most 16 digits or a float."""
+_ENCODED: Final = 33
+"""A Python `bytes` object beside its content."""
+_COPIES: Final = 3
+"""Copies of a number while its tensor is made: TensorFlow's, NumPy's, and the one that the dataset keeps."""
+_GONE: Final = ("No such file or directory", "Permission denied", "Input/output error", "Stale file handle")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One component of every element: its type, and its values in order."""
+
+    type: Tensor
+    values: Sequence[Any]
+
+
+def text_column(values: Sequence[str]) -> Column:
+    """Return the column of these strings; its bound in bytes is the longest of them."""
+    longest = max(map(_length, values), default=0)
+    return Column(Tensor("string", length=Dim.at_most(longest)), values)
+
+
+@dataclass(frozen=True, eq=False)
+class TableRoot(Root):
+    """The rows of a table, an element each."""
+
+    name: str
+    """The source, for reports."""
+    columns: Mapping[str, Column]
+    path: str
+    """The column that says where an element comes from."""
+    rows_of: str = ""
+    """The file that the rows were read from, if it is one; rows count from 1, without the header."""
+    kept: frozenset[str] | None = None
+    """The components of an element; None for all columns."""
+    _tensors: WeakValueDictionary[str, Any] = field(default_factory=WeakValueDictionary[str, Any], repr=False)
+
+    def title(self) -> str:
+        """Return the source's name."""
+        return self.name
+
+    def keep(self, names: frozenset[str]) -> TableRoot:
+        """Return the table with these columns alone; with the paths if there are none of them."""
+        kept = names & frozenset(self.columns)
+        return replace(self, kept=kept or frozenset({self.path}))
+
+    def infer(self, scope: Scope) -> Stream:
+        """Return the columns' types, and exactly as many elements as there are rows."""
+        return Stream({name: column.type for name, column in self._used()}, exactly(self._rows))
+
+    def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the tables, those of Python and those of the graph, and the element handed on.
+
+        Resident bytes for each row of a path of L characters and a label, in a fresh process with 100,000 rows:
+        120, 153, 200, 300 in Python, and at the peak of building 142, 207, 304, 494 in the graph, for L of 20,
+        60, 100, 200. Built, it keeps 94, 126, 172, 270. The bound here is 1.1 to 1.4 times their sum. Looking up
+        where an element comes from adds nothing: it shares the table of the dataset.
+        """
+        parts = {self.path: self.columns[self.path], **dict(self._used())}
+        total = sum(_column_bytes(column) for column in parts.values())
+        yield Hold(HOST, total, f"a table of {self._rows} rows: {', '.join(parts)}")
+        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+
+    def lower(self, low: Lowering) -> Any:
+        """Return the dataset of the rows, its tables on the host."""
+        return low.tf.data.Dataset.from_tensor_slices(
+            {name: self._tensor(low.tf, name) for name, _ in self._used()}
+        )
+
+    def origin(self, tf: Any, index: Any) -> Any:
+        """Return the path of the element with this index, with its row where there are rows."""
+        path = tf.gather(self._tensor(tf, self.path), index)
+        if not self.rows_of:
+            return path
+        return tf.strings.join([f"{self.rows_of} row ", tf.strings.as_string(index + 1), ": ", path])
+
+    def describe(self, index: int) -> str:
+        """Return the same as `origin`, as Python's text."""
+        path = str(self.columns[self.path].values[index])
+        return f"{self.rows_of} row {index + 1}: {path}" if self.rows_of else path
+
+    def diagnose(self, message: str) -> str | None:
+        """Return what is wrong where TensorFlow could not read a file that was there at the check."""
+        gone = any(reason in message for reason in _GONE)
+        return "a file that was there when the spec was checked cannot be read" if gone else None
+
+    @property
+    def _rows(self) -> int:
+        return len(self.columns[self.path].values)
+
+    def _used(self) -> list[tuple[str, Column]]:
+        return [(name, one) for name, one in self.columns.items() if self.kept is None or name in self.kept]
+
+    def _tensor(self, tf: Any, name: str) -> Any:
+        """Return a column as a tensor, the same one for the dataset and for looking up where elements come from."""
+        found = self._tensors.get(name)
+        if found is None:
+            column = self.columns[name]
+            values = _encoded(column.values) if column.type.dtype == "string" else list(column.values)
+            with tf.init_scope(), tf.device("/CPU:0"):
+                found = tf.constant(values, column.type.dtype)
+            self._tensors[name] = found
+        return found
+
+
+def _encoded(values: Sequence[Any]) -> list[bytes]:
+    return [os.fsencode(value) for value in cast("Sequence[str]", values)]
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(os.fsencode(text))
+
+
+def _column_bytes(column: Column) -> int:
+    """Return what a column takes in Python and, at the peak of building, in the graph."""
+    count = len(column.values)
+    if column.type.dtype != "string":
+        return count * (_NUMBER + _POINTERS + _COPIES * DTYPE_BYTES[column.type.dtype])
+    content = sum(map(_length, column.values))
+    kept = sum(map(sys.getsizeof, column.values)) + count * (_ROUNDING + _POINTERS)
+    passing = content + count * (_ENCODED + _ROUNDING)
+    return kept + passing + content + count * (STRING_SLOT + STRING_HEAP)

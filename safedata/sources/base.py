@@ -1,0 +1,93 @@
+"""What a source must tell about itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from safedata.lowering import Lowering
+from safedata.memory import Hold
+from safedata.scope import Scope
+from safedata.stages.base import ElementNode
+from safedata.types import Stream
+
+
+class Root:
+    """The first step of a plan: it makes elements out of what an inspection found."""
+
+    @abstractmethod
+    def title(self) -> str:
+        """Return the name that reports give this step."""
+
+    @abstractmethod
+    def infer(self, scope: Scope) -> Stream:
+        """Return the type of its elements; reads no file."""
+
+    @abstractmethod
+    def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield what it keeps alive at its peak, in bytes."""
+
+    @abstractmethod
+    def lower(self, low: Lowering) -> Any:
+        """Return the `tf.data.Dataset` of its elements, a dict of components each."""
+
+    def keep(self, names: frozenset[str]) -> Root:
+        """Return the same source with no other components than these (and fewer if that costs nothing)."""
+        return self
+
+    def origin(self, tf: Any, index: Any) -> Any:
+        """Return a scalar string tensor that says where the element with this index comes from."""
+        return tf.strings.join([self.title() + " element ", tf.strings.as_string(index)])
+
+    def diagnose(self, message: str) -> str | None:
+        """Return the file, and the offset in it, that an error of TensorFlow's readers speaks of.
+
+        None where the message names no place, or none of the source's files is found to be damaged there.
+        """
+        return None
+
+    def describe(self, index: int) -> str:
+        """Return where the element with this index comes from: a file, with row or record and offset."""
+        return f"{self.title()} element {index}"
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What reading the headers of a source's data has found."""
+
+    root: Root
+    then: tuple[ElementNode, ...] = ()
+    """Steps that finish an element and may run later: reading a file, parsing a record."""
+    fingerprint: str = ""
+    """A digest of the names, sizes and times of every file read."""
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    """Facts that a verdict should mention: how many files were sampled, say."""
+
+
+class Source(BaseModel):
+    """A source that a spec can name: its fields are the language, its docstring the reference page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    example: ClassVar[str]
+    """A source as YAML."""
+    main: ClassVar[str | None] = None
+    """The field that the short form fills: `range: 10` is `range: {count: 10}`."""
+
+    @abstractmethod
+    def inspect(self, scope: Scope) -> Inspected:
+        """Return what the data's headers say; the only place where a check reads data.
+
+        Raises:
+            Fault: the data is missing, unreadable or not what the spec says.
+        """
+
+    @classmethod
+    def key(cls) -> str:
+        """Return the name that specs use, the module's own."""
+        return cls.__module__.rpartition(".")[2]

@@ -1,0 +1,1 @@
+"""YAML text to a resolved document: positions, parameters, `extends`, and the sections' models."""

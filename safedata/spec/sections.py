@@ -1,0 +1,136 @@
+"""The models of a spec's sections, all but `source` and `steps`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+from safedata.fields import Int, Size, SizeOrShare
+
+
+class Section(BaseModel):
+    """What all sections share: fixed once read, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class Reserve(Section):
+    """Memory that something else needs beside the pipeline."""
+
+    gpu: Size | None = None
+    """Bytes kept free on each GPU, for the model and its optimizer."""
+    host: Size | None = None
+    """Bytes of host memory kept free."""
+
+
+class Budget(Section):
+    """What the pipeline may hold at its peak, place by place; what is not said is what is free."""
+
+    gpu: SizeOrShare | None = None
+    """On each GPU; a share is one of what is free there."""
+    host: SizeOrShare | None = None
+    """In the memory of the whole process, TensorFlow itself included."""
+    disk: SizeOrShare | None = None
+    """For caches and snapshots."""
+    reserve: Reserve = Reserve()
+    """Taken away from what is free before shares are worked out."""
+
+
+def _sizes(value: object) -> object:
+    """Return one size as a list of one: a machine with one GPU."""
+    return cast("object", value) if isinstance(value, (list, tuple)) else [value]
+
+
+class Target(Section):
+    """A machine to check against, described instead of looked at."""
+
+    name: str = ""
+    """What reports call it; the key in `targets` unless it says otherwise."""
+    gpu: Annotated[tuple[Size, ...], BeforeValidator(_sizes), Field(strict=False)] = ()
+    """Free memory of its GPU, or a list with one size for each; none unless given."""
+    host: Size
+    """Free host memory."""
+    disk: Size | None = None
+    """Free disk, where caches and snapshots go."""
+    cpus: Annotated[Int, Field(ge=1)]
+    """CPU cores that the process may use."""
+
+
+class OnError(Section):
+    """What happens when an element's data is bad."""
+
+    mode: Literal["fail", "skip"] = "fail"
+    """`fail` stops with the element's place; `skip` records the element and leaves it out."""
+    max: Annotated[Int, Field(ge=1)] = 100
+    """Elements that `skip` leaves out in one epoch before it stops all the same."""
+
+
+class _Skip(Section):
+    max: Annotated[Int, Field(ge=1)] = 100
+
+
+class _SkipForm(Section):
+    skip: _Skip
+
+
+def _on_error(value: object) -> object:
+    """Return `fail`, `skip` and `{skip: {max: 20}}` as the fields of `OnError`."""
+    if isinstance(value, str):
+        if value == "skip":
+            return OnError(mode="skip")
+        if value == "fail":
+            return OnError()
+        raise ValueError(
+            f"`{value}` is not an answer to bad data; write `fail`, `skip` or `skip: {{max: 100}}`"
+        )
+    if isinstance(value, dict):
+        return OnError(mode="skip", max=_SkipForm.model_validate(value).skip.max)
+    return value
+
+
+class Runtime(Section):
+    """How the pipeline runs."""
+
+    seed: Int = 0
+    """Of every random draw, with the epoch and the element's index."""
+    deterministic: bool = True
+    """Whether elements come in the same order every time."""
+    threads: Annotated[Int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Threads of the pipeline; `auto` is one for each CPU that the process may use."""
+    memory_growth: bool | None = None
+    """Whether TensorFlow takes GPU memory as it needs it rather than all at once."""
+    gpu_memory_limit: Size | None = None
+    """Bytes that TensorFlow may take on each GPU."""
+    on_error: Annotated[OnError, BeforeValidator(_on_error)] = OnError()
+    """`fail`, `skip` (at most 100 elements an epoch), or `skip: {max: 20}`."""
+
+
+Output = tuple[str, ...] | dict[str, str]
+"""What the training loop receives: a tuple of components, a dict of them; None is a dict of all."""
+
+
+def _output(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"`output` takes a list or a mapping; write `[{value}]` for a tuple of one")
+    parts = list(cast("list[object]", value)) if isinstance(value, list) else []
+    if isinstance(value, dict):
+        parts = list(cast("dict[str, object]", value).values())
+    for part in parts:
+        if not isinstance(part, str):
+            raise ValueError("`output` names components one by one; write a list or a mapping of names")
+    if not parts:
+        raise ValueError(
+            "`output` names no component; write at least one, or leave `output` out for a dict of all"
+        )
+    if isinstance(value, list):
+        return tuple(parts)
+    return cast("dict[str, object]", value) if isinstance(value, dict) else value
+
+
+OUTPUT: TypeAdapter[Output] = TypeAdapter(
+    Annotated[Output, BeforeValidator(_output)], config=ConfigDict(defer_build=True)
+)
+"""Validates `output`; components that stand twice in a list are the stages' business."""
+TARGETS: TypeAdapter[dict[str, Target]] = TypeAdapter(dict[str, Target], config=ConfigDict(defer_build=True))
+"""Validates `targets`."""

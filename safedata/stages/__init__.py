@@ -1,0 +1,1 @@
+"""The stages that a spec's `steps` name, one module each."""

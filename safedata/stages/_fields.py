@@ -1,0 +1,48 @@
+"""Types of fields that several stages have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from safedata.fields import Int, read_size
+
+Count = Annotated[Int, Field(gt=0)]
+"""A whole number of 1 or more."""
+Natural = Annotated[Int, Field(ge=0)]
+"""A whole number of 0 or more."""
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+"""A list of components."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """The size of a buffer in bytes; what is written in the spec without a unit is a number of elements."""
+
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.bytes}B"
+
+    def slots(self, one: int | None) -> int | None:
+        """Return how many elements of `one` byte count fit, at least 1; None where `one` has no bound."""
+        return None if one is None else max(1, self.bytes // one)
+
+
+def _volume(value: object) -> object:
+    if isinstance(value, Volume):
+        return value
+    if isinstance(value, str):
+        return Volume(read_size(value))
+    raise ValueError("a size is a number with a unit, such as `4GiB` or `500MB`")
+
+
+Buffer = Annotated[
+    Volume,
+    BeforeValidator(_volume),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2GiB", "512MiB"]}),
+]
+"""The bytes that a buffer may fill, written as text with a unit."""

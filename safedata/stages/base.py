@@ -1,0 +1,220 @@
+"""What a stage must tell about itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from safedata.lowering import EPOCH, INDEX, Lowering, Values
+from safedata.memory import HOST, Hold, times
+from safedata.problem import Fault, Path
+from safedata.scope import Scope
+from safedata.stages._elements import slot_bytes
+from safedata.types import Stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Node:
+    """One step of a plan: its static rule, its memory rule, its graph.
+
+    Stages that a spec names and those that the planner puts in are both nodes.
+    """
+
+    commutes: ClassVar[bool] = False
+    """Whether it only reorders, repeats or leaves out elements without looking at them."""
+    ahead: ClassVar[bool] = False
+    """Whether a thread of its own works ahead of the consumer."""
+    freezes: ClassVar[bool] = False
+    """Whether it replays the elements of its first epoch in every later one."""
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws, so that its elements need an index and an epoch."""
+        return False
+
+    @property
+    def fallible(self) -> bool:
+        """Whether it may find the data itself bad, so that `runtime.on_error` speaks of it."""
+        return False
+
+    @abstractmethod
+    def title(self) -> str:
+        """Return the name that reports give this step."""
+
+    @abstractmethod
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the type of what leaves this step; reads no file.
+
+        Raises:
+            Fault: what comes in does not fit; `at` is relative to the step's value in the spec.
+        """
+
+    @abstractmethod
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield what this step keeps alive at its peak, place by place, in bytes."""
+
+    @abstractmethod
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the `tf.data.Dataset` that applies this step to `data`."""
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return the components that must come in for those in `after` to leave."""
+        return after
+
+    def requires(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what must come in for `after` to leave, the index and epoch that this step uses included."""
+        keys = {INDEX, EPOCH} if self.random else {INDEX} if self.fallible else set[str]()
+        return self.needs(after) | keys
+
+    def calls(self, scope: Scope) -> int:
+        """Return how many calls run at once: 1 unless this step is a parallel map."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parsing:
+    """Where in a spec a value stands, and where its faults go."""
+
+    path: Path
+    depth: int
+    """How many parts of `path` lead to the value of the step; faults of stages start below it."""
+    report: Callable[[Fault], None]
+    invalid: Callable[[ValidationError, Path], None]
+
+    @property
+    def relative(self) -> Path:
+        """The path below the step's value."""
+        return self.path[self.depth :]
+
+    def at(self, *path: str | int) -> Parsing:
+        """Return the place `path` below this one."""
+        return Parsing((*self.path, *path), self.depth, self.report, self.invalid)
+
+    def beside(self, key: str) -> Parsing:
+        """Return the place of a key that stands beside the step's own."""
+        return Parsing((*self.path[: self.depth - 1], key), self.depth, self.report, self.invalid)
+
+    def fault(self, fault: Fault) -> None:
+        """Report a fault found at this place."""
+        self.report(fault.under(*self.path))
+
+
+class Stage(Node, BaseModel):
+    """A step that a spec can name: its fields are the language, its docstring the reference page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    example: ClassVar[str]
+    """A step as YAML, in its shortest form."""
+    main: ClassVar[str | None] = None
+    """The field that the short form fills: `batch: 64` is `batch: {size: 64}`."""
+    knobs: ClassVar[tuple[str, ...]] = ()
+    """Fields whose number can be made smaller so that the pipeline fits."""
+
+    @classmethod
+    def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
+        """Return the stage that a step's value says, or None after its faults were reported.
+
+        Args:
+            value: what stands behind the stage's key, as plain data.
+            beside: `device` and `parallel`, where the step has them.
+            parsing: where the value stands.
+        """
+        fields: dict[str, object]
+        if isinstance(value, dict):
+            fields = cast("dict[str, object]", value)
+        elif value is None:
+            fields = {}
+        elif cls.main is None:
+            parsing.fault(Fault("SD105", f"`{cls.key()}` takes a mapping of its fields, not `{value}`"))
+            return None
+        else:
+            fields = {cls.main: value}
+        try:
+            return cls.model_validate({**fields, **_settled(beside, "device" in cls.model_fields, parsing)})
+        except ValidationError as error:
+            parsing.invalid(error, parsing.path)
+            return None
+
+    @classmethod
+    def key(cls) -> str:
+        """Return the name that specs use, the module's own."""
+        return cls.__module__.rpartition(".")[2]
+
+    def title(self) -> str:
+        """Return the stage's name."""
+        return self.key()
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield nothing: elements pass through, held by the step that made them."""
+        yield from ()
+
+
+def _settled(beside: dict[str, object], named: bool, parsing: Parsing) -> dict[str, object]:
+    """Return the keys beside the stage's own without a `device` that every stage has: the CPU."""
+    device = beside.get("device")
+    if device == "cpu" and not named:
+        return {key: value for key, value in beside.items() if key != "device"}
+    if not isinstance(device, str) or device.partition(":")[0] != "gpu":
+        return beside
+    way_out = "leave `device` out: every step runs on the CPU, and the training step copies its batches"
+    problem = f"`device: {device}` is not available in this version"
+    parsing.beside("device").fault(Fault("SD110", problem, help=way_out))
+    return {key: value for key, value in beside.items() if key != "device"}
+
+
+class ElementNode(Node):
+    """A step that makes one element of each element, on its own: a parallel map in the graph."""
+
+    @abstractmethod
+    def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return an upper bound in bytes of one running call: what came in, intermediates, result."""
+
+    @abstractmethod
+    def apply(self, values: Values, low: Lowering) -> Values:
+        """Return the element, inside the graph, that this step makes of `values`."""
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield P calls, each running or done and waiting, and the element handed on.
+
+        Source: `P max(e_in + tmp + e_out, e_out + O) + e_out` (memory facts, 3.1, map).
+        """
+        calls = self.calls(scope)
+        running = self.call_bytes(before, after, scope)
+        waiting = slot_bytes(after)
+        most = None if running is None or waiting is None else max(running, waiting)
+        what = "1 call" if calls == 1 else f"{calls} calls at once"
+        yield Hold(HOST, times(calls, most), what, after.weakest)
+        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the map, with its number of calls written out."""
+
+        def apply(values: Values) -> Values:
+            return self.apply(values, low)
+
+        if not (self.fallible and low.skipped):
+            return mapped(data, apply, low)
+        from safedata.attempt import attempt
+
+        return attempt(data, apply, low)
+
+
+def as_written(low: Lowering, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that TensorFlow traces as it is written: AutoGraph has nothing to rewrite in it."""
+    return cast("Callable[..., Any]", low.tf.autograph.experimental.do_not_convert(function))
+
+
+def mapped(data: Any, function: Callable[[Values], Values], low: Lowering) -> Any:
+    """Return `data.map(function)` with as many calls at once as were planned, in order unless told otherwise."""
+    if low.parallel == 1:
+        return data.map(as_written(low, function))
+    return data.map(
+        as_written(low, function), num_parallel_calls=low.parallel, deterministic=low.deterministic
+    )

@@ -1,0 +1,104 @@
+"""`filter`: only elements that a condition holds for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from safedata.lowering import Lowering
+from safedata.memory import HOST, Hold, add
+from safedata.problem import Fault
+from safedata.scope import Scope
+from safedata.stages.base import Parsing, Stage, as_written
+from safedata.types import BOOL, Stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from safedata.expr import Expression
+
+
+class Filter(Stage):
+    """Keep the elements for which an expression is true.
+
+    The expression reads components and gives one bool for each element; a `=` before it may be left out.
+    It looks at single elements, so it stands before `batch`. How many elements stay is known only as at
+    most.
+    """
+
+    example: ClassVar[str] = "filter: label < 3"
+    main: ClassVar[str | None] = "where"
+
+    where: str
+    """The expression, such as `label < 3`."""
+
+    @classmethod
+    def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
+        """Return the stage that a step's value says, or None after its faults were reported."""
+        made = super().parse(value, beside, parsing)
+        if made is None:
+            return None
+        try:
+            _read(made.where)
+        except Fault as fault:
+            (parsing.at("where") if isinstance(value, dict) else parsing).fault(fault)
+            return None
+        return made
+
+    @cached_property
+    def expression(self) -> Expression:
+        """The expression, read; its faults count characters from behind the `=`."""
+        return _read(self.where)
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what the expression reads, and what passes by."""
+        return after | self.expression.names
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the same elements, fewer of them."""
+        try:
+            self._check(before)
+        except Fault as fault:
+            scope.fault(fault.under("where"))
+        return replace(before, cardinality=before.cardinality.weakened())
+
+    def _check(self, before: Stream) -> None:
+        if before.batch_dims:
+            problem = "`filter` looks at single elements, and here they are batched"
+            raise Fault("SD207", problem, help="put it before `batch`")
+        found = self.expression.infer(before.visible)
+        if not found.broken and (found.dtype != "bool" or found.rank):
+            problem = f"`filter` takes one bool for each element, and `{self.where.strip()}` is {found}"
+            way_out = (
+                "compare it, as in `label < 3`" if not found.rank else "join its values with `all` or `any`"
+            )
+            raise Fault("SD208", problem, help=way_out)
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield what the expression works with; the element itself is held by the step that made it.
+
+        Source: `e`, counted where it is made, and the expression's intermediates (memory facts, 3.1,
+        filter).
+        """
+        try:
+            working = add(self.expression.workspace(before.visible), BOOL.bytes)
+        except Fault:
+            working = None
+        yield Hold(HOST, working, "the condition", before.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset of the elements for which the expression is true."""
+
+        def kept(values: dict[str, Any]) -> Any:
+            return self.expression.lower(low.tf, {name: values[name] for name in self.expression.names})
+
+        return data.filter(as_written(low, kept))
+
+
+def _read(where: str) -> Expression:
+    from safedata.expr import parse
+
+    text = where.lstrip()
+    return parse(text[1:] if text[:1] == "=" else where)

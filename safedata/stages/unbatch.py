@@ -1,0 +1,63 @@
+"""`unbatch`: batches taken apart into elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from safedata.lowering import Lowering
+from safedata.memory import HOST, Hold
+from safedata.problem import Fault
+from safedata.scope import Scope
+from safedata.stages._elements import batch_shape, slot_bytes, unstacked
+from safedata.stages.base import Stage
+from safedata.types import UNKNOWN, Cardinality, Dim, Stream
+
+
+class Unbatch(Stage):
+    """Take batches apart: each row along the first dimension becomes an element.
+
+    It undoes the last `batch` or `padded_batch`; padding stays. Where the last batch may be short, the
+    number of elements is known only as at most.
+    """
+
+    example: ClassVar[str] = "unbatch:"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream of rows.
+
+        Raises:
+            Fault: SD207, nothing is batched here.
+        """
+        if not before.batch_dims:
+            raise Fault(
+                "SD207", "`unbatch` takes batches apart, and nothing is batched here", help="take it out"
+            )
+        rows = next(iter(batch_shape(before)), Dim.at_most(None))
+        return replace(
+            before,
+            element={name: unstacked(tensor) for name, tensor in before.element.items()},
+            cardinality=_rows_of(before.cardinality, rows),
+            batch_dims=before.batch_dims - 1,
+            shared=None,
+        )
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the batch that is being taken apart, and the row copied out of it.
+
+        Source: TensorFlow's `unbatch_dataset_op.cc`, which keeps `tensors_`, one batch, and copies slices.
+        """
+        yield Hold(HOST, slot_bytes(replace(before, shared=None)), "the batch taken apart", before.weakest)
+        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset of rows."""
+        return data.unbatch()
+
+
+def _rows_of(batches: Cardinality, rows: Dim) -> Cardinality:
+    if rows.most is None:
+        return batches if batches.kind == "infinite" else UNKNOWN
+    elements = batches.times(rows.most)
+    return elements if rows.exact or elements.kind == "infinite" else elements.weakened()

@@ -1,0 +1,452 @@
+"""The type of a stream: components, dtypes, bounded dimensions, value ranges, cardinality.
+
+No TensorFlow and no NumPy here: these types are what `safedata check` computes with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from safedata.memory import Evidence, format_size, parse_size, weakest
+
+DTYPE_BYTES: Final[dict[str, int]] = {
+    "bool": 1,
+    "uint8": 1,
+    "int8": 1,
+    "uint16": 2,
+    "int16": 2,
+    "uint32": 4,
+    "int32": 4,
+    "uint64": 8,
+    "int64": 8,
+    "float16": 2,
+    "bfloat16": 2,
+    "float32": 4,
+    "float64": 8,
+    "complex64": 8,
+    "complex128": 16,
+}
+"""Bytes of one value of each numeric dtype; `string` is not among them."""
+
+DTYPES: Final = (*DTYPE_BYTES, "string")
+FLOATS: Final = ("float16", "bfloat16", "float32", "float64")
+SIGNED: Final = ("int8", "int16", "int32", "int64")
+UNSIGNED: Final = ("uint8", "uint16", "uint32", "uint64")
+INTEGERS: Final = SIGNED + UNSIGNED
+
+STRING_SLOT: Final = 24
+"""Bytes of TensorFlow's `tstring` itself; up to 22 characters lie inside it."""
+STRING_HEAP: Final = 64
+"""Bound on what the allocator adds to a longer string's bytes (memory facts, 3.0)."""
+
+Kind = Literal["image", "mask", "boxes", "keypoints"]
+Color = Literal["rgb", "gray", "rgba"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """A dimension, or the length of a string: exactly n, at most n, or unbounded (None)."""
+
+    most: int | None
+    exact: bool = False
+    evidence: Evidence = "exact"
+
+    @staticmethod
+    def exactly(size: int, evidence: Evidence = "exact") -> Dim:
+        """Return the dimension that is always `size`."""
+        return Dim(size, True, evidence)
+
+    @staticmethod
+    def at_most(size: int | None, evidence: Evidence = "exact") -> Dim:
+        """Return the dimension that never exceeds `size`."""
+        return Dim(size, False, evidence)
+
+    @property
+    def static(self) -> int | None:
+        """The size as TensorFlow's `element_spec` shows it: a number only where it is exact."""
+        return self.most if self.exact else None
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return "?"
+        return str(self.most) if self.exact else f"<={self.most}"
+
+    def __add__(self, other: Dim) -> Dim:
+        if self.most is None or other.most is None:
+            return UNBOUNDED
+        return Dim(self.most + other.most, self.exact and other.exact, weakest(self.evidence, other.evidence))
+
+    def scaled(self, factor: int) -> Dim:
+        """Return the dimension `factor` times as large."""
+        return replace(self, most=None if self.most is None else self.most * factor)
+
+    def capped(self, size: int, evidence: Evidence = "exact") -> Dim:
+        """Return the dimension cut off at `size`: exact only if it was exact."""
+        if self.most is None or self.most > size:
+            return Dim(size, self.exact, evidence if not self.exact else self.evidence)
+        return self
+
+    def join(self, other: Dim) -> Dim:
+        """Return the tightest dimension that holds for both."""
+        if self.most is None or other.most is None:
+            return UNBOUNDED
+        exact = self.exact and other.exact and self.most == other.most
+        return Dim(max(self.most, other.most), exact, weakest(self.evidence, other.evidence))
+
+
+UNBOUNDED: Final = Dim(None)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange:
+    """The closed interval that a component's values lie in."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:g}..{self.high:g}"
+
+    def map(self, scale: float, offset: float = 0.0) -> ValueRange:
+        """Return the range of `x * scale + offset`."""
+        ends = (self.low * scale + offset, self.high * scale + offset)
+        return ValueRange(min(ends), max(ends))
+
+    def join(self, other: ValueRange) -> ValueRange:
+        """Return the smallest range around both."""
+        return ValueRange(min(self.low, other.low), max(self.high, other.high))
+
+
+UINT8_RANGE: Final = ValueRange(0.0, 255.0)
+UNIT_RANGE: Final = ValueRange(0.0, 1.0)
+SIGNED_UNIT_RANGE: Final = ValueRange(-1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What is known of the images inside encoded bytes: their decoded sizes and their formats."""
+
+    height: Dim = UNBOUNDED
+    width: Dim = UNBOUNDED
+    formats: frozenset[str] = frozenset()
+    """Lowercase names as in file headers: `jpeg`, `png`, `gif`, `bmp`, `webp`; empty when unknown."""
+
+    def join(self, other: Encoded) -> Encoded:
+        """Return what is known of images that are one or the other."""
+        formats = self.formats | other.formats if self.formats and other.formats else frozenset[str]()
+        return Encoded(self.height.join(other.height), self.width.join(other.width), formats)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """The type of one component.
+
+    `ragged_rank` counts the leading dimensions whose rows differ in length, as TensorFlow's
+    `RaggedTensorSpec` does; 0 for an ordinary dense tensor.
+    """
+
+    dtype: str
+    shape: tuple[Dim, ...] = ()
+    length: Dim = UNBOUNDED
+    """Bytes of one string; means something only when the dtype is `string`."""
+    range: ValueRange | None = None
+    kind: Kind | None = None
+    color: Color | None = None
+    ragged_rank: int = 0
+    encoded: Encoded | None = None
+    """For a `string` of encoded images: what their headers say."""
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def broken(self) -> bool:
+        """Whether an earlier problem left this component without a type; say nothing more about it."""
+        return self.dtype == "?"
+
+    @property
+    def elements(self) -> int | None:
+        """The largest number of values, None when a dimension is unbounded."""
+        total = 1
+        for dim in self.shape:
+            if dim.most is None:
+                return None
+            total *= dim.most
+        return total
+
+    @property
+    def bytes(self) -> int | None:
+        """The largest payload in bytes, strings with their slots and heap; None when unbounded."""
+        count = self.elements
+        if count is None:
+            return None
+        if self.dtype != "string":
+            splits = 8 * (count + 1) * self.ragged_rank
+            return count * DTYPE_BYTES[self.dtype] + splits
+        if count == 0:
+            return 0
+        if self.length.most is None:
+            return None
+        return count * (STRING_SLOT + self.length.most + (STRING_HEAP if self.length.most > 22 else 0))
+
+    @property
+    def static(self) -> bool:
+        """Whether every dimension is exact."""
+        return all(dim.exact for dim in self.shape)
+
+    @property
+    def static_shape(self) -> tuple[int | None, ...]:
+        """The shape as TensorFlow's `element_spec` shows it."""
+        return tuple(dim.static for dim in self.shape)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The weakest evidence among the dimensions and the string length."""
+        lengths = (self.length.evidence,) if self.dtype == "string" else ()
+        return weakest(*(dim.evidence for dim in self.shape), *lengths)
+
+    def with_leading(self, *dims: Dim) -> Tensor:
+        """Return the type of these tensors stacked along new first dimensions."""
+        return replace(self, shape=(*dims, *self.shape))
+
+    def without_leading(self, count: int) -> Tensor:
+        """Return the type of one part, `count` leading dimensions taken away."""
+        return replace(self, shape=self.shape[count:])
+
+    def join(self, other: Tensor) -> Tensor:
+        """Return the tightest type that holds for both; they must share dtype and rank."""
+        return Tensor(
+            self.dtype,
+            tuple(one.join(two) for one, two in zip(self.shape, other.shape, strict=True)),
+            self.length.join(other.length) if self.dtype == "string" else UNBOUNDED,
+            self.range.join(other.range) if self.range and other.range else None,
+            self.kind if self.kind == other.kind else None,
+            self.color if self.color == other.color else None,
+            max(self.ragged_rank, other.ragged_rank),
+            self.encoded.join(other.encoded) if self.encoded and other.encoded else None,
+        )
+
+    def __str__(self) -> str:
+        dims = ", ".join(str(dim) for dim in self.shape)
+        if self.dtype != "string":
+            return f"{self.dtype}[{dims}]" + (" ragged" if self.ragged_rank else "")
+        if self.length.most is None:
+            length = "?"
+        else:
+            length = ("" if self.length.exact else "<=") + _exact_size(self.length.most)
+        return f"string[{length}]" + (f"[{dims}]" if self.shape else "")
+
+
+BROKEN: Final = Tensor("?")
+"""The type of a component behind a problem that has been reported already."""
+
+SCALAR_INT64: Final = Tensor("int64")
+BOOL: Final = Tensor("bool")
+
+Element = Mapping[str, Tensor]
+"""The components of one element, in order."""
+
+
+def image(height: Dim, width: Dim, channels: int, dtype: str = "uint8") -> Tensor:
+    """Return the type of a decoded image with values 0..255."""
+    colors: dict[int, Color] = {1: "gray", 3: "rgb", 4: "rgba"}
+    return Tensor(
+        dtype,
+        (height, width, Dim.exactly(channels)),
+        range=UINT8_RANGE,
+        kind="image",
+        color=colors.get(channels),
+    )
+
+
+def element_bytes(element: Element) -> int | None:
+    """Return the largest payload of one element in bytes, None when a component is unbounded."""
+    total = 0
+    for tensor in element.values():
+        part = None if tensor.broken else tensor.bytes
+        if part is None:
+            return None
+        total += part
+    return total
+
+
+def format_element(element: Element, *, hidden: bool = False) -> str:
+    """Return `image: uint8[224, 224, 3], label: int64[]`; internal components only if `hidden`."""
+    return ", ".join(f"{name}: {tensor}" for name, tensor in element.items() if hidden or name[:1] != "#")
+
+
+@dataclass(frozen=True, slots=True)
+class Cardinality:
+    """How many elements one epoch has."""
+
+    kind: Literal["exactly", "at most", "unknown", "infinite"]
+    count: int | None = None
+
+    @property
+    def most(self) -> int | None:
+        """The largest number of elements, None when there is none to name."""
+        return self.count
+
+    @property
+    def finite(self) -> bool:
+        """Whether a largest number is known."""
+        return self.count is not None
+
+    def map(self, low: int) -> Cardinality:
+        """Return the cardinality cut off at `low` elements."""
+        if self.kind == "infinite":
+            return exactly(low)
+        if self.count is None:
+            return at_most(low)
+        return Cardinality(self.kind, min(self.count, low))
+
+    def floor_div(self, size: int, *, round_up: bool) -> Cardinality:
+        """Return the number of groups of `size`; the short last one counts if `round_up`."""
+        if self.count is None:
+            return self
+        return Cardinality(self.kind, -(-self.count // size) if round_up else self.count // size)
+
+    def times(self, factor: int) -> Cardinality:
+        """Return `factor` times as many."""
+        if factor == 0:
+            return exactly(0)
+        return self if self.count is None else Cardinality(self.kind, self.count * factor)
+
+    def minus(self, count: int) -> Cardinality:
+        """Return what is left after `count` are left out."""
+        return self if self.count is None else Cardinality(self.kind, max(0, self.count - count))
+
+    def weakened(self) -> Cardinality:
+        """Return this as an upper bound: some elements may be left out."""
+        if self.kind in ("infinite", "unknown"):
+            return UNKNOWN
+        return Cardinality("at most", self.count)
+
+    def __str__(self) -> str:
+        return self.kind if self.count is None else f"{self.kind} {self.count}"
+
+
+INFINITE: Final = Cardinality("infinite")
+UNKNOWN: Final = Cardinality("unknown")
+
+
+def exactly(count: int) -> Cardinality:
+    """Return the cardinality of exactly `count` elements."""
+    return Cardinality("exactly", count)
+
+
+def at_most(count: int) -> Cardinality:
+    """Return the cardinality of at most `count` elements."""
+    return Cardinality("at most", count)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What flows between two stages."""
+
+    element: Element
+    """Component types, the batch dimensions included; names that start with `#` are internal."""
+    cardinality: Cardinality
+    batch_dims: int = 0
+    """How many leading dimensions of every component came from batching."""
+    shared: str | None = None
+    """The memory cache whose tensors these elements share; None once something copied them."""
+    evidence: Evidence = field(default="exact")
+    """What the cardinality rests on."""
+
+    @property
+    def visible(self) -> Element:
+        """The components that the user knows of."""
+        return {name: tensor for name, tensor in self.element.items() if name[:1] != "#"}
+
+    @property
+    def bytes(self) -> int | None:
+        """The largest payload of one element in bytes, internal components included."""
+        return element_bytes(self.element)
+
+    @property
+    def weakest(self) -> Evidence:
+        """The weakest evidence among the components and the cardinality."""
+        return weakest(self.evidence, *(t.evidence for t in self.element.values() if not t.broken))
+
+    def with_element(self, element: Element) -> Stream:
+        """Return the same stream with other components."""
+        return replace(self, element=dict(element))
+
+    def __str__(self) -> str:
+        return format_element(self.element)
+
+
+_TYPE = re.compile(r"\s*([a-z]+[0-9]*)\s*((?:\[[^\[\]]*\]\s*)*)", re.ASCII)
+_DIM = re.compile(r"(<=)?\s*([0-9][0-9_]*)|(\?)", re.ASCII)
+
+
+def parse_type(text: str) -> Tensor:
+    """Return the type that text such as `uint8[<=1200, ?, 3]` or `string[<=64KiB]` names.
+
+    Dimensions and lengths get the evidence `declared`; exact ones stay exact.
+
+    Raises:
+        ValueError: the text is no type; the message says what one looks like.
+    """
+    found = _TYPE.fullmatch(text)
+    if not found:
+        raise ValueError(f"`{text}` is not a type; write one as float32[224, 224, 3] or string[<=64KiB]")
+    dtype, brackets = found[1], re.findall(r"\[([^\[\]]*)\]", found[2])
+    if dtype not in DTYPES:
+        raise ValueError(f"`{dtype}` is not a dtype; the dtypes are {', '.join(DTYPES)}")
+    if dtype == "string":
+        return _parse_string(text, brackets)
+    if len(brackets) != 1:
+        raise ValueError(f"`{text}` needs its dimensions in brackets: {dtype}[] for a scalar, {dtype}[10]")
+    return Tensor(dtype, tuple(_parse_dims(brackets[0])))
+
+
+def _parse_string(text: str, brackets: list[str]) -> Tensor:
+    if not 1 <= len(brackets) <= 2:
+        raise ValueError(f"`{text}` needs the bytes of one string in brackets: string[<=64KiB]")
+    length = brackets[0].strip()
+    if length == "?":
+        bound = UNBOUNDED
+    else:
+        exact = not length.startswith("<=")
+        digits = length.removeprefix("<=").strip()
+        size = int(digits) if digits.isdecimal() else parse_size(digits)
+        bound = Dim(size, exact, "declared")
+    shape = tuple(_parse_dims(brackets[1])) if len(brackets) == 2 else ()
+    return Tensor("string", shape, bound)
+
+
+def _parse_dims(text: str) -> Iterator[Dim]:
+    for part in _split(text):
+        found = _DIM.fullmatch(part)
+        if not found:
+            raise ValueError(f"`{part}` is not a dimension; write 224, <=224 or ?")
+        if found[3]:
+            yield UNBOUNDED
+        elif found[1]:
+            yield Dim.at_most(int(found[2]), "declared")
+        else:
+            yield Dim.exactly(int(found[2]))
+
+
+def _split(text: str) -> Iterable[str]:
+    return [part.strip() for part in text.split(",")] if text.strip() else []
+
+
+def _exact_size(count: int) -> str:
+    """Return bytes without rounding, so that a printed type can be read back as the same type."""
+    for name, unit in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count and count % unit == 0:
+            return f"{count // unit}{name}"
+    return f"{count}B"
+
+
+def describe_bytes(tensor: Tensor) -> str:
+    """Return a type with its largest payload: `uint8[224, 224, 3] (147.00 KiB)`."""
+    return f"{tensor} ({format_size(tensor.bytes)})"

@@ -1,0 +1,39 @@
+"""What every test shares: TensorFlow when it is asked for, a folder of small images, specs as text."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def tf() -> ModuleType:
+    """TensorFlow, imported once for all tests that want it."""
+    from safedata.compile import tensorflow
+
+    return tensorflow()
+
+
+@pytest.fixture(scope="session")
+def specs() -> Path:
+    """The folder of shipped examples."""
+    return ROOT / "specs"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> object:
+    """A function that writes a spec's text to a file in the test's folder and returns the path."""
+
+    def write_spec(text: str, name: str = "spec.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_spec

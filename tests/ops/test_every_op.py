@@ -1,0 +1,140 @@
+"""What every operation promises, whichever it is."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import pytest
+
+from safedata import registry
+from safedata.problem import Fault
+from safedata.types import Tensor
+
+from . import conformance
+
+NAMES = sorted(registry.names("ops"))
+MORE = [
+    *(f"{{resize: {{size: [20, 30], method: {method}, antialias: {smooth}}}}}"
+      for method in ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "mitchellcubic", "gaussian")
+      for smooth in ("true", "false")),
+    *(f"{{resize: {{size: [70, 90], method: {method}, keep_dtype: true}}}}" for method in ("bilinear", "lanczos3")),
+    "{center_crop: {fraction: 0.63}}",
+    "{center_crop: [50, 61]}",
+    "{random_crop: [50, 61]}",
+    "{random_crop: [1, 1]}",
+    "{random_flip_left_right: 1.0}",
+    "{random_brightness: 0.3}",
+    "{random_contrast: {lower: 0.0, upper: 0.5}}",
+    "{rescale: [-1, 1]}",
+    "{rescale: [0, 255]}",
+    "{rescale: {scale: 2, offset: -1}}",
+    "{normalize: caffe}",
+    "{normalize: {mean: [1.5], std: [2]}}",
+    "{cast: uint8}",
+    "{cast: float64}",
+    "{cast: bool}",
+    "{one_hot: {depth: 5, on_value: 9, off_value: 1, dtype: int32}}",
+    "{one_hot: {depth: 5, dtype: bool}}",
+    "{reshape: [-1]}",
+    "{reshape: [-1, 3]}",
+    "{truncate: {length: 2, side: start}}",
+    "{truncate: {length: 2, axis: -1, side: start}}",
+    "{pad_to: {length: 80, axis: -1, value: 1, side: start}}",
+    "{pad_to: {shape: [60, 70, null]}}",
+    "{pad_to: {length: 5, value: xyz}}",
+    "{decode_raw: uint8}",
+    "{decode_raw: {dtype: int16, shape: [3, 2], endian: big}}",
+    "{decode_image: {channels: 1, max_size: [50, 50]}}",
+    "decode_image",
+    "decode_jpeg",
+]  # fmt: skip
+
+
+def pairs() -> list[tuple[str, Tensor, tuple[Any, ...]]]:
+    """Return each operation with each sample input that it takes."""
+    found: list[tuple[str, Tensor, tuple[Any, ...]]] = []
+    for text in [registry.op(name).example for name in NAMES] + MORE:
+        op = conformance.parse(text)
+        for x, values in conformance.inputs():
+            try:
+                op.infer(x)
+            except Fault:
+                continue
+            found.append((text, x, values))
+    return found
+
+
+PAIRS = pairs()
+every_pair = pytest.mark.parametrize(("text", "x", "values"), PAIRS, ids=[f"{text}-{x}" for text, x, _ in PAIRS])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_documented(name: str) -> None:
+    """An operation and all its fields have a docstring, its example is its own, and it has a test file."""
+    found = registry.op(name)
+    assert found.__doc__ and found.__doc__ != found.__base__.__doc__
+    assert all(field.description for field in found.model_fields.values())
+    assert conformance.parse(found.example).key() == name
+    assert found.main is None or found.main in found.model_fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_has_a_sample(name: str) -> None:
+    """Each operation takes at least one of the sample inputs, so that the laws below speak of it."""
+    assert any(conformance.parse(text).key() == name for text, _, _ in PAIRS)
+
+
+@pytest.mark.parametrize("text", [registry.op(name).example for name in NAMES] + MORE)
+def test_round_trips(text: str) -> None:
+    """An operation written out as data and read again is equal."""
+    op = conformance.parse(text)
+    assert type(op).model_validate(op.model_dump(by_alias=True, mode="json")) == op
+    assert op.model_json_schema()
+
+
+@every_pair
+def test_infer_is_pure(text: str, x: Tensor, values: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inference opens no file, gives the same type twice, and bounds its workspace with a whole number."""
+    op = conformance.parse(text)
+    monkeypatch.setattr(builtins, "open", None)
+    y = op.infer(x)
+    assert y == op.infer(x)
+    space = op.workspace(x, y)
+    assert isinstance(space, int)
+    assert space >= 0
+
+
+@pytest.mark.tf
+@every_pair
+def test_static_type(tf: Any, text: str, x: Tensor, values: Any) -> None:
+    """The inferred dtype and shape are those of the graph, with a batch of one and two dimensions too."""
+    op = conformance.parse(text)
+    y = op.infer(x)
+    for batch in [(), (4,), (None,), (None, 3)] if op.batches else [()]:
+        made = conformance.traced(tf, op, x, batch).structured_outputs
+        assert made.dtype.name == y.dtype
+        assert made.shape.as_list() == [*batch, *y.static_shape]
+
+
+@pytest.mark.tf
+@every_pair
+def test_real_values(tf: Any, text: str, x: Tensor, values: Any) -> None:
+    """Results lie inside the inferred dimensions and value range; a batch gives what its elements give."""
+    import numpy as np
+
+    op = conformance.parse(text)
+    y = op.infer(x)
+    single = [conformance.run(tf, op, x, value, index) for index, value in enumerate(values)]
+    for made in single:
+        for size, dim in zip(made.shape, y.shape, strict=True):
+            assert dim.most is not None
+            assert size == dim.most if dim.exact else size <= dim.most
+        if y.range is not None:
+            slack = 2e-5 * (y.range.high - y.range.low) * (50 if y.dtype == "float16" else 1)
+            assert made.min() >= y.range.low - slack
+            assert made.max() <= y.range.high + slack
+        if y.dtype == "string":
+            assert all(len(text) <= (y.length.most or 0) for text in made.flat)
+    if op.batches:
+        np.testing.assert_array_equal(conformance.run_batch(tf, op, x, values), np.stack(single))

@@ -1,0 +1,87 @@
+"""`batch`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safedata.stages.batch import Batch
+from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, exactly, parse_type
+
+RAGGED = Tensor("int64", (Dim.exactly(2), Dim.at_most(9)), ragged_rank=1)
+
+
+@pytest.mark.parametrize(
+    ("step", "rows", "cardinality"),
+    [
+        ("batch: 4", "<=4", "exactly 3"),
+        ("batch: 5", "<=5", "exactly 2"),
+        ("batch: 20", "<=10", "exactly 1"),
+        ("batch: {size: 4, drop_remainder: true}", "4", "exactly 2"),
+        ("batch: {size: 20, drop_remainder: true}", "20", "exactly 0"),
+    ],
+)
+def test_rows(step: str, rows: str, cardinality: str, infer: Any) -> None:
+    """The new dimension is exact only when the remainder is dropped, never over the number of elements."""
+    after = infer("select: image", step)
+    assert str(after) == f"image: float32[{rows}, 4, 3]"
+    assert str(after.cardinality) == cardinality
+
+
+def test_uneven_elements(faults: Any) -> None:
+    """Every component whose size varies is reported, with its dimension."""
+    messages = [fault.message for fault in faults("batch: 2")]
+    assert messages == [
+        "`batch` stacks elements of one shape, and `numbers` is int32[<=3]: dimension 0 is <=3",
+        "`batch` stacks elements of one shape, and `words` is string[4B][<=3]: dimension 0 is <=3",
+    ]
+
+
+def test_batch_of_short_batches(faults: Any) -> None:
+    """Batches that may be short cannot be stacked; the help speaks of the first batch."""
+    [fault] = faults("select: value", "batch: 4", "batch: 2")
+    assert fault.code == "SD206"
+    assert "`drop_remainder: true`" in fault.help
+
+
+def test_ragged_type(scope: Any) -> None:
+    """A ragged component gets one ragged level more, whatever its dimensions are."""
+    before = Stream({"r": RAGGED, "v": SCALAR_INT64}, exactly(10))
+    after = Batch(size=3).infer(before, scope)
+    assert after.element["r"].ragged_rank == 2
+    assert after.element["r"].static_shape == (None, 2, None)
+
+
+@pytest.mark.tf
+def test_ragged_as_tensorflow(scope: Any, low: Any) -> None:
+    """The type of a ragged batch is TensorFlow's."""
+    import tensorflow as tf
+
+    before = Stream({"r": RAGGED}, exactly(10))
+    data = tf.data.Dataset.range(10).map(lambda value: {"r": tf.ragged.range(tf.stack([value, 9]))})
+    for stage in (Batch(size=3, drop_remainder=True), Batch(size=2)):
+        after = stage.infer(before, scope)
+        data = stage.lower(data, low(before, after))
+        spec = data.element_spec["r"]
+        tensor = after.element["r"]
+        # A ragged dimension has no one size, so TensorFlow shows none even where the type has a bound.
+        assert (tuple(spec.shape), spec.ragged_rank) == (tensor.static_shape, tensor.ragged_rank)
+        before = after
+    assert len(list(data)) == before.cardinality.count
+
+
+def test_ragged_batches_of_batches(scope: Any) -> None:
+    """Short batches of ragged rows cannot be stacked either."""
+    before = Stream({"r": RAGGED}, exactly(10))
+    with pytest.raises(Exception, match="dimension 0 is <=3"):
+        Batch(size=2).infer(Batch(size=3).infer(before, scope), scope)
+
+
+def test_holds(scope: Any) -> None:
+    """A batch holds its elements twice, gathered and copied, with their overhead."""
+    before = Stream({"x": parse_type("uint8[1000]")}, exactly(100))
+    stage = Batch(size=10)
+    gathered, copied = stage.holds(before, stage.infer(before, scope), scope)
+    assert gathered.bytes == 10 * (1000 + 64 + 256)
+    assert copied.bytes == 10 * 1000 + 64 + 256

@@ -1,0 +1,88 @@
+"""`cache`, `prefetch` and `unbatch`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from safedata.problem import Fault
+from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly, parse_type
+
+STREAM = Stream({"x": parse_type("uint8[1000]")}, exactly(100))
+
+
+def test_cache_shares_until_copied(infer: Any) -> None:
+    """Elements share the cache's tensors as long as nothing makes new ones."""
+    assert infer("cache: memory", "shuffle: 3", "take: 2", "rename: {value: x}").shared == "memory cache"
+    assert infer("select: value", "cache: memory", "batch: 2").shared is None
+
+
+def test_cache_holds_an_epoch(read: Any, scope: Any) -> None:
+    """A cache holds every element; without their number there is no bound."""
+    stage = read("cache: memory")
+    [hold] = stage.holds(STREAM, STREAM, scope)
+    assert hold.bytes == 100 * (1000 + 64 + 256)
+    [hold] = stage.holds(replace(STREAM, cardinality=UNKNOWN), STREAM, scope)
+    assert hold.bytes is None
+
+
+def test_cache_needs_an_end(faults: Any) -> None:
+    """An endless stream cannot be kept."""
+    [fault] = faults("repeat:", "cache: memory")
+    assert (fault.code, fault.help) == ("SD209", "move `repeat` behind `cache`, or put `take` before it")
+
+
+def test_cache_on_disk(faults: Any) -> None:
+    """A path is part of the language, and the help says what memory would cost."""
+    [fault] = faults("cache: {path: .cache}")
+    assert (fault.code, fault.at) == ("SD110", ("path",))
+    assert fault.message == "a cache on disk is not available in this version"
+    assert fault.help.startswith("write `cache: memory`, which takes ")
+
+
+@pytest.mark.tf
+def test_cache_makes_elements_once(run: Any) -> None:
+    """The second epoch gives the elements of the first, random order included."""
+    epochs = run("shuffle: all", "cache: memory", "repeat: 2").values
+    assert epochs[:10] == epochs[10:]
+
+
+@pytest.mark.parametrize(("buffer", "slots"), [("3", 3), ("auto", 2), ("10kB", 6), ("1B", 1)])
+def test_prefetch_slots(buffer: str, slots: int, read: Any) -> None:
+    """`auto` is two; a size holds as many elements as fit with their overhead."""
+    assert read(f"prefetch: {buffer}").slots(STREAM) == slots
+
+
+def test_prefetch_needs_a_bound(read: Any, scope: Any) -> None:
+    """A size cannot be divided by elements without bound."""
+    unbounded = Stream({"x": Tensor("int8", (Dim.at_most(None),))}, exactly(3))
+    with pytest.raises(Fault, match=r"`prefetch: 1024B` needs a bound, and x: int8.* has none"):
+        read("prefetch: 1KiB").infer(unbounded, scope)
+
+
+def test_unbatch_undoes_batch(infer: Any, given: Any) -> None:
+    """Taking batches apart gives the elements back, at most as many as the batches have room for."""
+    after = infer("padded_batch: 4", "unbatch:")
+    assert str(after.cardinality) == "at most 12"
+    assert after.batch_dims == 0
+    assert {n: t.shape for n, t in after.element.items()} == {
+        n: t.shape for n, t in given.stream.element.items()
+    }
+    exact = infer("select: value", "batch: {size: 4, drop_remainder: true}", "unbatch:")
+    assert str(exact.cardinality) == "exactly 8"
+
+
+def test_unbatch_endless(infer: Any) -> None:
+    """An endless stream of batches is an endless stream of elements."""
+    assert infer("padded_batch: 4", "repeat:", "unbatch:").cardinality.kind == "infinite"
+
+
+def test_nothing_to_unbatch(faults: Any) -> None:
+    """Only batches can be taken apart."""
+    [fault] = faults("unbatch:")
+    assert (fault.code, fault.message) == (
+        "SD207",
+        "`unbatch` takes batches apart, and nothing is batched here",
+    )

@@ -1,0 +1,70 @@
+"""`shuffle`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from safedata.problem import Fault
+from safedata.stages.shuffle import Shuffle
+from safedata.types import UNBOUNDED, UNKNOWN, Stream, Tensor, exactly, parse_type
+
+STREAM = Stream({"x": parse_type("uint8[1000]")}, exactly(100))
+
+
+@pytest.mark.parametrize(
+    ("buffer", "slots"),
+    [("10", 10), ("1000", 100), ("all", 100), ("10kB", 7), ("1B", 1), ("1GiB", 100)],
+)
+def test_slots(buffer: str, slots: int, read: Any) -> None:
+    """The buffer has a slot for each element at most; a size holds as many as fit with their overhead."""
+    assert read(f"shuffle: {buffer}").slots(STREAM) == slots
+
+
+def test_at_least_one_slot(read: Any) -> None:
+    """TensorFlow refuses a buffer without a slot, so an empty stream gets one."""
+    assert read("shuffle: all").slots(replace(STREAM, cardinality=exactly(0))) == 1
+
+
+def test_holds(read: Any, scope: Any) -> None:
+    """Each slot has an element with its overhead, or only a reference where a cache holds it."""
+    stage: Shuffle = read("shuffle: 50")
+    [buffer, one] = stage.holds(STREAM, STREAM, scope)
+    assert (buffer.bytes, one.bytes) == (50 * (24 + 1000 + 64 + 256), 1000)
+    [shared, _] = stage.holds(replace(STREAM, shared="memory cache"), STREAM, scope)
+    assert shared.bytes == 50 * (24 + 64 + 64)
+    assert shared.why == "a buffer of 50 elements, shared with the memory cache"
+
+
+@pytest.mark.parametrize(
+    ("step", "stream", "message"),
+    [
+        ("shuffle: all", replace(STREAM, cardinality=UNKNOWN), "the number of elements is not known"),
+        ("shuffle: 1GiB", Stream({"x": Tensor("int8", (UNBOUNDED,))}, exactly(3)), "x: int8.* has no bound"),
+    ],
+)
+def test_no_bound(step: str, stream: Stream, message: str, read: Any, scope: Any) -> None:
+    """A buffer that cannot be counted is refused."""
+    with pytest.raises(Fault, match=message) as caught:
+        read(step).infer(stream, scope)
+    assert caught.value.code == "SD204"
+
+
+@pytest.mark.parametrize("step", ["shuffle: 0", "shuffle: some", "shuffle: 5 apples", "shuffle: 1.5"])
+def test_buffer_is_a_number_or_size(step: str, read: Any) -> None:
+    """Anything else than a count, a size or `all` is refused."""
+    with pytest.raises(ValueError, match="buffer"):
+        read(step)
+
+
+@pytest.mark.tf
+def test_order(run: Any) -> None:
+    """A seed gives the same orders in a new pipeline, another one each epoch unless told otherwise."""
+    data = run("shuffle: {buffer: all, seed: 3}", "repeat: 2").values
+    assert data == run("shuffle: {buffer: all, seed: 3}", "repeat: 2").values
+    assert sorted(data[:10]) == sorted(data[10:]) == list(range(10))
+    assert data[:10] != data[10:]
+    fixed = run("shuffle: {buffer: all, seed: 3, reshuffle: false}", "repeat: 2").values
+    assert fixed[:10] == fixed[10:]
