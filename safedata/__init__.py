@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from safedata._version import __version__
+
 if TYPE_CHECKING:
     from safedata.api import build, check, load
     from safedata.api import open_pipeline as open
     from safedata.problem import BudgetError, DataError, SafedataError, SpecError
 
-__version__ = "0.1.0"
 __all__ = [
     "BudgetError",
     "DataError",

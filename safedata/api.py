@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 from safedata.budget import Verdict, judge
 from safedata.fields import read_size
@@ -26,8 +26,7 @@ Bytes = int | str
 """Bytes as a number, or as text with a unit: `24GiB`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a caller may say beside the spec: parameters, the machine, and what is allowed."""
 
     overrides: Mapping[str, object]
@@ -94,7 +93,7 @@ def check_request(spec: Spec, request: Request) -> Verdict:
     plan = make_plan(program, inspected, scope)
     if problems:
         broken = any(problem.severity == "error" for problem in problems)
-        plan = replace(plan, problems=(*problems, *plan.problems), complete=plan.complete and not broken)
+        plan = plan._replace(problems=(*problems, *plan.problems), complete=plan.complete and not broken)
     return with_fixes(judge(plan, machine, name))
 
 
@@ -119,13 +118,13 @@ def machine_for(program: Program, request: Request) -> Machine:
         machine = read_machine(disk_path=program.folder, gpus=uses_gpu and request.gpu is None)
         machine = _with_own_bytes(machine)
     if request.host is not None:
-        machine = replace(machine, host=_said(request.host, "--host"))
+        machine = machine._replace(host=_said(request.host, "--host"))
     if request.disk is not None:
-        machine = replace(machine, disk=_said(request.disk, "--disk"))
+        machine = machine._replace(disk=_said(request.disk, "--disk"))
     if request.gpu is not None:
         given = [request.gpu] if isinstance(request.gpu, (int, str)) else list(request.gpu)
         described = Machine.from_target(gpus=[_bytes(one) for one in given], name="--gpu")
-        machine = replace(machine, gpus=described.gpus)
+        machine = machine._replace(gpus=described.gpus)
     return machine
 
 
@@ -138,8 +137,8 @@ def _with_own_bytes(machine: Machine) -> Machine:
     if own is None or machine.host.bytes is None:
         return machine
     note = f"{format_size(own)} that this process holds already counts as available to it"
-    host = replace(machine.host, bytes=machine.host.bytes + own, notes=(*machine.host.notes, note))
-    return replace(machine, host=host)
+    host = machine.host._replace(bytes=machine.host.bytes + own, notes=(*machine.host.notes, note))
+    return machine._replace(host=host)
 
 
 def _target(program: Program, name: str) -> Machine:
@@ -148,7 +147,7 @@ def _target(program: Program, name: str) -> Machine:
         way_out = did_you_mean(name, program.targets, what="targets in the spec")
         raise Fault("SD114", f"the spec has no target `{name}`", ("targets",), help=way_out)
     machine = Machine.from_target(found.host, found.gpu, found.disk, found.cpus, name=found.name or name)
-    return replace(machine, cpus=Cpus(found.cpus, found.cpus))
+    return machine._replace(cpus=Cpus(found.cpus, found.cpus))
 
 
 def _bytes(given: Bytes) -> int:
@@ -214,7 +213,6 @@ def load(
     return compile_plan(checked(spec, request)).dataset
 
 
-@dataclass(slots=True)
 class Pipeline:
     """A checked pipeline while it is in use."""
 
@@ -225,6 +223,14 @@ class Pipeline:
     """What was built from what: the resolved spec, types, cardinality, fingerprint, versions."""
     skipped: Callable[[], list[str]]
     """Where each element comes from that `on_error: skip` left out so far."""
+
+    def __init__(
+        self, dataset: Any, verdict: Verdict, manifest: dict[str, Any], skipped: Callable[[], list[str]]
+    ) -> None:
+        self.dataset = dataset
+        self.verdict = verdict
+        self.manifest = manifest
+        self.skipped = skipped
 
     @property
     def element_spec(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from safedata.fields import Share
 from safedata.machine import Machine, tensorflow_footprint, version_note
@@ -33,8 +33,7 @@ _CODES: Final = {"host": "SD301", "gpu": "SD302", "disk": "SD303"}
 _NAMES: Final = {"host": "host memory", "disk": "disk"}
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceVerdict:
+class PlaceVerdict(NamedTuple):
     """One place: the bytes at the peak, what the budget allows, what is free."""
 
     bytes: int | None
@@ -51,8 +50,7 @@ class PlaceVerdict:
         return self.bytes is not None and self.limit is not None and self.bytes <= self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class HoldLine:
+class HoldLine(NamedTuple):
     """One hold as the verdict lists it: which step it belongs to, None for the process itself."""
 
     step: int | None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pydantic import ValidationError
 
@@ -17,16 +16,14 @@ if TYPE_CHECKING:
     from safedata.stages.base import Parsing
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One operation of a chain, and where in the step it stands."""
 
     op: Op
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """Operations that follow one another on one component, or an expression in their place."""
 
     start: str

@@ -12,7 +12,7 @@ from safedata.memory import UNITS, format_size, parse_size
 
 _SIZE_PATTERN: Final = rf"[0-9][0-9_]*(\.[0-9]+)? *({'|'.join(UNITS)})"
 _SHARE_PATTERN: Final = r"[0-9]+(\.[0-9]+)? *%"
-_SHARE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*", re.ASCII)
+_SHARE: Final = r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def read_size_or_share(value: object) -> int | Share:
         ValueError: it is neither, or a share outside 0 (not included) to 100 percent.
     """
     if isinstance(value, str):
-        found = _SHARE.fullmatch(value)
+        found = re.fullmatch(_SHARE, value, re.ASCII)
         if found:
             percent = float(found[1])
             if not 0 < percent <= 100:

@@ -73,7 +73,11 @@ class Call:
         """Return a scalar string that says where this element came from, for messages."""
         if self.origin is None or INDEX not in self.values:
             return self.tf.constant("an element")
-        return self.origin(self.values[INDEX])
+        index = self.values[INDEX]
+        if not self.batch_dims:
+            return self.origin(index)
+        first = self.origin(self.tf.reshape(index, [-1])[0])
+        return self.tf.strings.join(["a batch that starts with ", first])
 
     def typed(self, x: Tensor, y: Tensor) -> Call:
         """Return the same call with other types around it."""

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import Any
 
-import safedata
+from safedata._version import __version__
 from safedata.budget import Verdict
 from safedata.machine.footprint import installed_version
 from safedata.plan import Plan, structured
@@ -35,7 +35,7 @@ def manifest_of(verdict: Verdict) -> dict[str, Any]:
         "rewrites": list(plan.rewrites),
         "places": {place: one.bytes for place, one in verdict.places.items()},
         "versions": {
-            "safedata": safedata.__version__,
+            "safedata": __version__,
             "tensorflow": installed_version(),
             "python": ".".join(str(part) for part in sys.version_info[:3]),
         },
@@ -47,6 +47,24 @@ def default_path(plan: Plan, spec: str) -> str | None:
     if not plan.program.files:
         return None
     return os.path.splitext(spec)[0] + ".manifest.json"
+
+
+def check_writable(path: str) -> None:
+    """Refuse a place that the manifest cannot be written to, before a long pass rather than after it.
+
+    Raises:
+        DataError: SD408, the folder is missing or not writable.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise _unwritable(path, "its folder does not exist")
+    if not os.access(folder, os.W_OK):
+        raise _unwritable(path, "its folder cannot be written to")
+
+
+def _unwritable(path: str, why: str) -> DataError:
+    message = f"cannot write the manifest {path}: {why}"
+    return DataError([Problem("SD408", message, help="name another place with `--manifest`")])
 
 
 def write_manifest(manifest: dict[str, Any], path: str) -> None:
@@ -65,12 +83,7 @@ def write_manifest(manifest: dict[str, Any], path: str) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        problem = Problem(
-            "SD408",
-            f"cannot write the manifest {path}: {error.strerror}",
-            help="name another place with `--manifest`",
-        )
-        raise DataError([problem]) from None
+        raise _unwritable(path, error.strerror or str(error)) from None
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -24,7 +23,7 @@ UNITS: Final[dict[str, int]] = {
     "TB": 10**12,
 }
 
-_SIZE = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", re.ASCII)
+_SIZE: Final = r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*"
 
 Place = str
 """`host`, `disk`, or a GPU: `gpu:0`, `gpu:1`, ..."""
@@ -48,8 +47,7 @@ def gpu(index: int) -> Place:
     return f"gpu:{index}"
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """Some bytes that are alive at the pipeline's peak, where, and why."""
 
     place: Place
@@ -66,13 +64,13 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: the text is not a number with a unit; the message says what one looks like.
     """
-    found = _SIZE.fullmatch(text)
+    found = re.fullmatch(_SIZE, text, re.ASCII)
     if not found:
         raise ValueError(f"`{text}` is not a size; write a number and a unit, such as 4GiB or 500MB")
     number, unit = found[1].replace("_", ""), found[2]
     if unit not in UNITS:
         lowered = {name.lower(): name for name in reversed(UNITS)}
-        near = lowered.get(unit.lower()) or lowered.get(unit.lower() + "b", "")
+        near = lowered.get(unit.lower()) or lowered.get(unit.lower() + "ib", "")
         hint = f"; did you mean `{found[1]}{near}`?" if near else f"; the units are {', '.join(UNITS)}"
         raise ValueError(f"`{unit}` is not a unit of size{hint}")
     if "." in number:

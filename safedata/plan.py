@@ -8,7 +8,8 @@ inspected before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from safedata import draws, rewrite
 from safedata.internal.keys import Epoch, Identify
@@ -23,8 +24,7 @@ from safedata.stages.base import Node
 from safedata.types import Element, Stream
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(NamedTuple):
     """One step of the graph with the types around it and the bytes it holds at its peak."""
 
     node: Node | Root
@@ -43,8 +43,7 @@ class PlannedStep:
         return self.node.title()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What will run: every step typed and bounded, and the structure that comes out."""
 
     program: Program
@@ -142,13 +141,13 @@ def _with_output(entries: list[Entry], structure: object) -> list[Entry]:
     return [*entries[:at], Entry(Output(structure), ("output",)), *entries[at:]]
 
 
-@dataclass(slots=True)
 class _Walk:
     """Goes along the entries once, typing and bounding each; faults become problems."""
 
-    program: Program
-    scope: Scope
-    problems: list[Problem] = field(default_factory=list[Problem])
+    def __init__(self, program: Program, scope: Scope) -> None:
+        self.program = program
+        self.scope = scope
+        self.problems: list[Problem] = []
 
     def run(
         self, entries: Sequence[Entry], inspected: Inspected, structure: object, notes: Sequence[str]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -15,7 +14,6 @@ from safedata.sources.base import Source
 from safedata.spec.load import load
 from safedata.spec.node import Document, DocumentError
 from safedata.spec.sections import OUTPUT, TARGETS, Budget, Output, Runtime, Target
-from safedata.spec.validation import problems_of
 from safedata.stages.base import Parsing, Stage
 
 BESIDE: Final = ("name", "device", "parallel")
@@ -44,8 +42,7 @@ LATER: Final[Mapping[str, str]] = {
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One of the spec's steps, and where it stands."""
 
     stage: Stage
@@ -54,8 +51,7 @@ class Step:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A spec that has been read: every part validated on its own, nothing typed yet."""
 
     document: Document
@@ -75,8 +71,8 @@ class Program:
     def with_stage(self, number: int, stage: Stage) -> Program:
         """Return the program with another stage in place of the one at `number`."""
         steps = list(self.steps)
-        steps[number] = replace(steps[number], stage=stage)
-        return replace(self, steps=tuple(steps))
+        steps[number] = steps[number]._replace(stage=stage)
+        return self._replace(steps=tuple(steps))
 
 
 def parse_program(
@@ -140,11 +136,20 @@ class _Reader:
     def section(self, key: str, model: type[_Model]) -> _Model:
         """Return a section's model, all defaults where the spec leaves it out."""
         value = self.document.plain((key,))
+        if value is None:
+            return model.model_construct()  # which needs no validator, and most specs have few sections
         try:
-            return model.model_validate({} if value is None else value)
+            return model.model_validate(value)
         except ValidationError as error:
-            self.problems += problems_of(error, self.document, (key,), model)
-            return model()
+            self._refused(error, (key,), model)
+            return model.model_construct()
+
+    def _refused(
+        self, error: ValidationError, path: Path, model: type[BaseModel] | Sequence[type[BaseModel]]
+    ) -> None:
+        from safedata.spec.validation import problems_of  # only for a message
+
+        self.problems += problems_of(error, self.document, path, model)
 
     def adapted(
         self, key: str, adapter: TypeAdapter[Any], default: Any, model: type[BaseModel] | Sequence[type[BaseModel]] = ()
@@ -156,7 +161,7 @@ class _Reader:
         try:
             return adapter.validate_python(value)
         except ValidationError as error:
-            self.problems += problems_of(error, self.document, (key,), model)
+            self._refused(error, (key,), model)
             return default
 
     def source(self) -> tuple[Source, Path] | None:
@@ -188,7 +193,7 @@ class _Reader:
         try:
             return found.model_validate(fields), path
         except ValidationError as error:
-            self.problems += problems_of(error, self.document, path, found)
+            self._refused(error, path, found)
             return None
 
     def steps(self) -> list[Step]:
@@ -251,8 +256,7 @@ class _Reader:
         def report(error: ValidationError, path: Path) -> None:
             """Point at the key beside the stage's own where that is what pydantic refused."""
             model = stage if path == (*step, stage.key()) else registry.op(str(path[-1]))
-            for one in problems_of(error, self.document, path, model):
-                self.problems.append(one)
+            self._refused(error, path, model)
 
         return report
 

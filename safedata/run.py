@@ -12,7 +12,7 @@ from typing import Any, Final
 from safedata.budget import Verdict
 from safedata.compile import compile_plan, run_error, tensorflow
 from safedata.machine import resident
-from safedata.manifest import default_path, manifest_of, write_manifest
+from safedata.manifest import check_writable, default_path, manifest_of, write_manifest
 from safedata.memory import HOST
 from safedata.plan import Plan
 from safedata.problem import Problem, SpecError
@@ -71,6 +71,8 @@ def build_verdict(
         raise ValueError("a spec with problems cannot be built")
     _refuse_endless(plan)
     target = default_path(plan, verdict.spec) if manifest is None else os.fspath(manifest)
+    if target is not None:
+        check_writable(target)
     compiled = compile_plan(plan)
     elements, batches, seconds = one_pass(compiled.dataset, plan, progress)
     estimated = verdict.places[HOST].bytes

@@ -6,29 +6,22 @@ business of `safedata check`. What it refuses, `check` refuses too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from safedata import registry
-from safedata.docstrings import fields_of
+from safedata.modelschema import PARAMETER, Schema, fields_schema, written
 from safedata.spec.load import TOP_LEVEL, VERSION
 from safedata.spec.sections import Budget, OnError, Runtime, Target
 
-Schema = dict[str, Any]
-
-_PARAMETER: Final[Schema] = {"$ref": "#/$defs/parameter"}
-_NUMBER: Final[Schema] = {"$ref": "#/$defs/number"}
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
-_LIMITS: Final = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
-"""What pydantic calls limits behind a validator of one's own, and what JSON Schema calls them."""
 _BESIDE: Final[Schema] = {
     "name": {"type": "string", "description": "What a spec that extends this one calls the step."},
     "device": {"type": "string", "description": "Where the step runs: `cpu`."},
     "parallel": {
-        "anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}, _PARAMETER],
+        "anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}, PARAMETER],
         "description": "Calls at once; `auto` is one for each CPU.",
     },
 }
@@ -42,11 +35,11 @@ _TOP: Final = {
     "name": "What reports call the spec.",
     "description": "What the spec is for.",
     "extends": "Another spec, relative to this file, merged below this one.",
-    "params": "Parameters with their defaults, which type them; used as `${name}`, set with `--set name=value`.",
+    "params": "Parameters with defaults, which type them; used as `${name}`, set by `--set name=value`.",
     "artifacts": "Part of the language, and not available in this version.",
     "source": "Where elements come from.",
     "steps": "What is done with them, in order.",
-    "output": "What the training loop receives: a tuple of components, or a dict of them; all in a dict by default.",
+    "output": "What the training loop receives: a tuple of components or a dict; by default a dict of all.",
     "budget": "What the pipeline may hold.",
     "targets": "Machines to check against, by name.",
     "runtime": "How the pipeline runs.",
@@ -104,22 +97,22 @@ def _plain_sections() -> dict[str, Schema]:
 
 
 def _model_sections(defs: dict[str, Schema]) -> dict[str, Schema]:
-    runtime = _fields(Runtime, "runtime", defs)
-    limit = _loose(_fields(OnError, "on_error", defs)["properties"]["max"])
+    runtime = fields_schema(Runtime, "runtime", defs)
+    limit = fields_schema(OnError, "on_error", defs)["properties"]["max"]
     runtime["properties"]["on_error"] = {
         "description": runtime["properties"]["on_error"]["description"],
         "anyOf": [
             {"enum": ["fail", "skip"]},
-            _PARAMETER,
+            PARAMETER,
             _only({"skip": _only({"max": limit}, required=())}),
         ],
     }
-    target = _fields(Target, "target", defs)
+    target = fields_schema(Target, "target", defs)
     gpu = target["properties"]["gpu"]
     one = next(part for part in gpu["anyOf"] if "items" in part)["items"]
     gpu["anyOf"] = [one, *gpu["anyOf"]]
     return {
-        "budget": _or_nothing(_fields(Budget, "budget", defs)),
+        "budget": _or_nothing(fields_schema(Budget, "budget", defs)),
         "runtime": _or_nothing(runtime),
         "targets": {"type": ["object", "null"], "additionalProperties": target},
     }
@@ -209,65 +202,14 @@ def _is_bare(model: type[BaseModel]) -> bool:
 
 
 def _entry(model: Any, kind: str, name: str, defs: dict[str, Schema]) -> Schema:
-    """Return the schema of what stands behind a name: its fields, the short form, nothing where that will do."""
+    """Return the schema of what stands behind a name: its fields, the short form, or nothing."""
     place = f"{kind}.{name}"
-    defs[place] = _fields(model, place, defs)
+    defs[place] = fields_schema(model, place, defs)
+    fields = defs[place]["anyOf"][0] if "anyOf" in defs[place] else defs[place]
     forms: list[Schema] = [{"$ref": f"#/$defs/{place}"}]
     if model.main is not None:
-        short = defs[place]["properties"][model.main]
+        short = fields["properties"][written(model, model.main)]
         forms.append({key: value for key, value in short.items() if key != "description"})
     if _is_bare(model):
         forms.append({"type": "null"})
-    return {"anyOf": forms, "description": f"{defs[place]['description']}\n\nExample: `{model.example}`"}
-
-
-def _fields(model: type[BaseModel], place: str, defs: dict[str, Schema]) -> Schema:
-    """Return the schema of a model; those that it refers to go to `defs`, below `place`."""
-    made = model.model_json_schema(ref_template=f"#/$defs/{place}.{{model}}")
-    for name, inner in made.pop("$defs", {}).items():
-        defs[f"{place}.{name}"] = _mapping(inner)
-    found = _mapping(made)
-    for name, field in fields_of(model).items():
-        if field.text and name in found["properties"]:
-            found["properties"][name]["description"] = paragraphs(field.text)
-    return found
-
-
-def _mapping(found: Schema) -> Schema:
-    """Return a model's schema with every field taking parameters as well."""
-    properties = {name: _loose(field) for name, field in found.get("properties", {}).items()}
-    kept = {key: value for key, value in found.items() if key != "title"}
-    if "description" in kept:
-        kept["description"] = paragraphs(kept["description"])
-    return {**kept, "properties": properties} if "properties" in found else kept
-
-
-def _loose(found: Any) -> Any:
-    """Return the schema that takes what `found` takes, or a parameter in its place.
-
-    Numbers may also be text such as `10_000`, as which some readers of YAML see them.
-    """
-    if not isinstance(found, dict):
-        return found
-    made: Schema = {_LIMITS.get(key, key): value for key, value in found.items() if key != "title"}
-    for key in ("items", "additionalProperties"):
-        if key in made:
-            made[key] = _loose(made[key])
-    for key in ("prefixItems", "anyOf", "oneOf"):
-        if key in made:
-            made[key] = [_loose(one) for one in made[key]]
-    if made.get("type") not in ("integer", "number", "boolean", "array") and not _closed(made):
-        return made
-    about = {key: made.pop(key) for key in ("description", "default") if key in made}
-    number = [_NUMBER] if made.get("type") in ("integer", "number") else []
-    return {"anyOf": [made, *number, _PARAMETER], **about}
-
-
-def paragraphs(text: str) -> str:
-    """Return text with the line breaks inside its paragraphs taken out."""
-    return re.sub(r"(?<!\n)\n(?!\n)\s*", " ", text.strip())
-
-
-def _closed(found: Schema) -> bool:
-    """Return whether a schema takes only some texts."""
-    return any(key in found for key in ("enum", "const", "pattern"))
+    return {"anyOf": forms, "description": f"{fields['description']}\n\nExample: `{model.example}`"}

@@ -382,8 +382,8 @@ class Stream:
         return format_element(self.element)
 
 
-_TYPE = re.compile(r"\s*([a-z]+[0-9]*)\s*((?:\[[^\[\]]*\]\s*)*)", re.ASCII)
-_DIM = re.compile(r"(<=)?\s*([0-9][0-9_]*)|(\?)", re.ASCII)
+_TYPE: Final = r"\s*([a-z]+[0-9]*)\s*((?:\[[^\[\]]*\]\s*)*)"
+_DIM: Final = r"(<=)?\s*([0-9][0-9_]*)|(\?)"
 
 
 def parse_type(text: str) -> Tensor:
@@ -394,7 +394,7 @@ def parse_type(text: str) -> Tensor:
     Raises:
         ValueError: the text is no type; the message says what one looks like.
     """
-    found = _TYPE.fullmatch(text)
+    found = re.fullmatch(_TYPE, text, re.ASCII)
     if not found:
         raise ValueError(f"`{text}` is not a type; write one as float32[224, 224, 3] or string[<=64KiB]")
     dtype, brackets = found[1], re.findall(r"\[([^\[\]]*)\]", found[2])
@@ -424,7 +424,7 @@ def _parse_string(text: str, brackets: list[str]) -> Tensor:
 
 def _parse_dims(text: str) -> Iterator[Dim]:
     for part in _split(text):
-        found = _DIM.fullmatch(part)
+        found = re.fullmatch(_DIM, part, re.ASCII)
         if not found:
             raise ValueError(f"`{part}` is not a dimension; write 224, <=224 or ?")
         if found[3]:

@@ -10,8 +10,10 @@ from safedata.cli.status import FINE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from safedata.budget import Verdict
+    from safedata.problem import Problem
     from safedata.run import Report
 
 
@@ -22,8 +24,8 @@ def register(commands: Commands) -> None:
         "build",
         run,
         "check a spec, run one pass over its data, write the manifest",
-        "Check a spec, compile it, run one pass over its data, write the manifest, and report the time and the "
-        "memory: what was estimated beside what was measured.",
+        "Check a spec, compile it, run one pass over its data, write the manifest, and report the time and "
+        "the memory: what was estimated beside what was measured.",
     )
     parser.add_argument("spec", metavar="SPEC", help="the spec's file")
     parser.add_argument(
@@ -59,11 +61,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
-    from safedata.cli.progress import Bar
-    from safedata.run import build_verdict
+    from safedata.cli.guard import problems_in
+    from safedata.cli.hush import start_tensorflow
+    from safedata.problem import SafedataError
 
-    with Bar(console) as bar:
-        report = build_verdict(verdict, args.manifest, bar.update if console.live else None)
+    start_tensorflow()
+    try:
+        report = _pass(verdict, args.manifest, console)
+    except SafedataError as error:
+        if args.format == "json":
+            _print_object(verdict, None, console, problems_in(error))
+        raise
     if args.format == "text":
         from safedata.report.build import render
 
@@ -73,8 +81,22 @@ def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
     return FINE
 
 
-def _print_object(verdict: Verdict, report: Report | None, console: Console) -> None:
+def _pass(verdict: Verdict, manifest: str | None, console: Console) -> Report:
+    from safedata.cli.progress import Bar
+    from safedata.run import build_verdict
+
+    with Bar(console) as bar:
+        return build_verdict(verdict, manifest, bar.update if console.live else None)
+
+
+def _print_object(
+    verdict: Verdict, report: Report | None, console: Console, found: Sequence[Problem] = ()
+) -> None:
+    """Print the verdict's object with the report, and with the problems found while it was built."""
     from safedata.report.build import report_object
     from safedata.report.json import dump, verdict_object
+    from safedata.report.text import as_json
 
-    console.data(dump({**verdict_object(verdict), "report": report_object(report) if report else None}))
+    made = verdict_object(verdict)
+    problems = [as_json(problem) for problem in (*verdict.problems, *found)]
+    console.data(dump({**made, "problems": problems, "report": report_object(report) if report else None}))

@@ -20,8 +20,8 @@ def register(commands: Commands) -> None:
         "check",
         run,
         "say whether specs are sound and fit the memory",
-        "Say whether specs are sound and fit the memory, and why. TensorFlow is not needed and no data is read "
-        "beyond headers. The exit status is the highest of those of the specs.",
+        "Say whether specs are sound and fit the memory, and why. TensorFlow is not needed, and no data is "
+        "read beyond headers. The exit status is the highest of those of the specs.",
     )
     parser.add_argument("specs", metavar="SPEC", nargs="+", help="a spec's file")
     add_request(parser)

@@ -22,7 +22,7 @@ def verdict_of(spec: str, args: argparse.Namespace) -> Verdict:
 
     from safedata.api import check_request
 
-    # Not a `str`: with a line break in it that would be a spec's own text, and a command line names files only.
+    # Not a `str`, which with a line break in it would be a spec's own text: a command line names files.
     return check_request(Path(spec), request_of(args))
 
 

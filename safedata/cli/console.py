@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Console:
     """The two streams of one command.
 
-    A reader that goes away (`safedata schema | head`) is no error: the rest is dropped, and the exit status stays
-    what the command has found.
+    A reader that goes away (`safedata schema | head`) is no error: the rest is dropped, and the exit status
+    stays what the command has found.
     """
 
     def __init__(self, *, quiet: bool = False, no_color: bool = False) -> None:
@@ -78,7 +78,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def emit(stream: TextIO | None, text: str) -> None:
-    """Write and flush; characters that the stream's encoding lacks become escapes, a closed pipe is let go."""
+    """Write and flush; what the encoding lacks becomes escapes, a closed pipe is let go."""
     if stream is None:
         return
     try:

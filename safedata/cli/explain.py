@@ -22,8 +22,8 @@ def register(commands: Commands) -> None:
         "explain",
         run,
         "show the graph that will run, or what an error code means",
-        "Show the graph that will run: each step with its numbers, type, cardinality and bytes, and the rewrites "
-        "with their reasons. For a code such as SD301, print the page on it.",
+        "Show the graph that will run: each step with its numbers, type, cardinality and bytes, and the "
+        "rewrites with their reasons. For a code such as SD301, print the page on it.",
     )
     parser.add_argument("subject", metavar="SPEC|CODE", help="a spec's file, or the code of an error")
     add_request(parser)
@@ -62,9 +62,7 @@ def _page(code: str, console: Console, *, as_text: bool) -> int:
     if as_text:
         console.data(page.rstrip("\n"))
     else:
-        import json
+        from safedata.report.json import dump
 
-        console.data(
-            json.dumps({"code": code, "title": CODES[code], "page": page}, indent=2, ensure_ascii=False)
-        )
+        console.data(dump({"code": code, "title": CODES[code], "page": page}))
     return FINE

@@ -23,8 +23,8 @@ def register(commands: Commands) -> None:
         "head",
         run,
         "show a few elements, as text and as a picture",
-        "Show the first elements of a pipeline; of one with batches, their first rows. Only what these need is "
-        "read, so endless specs are fine.",
+        "Show the first elements of a pipeline; of one with batches, their first rows. Only what these need "
+        "is read, so endless specs are fine.",
     )
     parser.add_argument("spec", metavar="SPEC", help="the spec's file")
     parser.add_argument(
@@ -62,25 +62,27 @@ def _can_write(path: str, console: Console) -> bool:
 
 
 def _head(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
+    from safedata.cli.hush import start_tensorflow
     from safedata.head import draw, row_types
     from safedata.report.sheet import image_component
+    from safedata.types import format_element
 
     plan = verdict.plan
     assert plan is not None
     types = row_types(plan)
-    picture = image_component(types) if args.image is not None else None
-    if args.image is not None and picture is None:
-        known = ", ".join(f"{name}: {tensor}" for name, tensor in types.items())
-        console.error(
-            f"safedata head: --image: no component is a picture, [height, width, 1, 3 or 4]; there are {known}"
-        )
+    path: str | None = args.image
+    picture = image_component(types) if path is not None else None
+    if path is not None and picture is None:
+        message = "no component is a picture, [height, width, 1, 3 or 4]"
+        console.error(f"safedata head: --image: {message}; there are {format_element(types)}")
         return USAGE
+    start_tensorflow()
     drawn = draw(plan, args.count)
     _print(drawn, console, as_text=args.format == "text")
     if drawn.skipped:
         console.note(f"left out on the way: {', '.join(drawn.skipped[:5])}")
-    if picture is not None:
-        _save(drawn, picture, plan, args.image, console)
+    if path is not None and picture is not None:
+        _save(drawn, picture, plan, path, console)
     return FINE
 
 

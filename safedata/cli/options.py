@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +21,32 @@ class Commands(Protocol):
         ...
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, at most 100 columns.
+
+    argparse asks `shutil` for the width, for every flag, and with it imports what unpacks archives.
+    """
+
+    def __init__(self, prog: str, **kwargs: Any) -> None:
+        super().__init__(prog, **{"width": min(_columns(), 100), "max_help_position": 28, **kwargs})
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Return a description with its lines filled; text that has line breaks keeps them."""
+        if "\n" in text:
+            return super()._fill_text(text, width, indent)
+        return argparse.HelpFormatter._fill_text(self, text, width, indent)
+
+
+def _columns() -> int:
+    text = os.environ.get("COLUMNS", "")
+    if text.isascii() and text.isdecimal() and int(text):
+        return int(text)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 def add_command(
     commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
 ) -> argparse.ArgumentParser:
@@ -31,7 +59,9 @@ def add_command(
         summary: one line for the list of commands.
         description: what its own help says first.
     """
-    parser = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
+    parser = commands.add_parser(
+        name, help=summary, description=description, allow_abbrev=False, formatter_class=Formatter
+    )
     parser.set_defaults(run=run)
     return parser
 

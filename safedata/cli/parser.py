@@ -1,12 +1,14 @@
-"""The parser of the command line: every command declares itself, and only the one that was named does work."""
+"""The parser of the command line: every command declares itself, only the one that is named does work."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Final
 
 import safedata
 from safedata.cli import build, check, explain, head, schema
+from safedata.cli.options import Formatter
 from safedata.cli.status import FINE, USAGE
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ def make_parser() -> argparse.ArgumentParser:
         "safedata",
         description="Check input pipelines written as YAML specs, and build them.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"safedata {safedata.__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", prog="safedata")
     for command in COMMANDS:
         command.register(commands)
     return parser
@@ -47,9 +49,10 @@ def run(argv: Sequence[str] | None) -> int:
     parser = make_parser()
     try:
         args = parser.parse_args(argv)
-        if args.command is None:
-            parser.error("a command is missing; `safedata --help` lists them")
     except SystemExit as stop:
         return FINE if stop.code in (None, 0) else USAGE
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
     status: int = args.run(args)
     return status

@@ -26,8 +26,8 @@ _OF_DATA: Final = ("SD4", "SD5")
 def status_of(problems: Iterable[Problem]) -> int:
     """Return the exit status for these problems; warnings do not count.
 
-    Only when every error is one of files, data or the machine is the data to blame: a spec that has problems of
-    its own must be mended first.
+    Only when every error is one of files, data or the machine is the data to blame: a spec that has problems
+    of its own must be mended first.
     """
     codes = [problem.code for problem in problems if problem.severity == "error"]
     if not codes:

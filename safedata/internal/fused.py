@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from safedata.lowering import Lowering, Values
 from safedata.memory import add
@@ -12,11 +12,11 @@ from safedata.stages.base import ElementNode
 from safedata.types import Stream
 
 
-@dataclass(frozen=True)
 class Fused(ElementNode):
     """Run `parts` one after the other in one call; only what leaves the last one is handed on."""
 
-    parts: tuple[ElementNode, ...]
+    def __init__(self, parts: tuple[ElementNode, ...]) -> None:
+        self.parts = parts
 
     @property
     def random(self) -> bool:

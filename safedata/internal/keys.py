@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from safedata.lowering import EPOCH, INDEX, Lowering, Values
@@ -16,7 +15,6 @@ _ONE_NUMBER = 1024
 """Bytes of the one-element dataset that holds an epoch's number, with its iterator; measured below 1 kB."""
 
 
-@dataclass(frozen=True)
 class Identify(Node):
     """Count the elements as they leave the source: the index that errors and draws refer to."""
 
@@ -41,11 +39,11 @@ class Identify(Node):
         return data.enumerate().map(lambda index, values: {**values, INDEX: index})
 
 
-@dataclass(frozen=True)
 class Epoch(Node):
     """Put the epoch's own number beside each element, another one each time the data is gone through."""
 
-    seed: int
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
 
     def title(self) -> str:
         """Return this step's name."""
@@ -74,11 +72,11 @@ class Epoch(Node):
         return tf.data.Dataset.zip((data, forever)).map(lambda values, epoch: {**values, EPOCH: epoch})
 
 
-@dataclass(frozen=True)
 class Keep(ElementNode):
     """Drop every component that no later step needs, so that no buffer holds it."""
 
-    names: frozenset[str]
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
 
     def title(self) -> str:
         """Return nothing: this runs inside another step."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from safedata.lowering import Lowering
@@ -17,11 +16,11 @@ Structure = Any
 """A component's name, or a tuple, or a dict of structures."""
 
 
-@dataclass(frozen=True)
 class Output(Node):
     """Give each element the structure that `output` says: a dict, or a tuple as `model.fit` takes it."""
 
-    structure: Structure
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
 
     def title(self) -> str:
         """Return this step's name."""

@@ -18,8 +18,7 @@ An assumption on the safe side and no measurement: contexts of current drivers t
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(NamedTuple):
     """The bytes that are free in one place, and where the number comes from."""
 
     bytes: int | None
@@ -117,8 +116,7 @@ _NO_DISK: Final = Free(None, ("nothing was asked about disk",))
 _NO_CPUS: Final = Cpus(None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """What budgets are held against: for each place the bytes that are free."""
 
     host: Free

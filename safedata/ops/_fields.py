@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, FiniteFloat, PositiveInt
 
@@ -46,3 +46,10 @@ def compact(number: float) -> str:
 def compact_list(numbers: tuple[float, ...]) -> str:
     """Return numbers as a YAML list: `[123.675, 116.28, 103.53]`."""
     return f"[{', '.join(compact(number) for number in numbers)}]"
+
+
+def constant(tf: Any, value: float, dtype: str) -> Any:
+    """Return a scalar of `dtype`; `tf.cast` of a Python number would round it to float32 on the way."""
+    if dtype in FLOATS:
+        return tf.constant(float(value), dtype)
+    return tf.constant(bool(value) if dtype == "bool" else int(value), dtype)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_COLUMNS: Final = 110
 """Columns of source that are shown; of a longer line, a window around what is underlined."""
@@ -47,20 +46,19 @@ def width(text: str) -> int:
     return sum(cells(one) for one in text)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of source cut to what is shown."""
 
     text: str
     """What is printed."""
-    _offsets: tuple[int, ...]
+    offsets: tuple[int, ...]
     """For each character of the source, and its end, the column from 0 where it begins in `text`."""
 
     def columns(self, start: int, end: int) -> tuple[int, int]:
         """Return where characters `start` to `end` stand: the first column and how many, at least 1."""
-        last = len(self._offsets) - 1
-        first = self._offsets[min(start, last)]
-        return first, max(1, self._offsets[min(end, last)] - first)
+        last = len(self.offsets) - 1
+        first = self.offsets[min(start, last)]
+        return first, max(1, self.offsets[min(end, last)] - first)
 
 
 def fit(source: str, focus: int) -> Line:

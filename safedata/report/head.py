@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from safedata.head import Row
 from safedata.report.columns import safe
@@ -102,7 +102,7 @@ def _extremes(value: Any) -> dict[str, Any]:
 
 def _nested(value: Any) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(_nested(part) for part in value)}]"
+        return f"[{', '.join(map(_nested, cast('Iterable[Any]', value)))}]"
     return _string(value) if isinstance(value, bytes) else _number(value)
 
 
@@ -130,7 +130,7 @@ def _shortened(text: str) -> str:
 
 def _jsonable(value: Any) -> object:
     if isinstance(value, list):
-        return [_jsonable(part) for part in value]
+        return [_jsonable(part) for part in cast("Iterable[Any]", value)]
     if isinstance(value, bytes):
         return _string(value) if b"\0" in value else value.decode("utf-8", "backslashreplace")
     if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):

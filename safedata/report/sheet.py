@@ -36,7 +36,7 @@ class Scale(NamedTuple):
 
 
 def image_component(types: Element) -> str | None:
-    """Return the component that is a picture: one of kind `image`, else the first [height, width, 1, 3 or 4]."""
+    """Return the component that is a picture: of kind `image`, else the first [height, width, 1, 3 or 4]."""
     fitting = [name for name, tensor in types.items() if _is_picture(tensor)]
     return next((name for name in fitting if types[name].kind == "image"), fitting[0] if fitting else None)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 from safedata.internal.fused import Fused
 from safedata.plan import Plan, PlannedStep
 from safedata.sources.base import Root
 from safedata.stages.base import ElementNode, Node, Stage
-from safedata.stages.map import Map
+
+if TYPE_CHECKING:
+    from safedata.stages.map import Map
 
 PROCESS = "process"
 """What reports call the holds that belong to no step."""
@@ -39,6 +42,8 @@ def numbers(step: PlannedStep) -> str:
 
 def chains(step: PlannedStep) -> list[str]:
     """Return what a map does to each component: `image: decode_image, resize`."""
+    from safedata.stages.map import Map  # a verdict on a spec without maps has no use for it
+
     return [text for part in _parts(step.node) if isinstance(part, Map) for text in _chains(part)]
 
 
@@ -47,15 +52,17 @@ def _numbers(step: PlannedStep) -> Iterator[str]:
         yield "1 call" if step.calls == 1 else f"{step.calls} calls"
     if not isinstance(step.node, Stage):
         return
-    for name in type(step.node).model_fields:
+    for name, field in type(step.node).model_fields.items():
         value: object = getattr(step.node, name)
         if name in ("groups", "parallel", "device") or value is None:
             continue
         value = _settled(step, name, value)
         if isinstance(value, (tuple, list)):
-            value = "[" + ", ".join(str(part) for part in value) + "]"
-        if value is not False:
-            yield name if value is True else f"{name} {value}"
+            value = "[" + ", ".join(str(part) for part in cast("list[object]", value)) + "]"
+        if not isinstance(value, bool):
+            yield f"{name} {value}"
+        elif value != field.default:
+            yield f"{name} {str(value).lower()}"
 
 
 def _settled(step: PlannedStep, name: str, value: object) -> object:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from safedata.problem import Problem, Span
 from safedata.report.columns import fit, safe
@@ -24,16 +23,14 @@ _COLORS: Final[dict[Style, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Paint:
+class _Paint(NamedTuple):
     color: bool
 
     def __call__(self, text: str, style: Style) -> str:
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and text else text
 
 
-@dataclass(frozen=True, slots=True)
-class _Underline:
+class _Underline(NamedTuple):
     span: Span
     text: str
     primary: bool

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from safedata.budget import HoldLine, Verdict
-from safedata.memory import HOST, Place, format_size, weakest
+from safedata.memory import HOST, Evidence, Place, format_size, weakest
 from safedata.plan import Plan
 from safedata.report.columns import safe
 from safedata.report.steps import PROCESS, line_of
@@ -100,7 +100,8 @@ def _known(size: int | None) -> str:
 
 
 def _evidence(verdict: Verdict, place: Place) -> str:
-    found = weakest(*(line.hold.evidence for line in verdict.lines if line.hold.place == place))
+    every: list[Evidence] = [line.hold.evidence for line in verdict.lines if line.hold.place == place]
+    found = weakest(*every)
     return f"{'estimate' if found == 'sampled' else 'bound'} ({found})"
 
 

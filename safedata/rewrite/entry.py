@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from safedata.problem import Path
 from safedata.stages.base import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A node, where the spec says it, and whether it may run later than it stands."""
 
     node: Node

@@ -13,18 +13,31 @@ from safedata.sources._table import Column, text_column
 from safedata.types import DTYPE_BYTES, Tensor, ValueRange
 
 Dtype = Literal[
-    "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "string"
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float32",
+    "float64",
+    "string",
 ]
 """The dtypes that a column may be declared as."""
 Kind = Literal["empty", "bool", "int", "float", "text", "nested"]
 
-_INT = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_FLOAT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|\s*[+-]?(inf|nan)\s*", re.ASCII | re.I)
+_INT = re.compile(r"\s*[+-]?[0-9]{1,30}\s*", re.ASCII)
+_FLOAT = re.compile(
+    r"\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE
+)
 _TRUTH: Final = {"true": True, "false": False}
 _INT64: Final = range(-(2**63), 2**63)
 
 
-class BadValue(ValueError):
+class BadValueError(ValueError):
     """A value is not of its column's dtype; `row` counts from 0."""
 
     def __init__(self, row: int, what: str) -> None:
@@ -38,8 +51,12 @@ class Rows:
 
     names: tuple[str, ...]
     columns: tuple[Sequence[Any], ...]
+    text: bool
+    """Whether every value is text, so that numbers among them are known by their looks."""
     lines: Sequence[int]
     """The line of the file that each row ends on, from 1."""
+    notes: tuple[str, ...] = ()
+    """What was left out."""
 
     def column(self, name: str) -> Sequence[Any]:
         """Return the values of one column."""
@@ -61,23 +78,27 @@ def typed(rows: Rows, name: str, declared: Dtype | None, shown: str, at: tuple[s
     """
     values = rows.column(name)
     try:
-        return _column(values, declared or inferred(values))
-    except BadValue as bad:
+        return _column(values, declared or inferred(values, text=rows.text))
+    except BadValueError as bad:
         where = f"{shown} row {bad.row + 1}, column `{name}`"
         way_out = f"mend the value, or declare the column: `columns: {{{name}: string}}`"
         note = f"row {bad.row + 1} ends on line {rows.lines[bad.row]}"
         raise Fault("SD404", f"{where}: {bad}", at, notes=(note,), help=way_out) from None
 
 
-def inferred(values: Sequence[Any]) -> Dtype:
+def inferred(values: Sequence[Any], *, text: bool) -> Dtype:
     """Return the narrowest dtype of bool, int64, float32 and string that all values are of.
 
+    Args:
+        values: one column.
+        text: whether text may stand for numbers, as in a csv; in JSON it is text.
+
     Raises:
-        BadValue: text beside numbers in JSON, or a value is missing among numbers.
+        BadValueError: text beside numbers in JSON, or a value is missing among numbers.
     """
-    kinds = [kind_of(value) for value in values]
+    kinds: list[Kind] = [kind_of(value) if text or not isinstance(value, str) else "text" for value in values]
     seen = set(kinds) - {"empty"}
-    if seen == {"int"} and all(int(value) in _INT64 for value in values if kind_of(value) == "int"):
+    if seen == {"int"} and _fit_int64(values, kinds):
         found: Dtype = "int64"
     elif seen and seen <= {"int", "float"} and "float" in seen:
         found = "float32"
@@ -87,7 +108,7 @@ def inferred(values: Sequence[Any]) -> Dtype:
         _refuse_mixed(values, kinds)
         return "string"
     if "empty" in kinds:
-        raise BadValue(kinds.index("empty"), f"a value is missing, and the others are {found}")
+        raise BadValueError(kinds.index("empty"), f"a value is missing, and the others are {found}")
     return found
 
 
@@ -110,13 +131,17 @@ def kind_of(value: object) -> Kind:
     return "float" if isinstance(value, float) else "nested"
 
 
+def _fit_int64(values: Sequence[Any], kinds: Sequence[Kind]) -> bool:
+    return all(int(value) in _INT64 for value, kind in zip(values, kinds, strict=True) if kind == "int")
+
+
 def _refuse_mixed(values: Sequence[Any], kinds: Sequence[Kind]) -> None:
     """Raise for values of JSON that are no text where text is expected; a csv has nothing but text."""
     for row, (value, kind) in enumerate(zip(values, kinds, strict=True)):
         if kind == "nested":
-            raise BadValue(row, f"`{_short(value)}` is a list or a mapping; a column has single values")
+            raise BadValueError(row, f"`{_short(value)}` is a list or a mapping; a column has single values")
         if value is not None and not isinstance(value, str):
-            raise BadValue(row, f"`{_short(value)}` stands beside values of another type")
+            raise BadValueError(row, f"`{_short(value)}` stands beside values of another type")
 
 
 def _column(values: Sequence[Any], dtype: Dtype) -> Column:
@@ -134,18 +159,19 @@ def _convert(row: int, value: Any, dtype: Dtype) -> Any:
     kind = kind_of(value)
     if dtype == "string":
         if kind == "nested":
-            raise BadValue(row, f"`{_short(value)}` is a list or a mapping; a column has single values")
+            raise BadValueError(row, f"`{_short(value)}` is a list or a mapping; a column has single values")
         return "" if value is None else value if isinstance(value, str) else str(value)
     if kind == "empty":
-        raise BadValue(row, f"a value is missing, and the column is {dtype}")
+        raise BadValueError(row, f"a value is missing, and the column is {dtype}")
+    found: bool | int | float | None = None
     if dtype == "bool":
         found = _truth(value, kind)
     elif dtype in ("float32", "float64"):
         found = _float(value, dtype) if kind in ("int", "float") else None
-    else:
-        found = _int(value, dtype) if kind == "int" else None
+    elif kind == "int":
+        found = _int(value, dtype)
     if found is None:
-        raise BadValue(row, f"`{_short(value)}` is not {dtype}")
+        raise BadValueError(row, f"`{_short(value)}` is not {dtype}")
     return found
 
 
@@ -163,12 +189,14 @@ def _int(value: Any, dtype: Dtype) -> int | None:
 
 
 def _float(value: Any, dtype: Dtype) -> float | None:
-    """Return the number as the dtype holds it, so that ranges are those of what is held; None if it is over it."""
+    """Return the number as the dtype holds it, so that a range is that of what is held; None if too large."""
     try:
         number = float(value)
-        return float(struct.unpack("f", struct.pack("f", number))[0]) if dtype == "float32" else number
+        number = float(struct.unpack("f", struct.pack("f", number))[0]) if dtype == "float32" else number
     except OverflowError:
         return None
+    infinite = number - number != 0 and number == number
+    return None if infinite and "inf" not in str(value).lower() else number
 
 
 def _short(value: object) -> str:

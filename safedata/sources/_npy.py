@@ -143,12 +143,11 @@ def _refused(dtype: str, what: str, way_out: str, name: str) -> Fault:
 
 
 def decode_row(tf: Any, record: Any, header: Header) -> Any:
-    """Return one row, of the header's type, from its bytes: a scalar string tensor."""
+    """Return one row, of the header's type, from its bytes: a scalar string, or a vector of uint8."""
     shape = header.shape[1:]
-    if header.text == "S":
-        return _decode_bytes(tf, record, header, shape)
-    raw = tf.reshape(tf.io.decode_raw(record, tf.uint8), (*shape, header.width))
-    if header.text == "U":
+    raw = tf.io.decode_raw(record, tf.uint8) if record.dtype == tf.string else record
+    raw = tf.reshape(raw, (*shape, header.width))
+    if header.text:
         return _decode_text(tf, raw, header, shape)
     if header.dtype == "bool":
         return tf.not_equal(raw[..., 0], 0)
@@ -167,22 +166,15 @@ def _swapped(tf: Any, raw: Any, header: Header) -> Any:
     return tf.reshape(tf.reverse(parts, [-1]), (*header.shape[1:], header.width))
 
 
-def _decode_bytes(tf: Any, record: Any, header: Header, shape: tuple[int, ...]) -> Any:
-    count = prod(shape)
-    starts = tf.range(count, dtype=tf.int64) * header.width
-    pieces = tf.strings.substr(
-        tf.fill([count], record), starts, tf.fill([count], tf.constant(header.width, tf.int64))
-    )
-    return tf.reshape(_stripped(tf, pieces), shape)
-
-
 def _decode_text(tf: Any, raw: Any, header: Header, shape: tuple[int, ...]) -> Any:
+    """Return strings: bytes as they are, UCS-4 as UTF-8, without the NULs at the end."""
     if header.width == 0:
         return tf.fill(shape, "")
-    points = tf.reshape(raw, (*shape, header.width // 4, 4))
-    points = tf.bitcast(tf.reverse(points, [-1]) if header.big else points, tf.int32)
-    return tf.reshape(_stripped(tf, tf.strings.unicode_encode(points, "UTF-8")), shape)
-
-
-def _stripped(tf: Any, texts: Any) -> Any:
-    return tf.strings.regex_replace(texts, "\\x00+\\z", "")
+    if header.text == "S":
+        characters = tf.constant([bytes([byte]) for byte in range(256)])
+        texts = tf.strings.reduce_join(tf.gather(characters, tf.cast(raw, tf.int32)), -1)
+    else:
+        points = tf.reshape(raw, (*shape, header.width // 4, 4))
+        points = tf.bitcast(tf.reverse(points, [-1]) if header.big else points, tf.int32)
+        texts = tf.strings.unicode_encode(points, "UTF-8")
+    return tf.reshape(tf.strings.regex_replace(texts, "\\x00+\\z", ""), shape)

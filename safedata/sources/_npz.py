@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import mmap
 from typing import TYPE_CHECKING, Final
 
 from safedata.problem import Fault
@@ -103,23 +104,21 @@ def _start(archive: ZipFile, info: ZipInfo, header: Header, path: str, size: int
     return int(start) + header.offset
 
 
-def load_rows(path: str, name: str, header: Header) -> bytes:
-    """Return all rows of a compressed member; holds them twice while it does.
+def load_rows(path: str, name: str, header: Header) -> mmap:
+    """Return all rows of a compressed member, in memory that starts on a page.
 
     Raises:
         Fault: the archive is no longer what `read_members` found.
     """
+    rows = mmap(-1, header.data_bytes)
     with _opened(path) as archive:
         names = archive.namelist()
         inside = f"{name}.npy" if f"{name}.npy" in names else name
         with archive.open(inside) as file:
             file.read(header.offset)
-            left = header.data_bytes
-            chunks: list[bytes] = []
-            while left > 0:
-                chunk = file.read(min(left, _CHUNK))
+            while rows.tell() < header.data_bytes:
+                chunk = file.read(min(_CHUNK, header.data_bytes - rows.tell()))
                 if not chunk:
-                    raise damaged(f"{path}/{name}", f"ends {left} bytes too early")
-                chunks.append(chunk)
-                left -= len(chunk)
-    return b"".join(chunks)
+                    raise damaged(f"{path}/{name}", f"ends {header.data_bytes - rows.tell()} bytes too early")
+                rows.write(chunk)
+    return rows

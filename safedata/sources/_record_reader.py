@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, Values
 from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import Scope
@@ -76,7 +76,11 @@ class TfrecordRoot(Root):
             records = self._read(tf, list(self.files))
         if self.count is not None:
             records = records.apply(tf.data.experimental.assert_cardinality(self.count))
-        return records.map(lambda record: {RECORD: record})
+
+        def named(record: Any) -> Values:
+            return {RECORD: record}
+
+        return records.map(named)
 
     def _read(self, tf: Any, files: Any) -> Any:
         compression = "" if self.compression == "none" else self.compression.upper()
@@ -123,6 +127,9 @@ class TfrecordRoot(Root):
         found = _OFFSET.search(message)
         if not found:
             return None
-        path = find_damage(self.files, self.compression, int(found[1]))
+        try:
+            place = find_damage(self.files, self.compression, int(found[1]))
+        except Fault:
+            return None
         unit = "byte" if self.compression == "none" else "decompressed byte"
-        return None if path is None else f"{path}, {unit} {found[1]}"
+        return f"{place[0]}, {unit} {place[1]}" if place else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from typing import Final, Literal
 
@@ -67,8 +68,8 @@ class Seen:
             return None
         settled = evidence == "measured" and "gif" not in self.formats
         heights, widths = ({size[axis] for size in self.sizes} for axis in (0, 1))
-        dims = (Dim(max(one), settled and len(one) == 1, evidence) for one in (heights, widths))
-        return Encoded(*dims, frozenset(self.formats))
+        height, width = (Dim(max(one), settled and len(one) == 1, evidence) for one in (heights, widths))
+        return Encoded(height, width, frozenset(self.formats))
 
 
 @dataclass(slots=True)
@@ -147,7 +148,7 @@ def _sizes(data: bytes, pieces: Iterable[tuple[int, int]], seen: Seen) -> None:
         from safedata.headers import HeaderError, parse_header
 
         try:
-            header = parse_header(data[start : min(end, start + 512)], io.BytesIO(data[start:end]))
+            header = parse_header(data[start:end])
         except HeaderError:
             seen.images = False
             return
@@ -174,7 +175,7 @@ def _rows(data: bytes, record: Record, values: Values, one: Wanted, seen: Seen) 
     if one.partition == "row_splits":
         if not numbers or numbers[0] != 0:
             return f"has splits in `{one.partition_key}` that do not start with 0"
-        numbers = [last - first for first, last in zip(numbers, numbers[1:], strict=False)]
+        numbers = [last - first for first, last in pairwise(numbers)]
     if any(number < 0 for number in numbers) or sum(numbers) != values.count:
         return f"has rows in `{one.partition_key}` that do not fit the {values.count} values of `{one.key}`"
     seen.rows = max(seen.rows, len(numbers))

@@ -10,13 +10,12 @@ import os
 import struct
 from array import array
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from safedata.problem import Fault
-from safedata.sources._listing import unreadable
 from safedata.sources._crc32c import masked
+from safedata.sources._listing import unreadable
 from safedata.sources._records import damaged, file_size
 from safedata.sources._stream import CHUNK, Budget, DamageError, Reader, SpentError, decompressed
 
@@ -165,41 +164,42 @@ def _cut_off(path: str, number: int, position: int, missing: int) -> Fault:
     return damaged(path, what, way_out="write it again, or leave it out")
 
 
-def verify(path: str, compression: Compression, offset: int) -> bool | None:
-    """Return whether the record at `offset` has the checksums it should, None where no record starts.
+def find_damage(paths: tuple[str, ...], compression: Compression, offset: int) -> tuple[str, int] | None:
+    """Return the file that TensorFlow calls damaged at `offset`, and where that record starts there.
 
-    Reads that record alone from an uncompressed file, all in front of it from a compressed one. A checksum
-    takes about 0.2 s for each MB.
+    TensorFlow names no file. It counts from the header where that is damaged, from behind it where the
+    data is. Reads one record of each uncompressed file, and its headers where that says nothing; all of a
+    compressed one. A checksum takes about 0.2 s for each MB.
     """
+    start = offset - HEADER.size
+    for path in paths if start >= 0 else ():
+        if _data_damaged(path, compression, start):
+            return path, start
+    for path in paths:
+        found = scan(path, compression, Budget(None, None))
+        end = found.offsets[-1] + HEADER.size + found.lengths[-1] + FOOTER if found.offsets else 0
+        if found.damage is not None and end <= offset <= end + HEADER.size:
+            return path, end
+    return None
+
+
+def _data_damaged(path: str, compression: Compression, start: int) -> bool:
+    """Return whether a sound header stands at `start`, and wrong data behind it."""
     try:
-        with closing(open(path, "rb")) as file:
+        with open(path, "rb") as file:
             if compression == "none":
-                if offset >= file_size(path):
-                    return None
-                file.seek(offset)
+                file.seek(start)
                 reader = Reader(lambda: file.read(CHUNK))
             else:
                 reader = Reader(decompressed(file.read, compression, Budget(None, None)))
-                if reader.skip(offset) < offset:
-                    return None
-            return _sound(reader, file_size(path) if compression == "none" else None)
+                reader.skip(start)
+            header = reader.take(HEADER.size)
+            if len(header) < HEADER.size:
+                return False
+            length, checksum = HEADER.unpack(header)
+            if masked(header[:8]) != checksum or (compression == "none" and length > file_size(path)):
+                return False
+            data, footer = reader.take(length), reader.take(FOOTER)
     except (OSError, Fault, DamageError):
         return False
-
-
-def _sound(reader: Reader, size: int | None) -> bool | None:
-    header = reader.take(HEADER.size)
-    if not header:
-        return None
-    if len(header) < HEADER.size:
-        return False
-    length, checksum = HEADER.unpack(header)
-    if masked(header[:8]) != checksum or (size is not None and length > size):
-        return False
-    data, footer = reader.take(length), reader.take(FOOTER)
-    return len(data) == length and len(footer) == FOOTER and masked(data) == int.from_bytes(footer, "little")
-
-
-def find_damage(paths: tuple[str, ...], compression: Compression, offset: int) -> str | None:
-    """Return the first file whose record at `offset` is damaged, None where there is none."""
-    return next((path for path in paths if verify(path, compression, offset) is False), None)
+    return len(data) == length and masked(data) != int.from_bytes(footer, "little")

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from safedata.headers import Headers, HeaderError, inspect_images, read_header
+from safedata.headers import HeaderError, Headers, inspect_images, read_header
 from safedata.internal.read import Read
 from safedata.problem import Fault
 from safedata.scope import Scope
@@ -24,9 +24,9 @@ _MAGIC = ("*", "?", "[")
 class Files(Source):
     """The files that a pattern names: `data`, their bytes; `path`.
 
-    `*`, `?` and `[...]` stand for characters of one name, `**` for any folders, itself none; hidden files are not
-    meant by them. Elements come in the order of the paths, folder by folder; a file that several patterns name
-    comes once. Where every file is an image, `decode_image` knows their sizes from their headers.
+    `*`, `?` and `[...]` stand for characters of one name, `**` for any folders; hidden files are not meant by
+    them. Elements come in the order of the paths, folder by folder; a file that several patterns name comes
+    once. Where every file is an image, `decode_image` knows their sizes from their headers.
     """
 
     example: ClassVar[str] = "files: data/photos/**/*.jpg"
@@ -103,13 +103,11 @@ def _no_match(pattern: str, scope: Scope, at: Sequence[str | int]) -> Fault:
     above = os.sep.join(parts[:plain]) or ("." if plain == 0 else os.sep)
     folder = listing.local(above, scope, at=at)
     names = listing.names(folder)
-    shown = ", ".join(f"`{name}`" for name in names[: listing.FIRST])
-    more = f" and {len(names) - listing.FIRST} more" if len(names) > listing.FIRST else ""
     return Fault(
         "SD403",
         f"no file matches `{pattern}`",
         tuple(at),
-        notes=(f"`{above}` has {shown}{more}" if names else f"`{above}` is empty",),
+        notes=(f"`{above}` has {listing.some(names)}" if names else f"`{above}` is empty",),
         help="name a pattern that files match; `**` stands for any folders",
     )
 

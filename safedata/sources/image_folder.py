@@ -36,12 +36,12 @@ def _lowered(extensions: tuple[str, ...]) -> tuple[str, ...]:
 class ImageFolder(Source):
     """The images in a folder: `image`, their encoded bytes; `label`, their class; `path`.
 
-    Each subfolder is a class, and a label is the place of its class among the sorted names, or in `classes`. The
-    images of a class may lie in folders of their own below it. Elements come class by class, in the order of
-    labels, and within a class folder by folder in the order of names.
+    Each subfolder is a class, and a label is the place of its class among the sorted names, or in `classes`.
+    The images of a class may lie in folders of their own below it. Elements come class by class, in the order
+    of labels, and within a class folder by folder in the order of names.
 
-    Every file's size is read when the spec is checked, and the headers of up to 4096 files: they bound the bytes
-    and the decoded sizes. Hidden files and other extensions are left out, and a note counts them.
+    Every file's size is read when the spec is checked, and the headers of up to 4096 files: they bound the
+    bytes and the decoded sizes. Hidden files and other extensions are left out, and a note counts them.
     """
 
     example: ClassVar[str] = "image_folder: {path: data/photos, labels: directory}"
@@ -50,7 +50,7 @@ class ImageFolder(Source):
     path: str
     """The folder, relative to the spec."""
     labels: Literal["directory", "none"] | None = "directory"
-    """`directory`: a class for each subfolder; `none`: no component `label`, and images anywhere below `path`."""
+    """`directory`: a class for each subfolder; `none`: no `label`, and images anywhere below `path`."""
     classes: Annotated[tuple[str, ...] | None, Field(strict=False), AfterValidator(_different)] = None
     """The names of the subfolders, in the order of their labels; all of them, sorted, when left out."""
     extensions: Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_lowered)] = (
@@ -132,9 +132,7 @@ class ImageFolder(Source):
                 )
         unknown = sorted(set(folders) - set(self.classes))
         if unknown:
-            named = ", ".join(f"`{name}`" for name in unknown[: listing.FIRST])
-            more = f" and {len(unknown) - listing.FIRST} more" if len(unknown) > listing.FIRST else ""
-            what = f"`{self.path}` has folders that `classes` does not name: {named}{more}"
+            what = f"`{self.path}` has folders that `classes` does not name: {listing.some(unknown)}"
             raise Fault(
                 "SD404", what, _CLASSES, help=f"add `{unknown[0]}` to `classes`, or move its folder away"
             )
@@ -173,6 +171,7 @@ class _Listed:
             yield f"{self.beside} images beside the class folders have no class and were left out"
         if self.ignored:
             yield f"files left out: {self.ignored}"
-        empty = [name for label, name in enumerate(self.classes) if label not in set(self.labels or ())]
+        filled = set(self.labels or ())
+        empty = [name for label, name in enumerate(self.classes) if label not in filled]
         if empty:
-            yield f"classes without an image: {', '.join(f'`{name}`' for name in empty)}"
+            yield f"classes without an image: {listing.some(empty)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
@@ -19,16 +18,16 @@ from safedata.sources._fingerprint import digest
 from safedata.sources._rows import read_rows
 from safedata.sources._table import Column, TableRoot
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Encoded, Tensor
+from safedata.types import Dim, Tensor
 
 
 class Manifest(Source):
     """The files that a table lists: their bytes, and the table's columns.
 
     The table is a csv or tsv with a header, or a jsonl with a mapping on each line. Each column becomes a
-    component; its type is found by looking at all values (bool, int64, float32, string) or declared in `columns`.
-    Elements come in the order of the rows. All rows are held in memory, the files' bytes are not. Where the
-    files are images, `decode_image` knows their sizes from their headers.
+    component; its type is found by looking at all values (bool, int64, float32, string), or declared in
+    `columns`. Elements come in the order of the rows. All rows are held in memory, the files' bytes are not.
+    Where the files are images, `decode_image` knows their sizes from their headers.
     """
 
     example: ClassVar[str] = "manifest: data/photos.csv"
@@ -55,17 +54,33 @@ class Manifest(Source):
         rows = read_rows(table, self.path)
         self._check_names(rows)
         columns = {name: self._column(rows, name) for name in rows.names}
-        folder = os.path.dirname(table) if self.root is None else listing.local(self.root, scope, at=("root",))
+        folder = (
+            os.path.dirname(table) if self.root is None else listing.local(self.root, scope, at=("root",))
+        )
         [stamp] = listing.look_at([table])
-        files, bad = self._look(columns[self.file], folder)
-        headers, notes = self._images(files, bad, len(rows.lines), scope)
-        bytes_type = Tensor("string", length=_largest(files), encoded=headers)
+        files, bad = self._look(columns[self.file].values, folder)
+        headers = _headers(list(files.values()))
+        if headers is not None:
+            damaged = {
+                **dict(headers.damaged),
+                **{one.path: "it is empty" for one in files.values() if not one.size},
+            }
+            bad |= {row: damaged[file.path] for row, file in files.items() if file.path in damaged}
+        notes = listing.bad_data(
+            [(f"row {row + 1}: {columns[self.file].values[row]}", bad[row]) for row in sorted(bad)],
+            len(rows.lines),
+            scope,
+            of="rows",
+        )
+        size = Dim.at_most(max(file.size for file in files.values()), "measured")
+        encoded = headers.encoded if headers else None
+        image = Tensor("string", length=size, encoded=encoded)
         return Inspected(
             TableRoot("manifest", columns, self.file, rows_of=self.path),
-            (Read(self.component, bytes_type, self.file, folder, least=0 if headers is None else 1),),
+            (Read(self.component, image, self.file, folder, least=0 if headers is None else 1),),
             digest([stamp, *files.values()]),
             (table, *(file.path for file in files.values())),
-            notes,
+            (*notes, *rows.notes, *(listing.sampled_note(headers) if headers else ())),
         )
 
     def _check_names(self, rows: Rows) -> None:
@@ -78,7 +93,7 @@ class Manifest(Source):
                 way_out = did_you_mean(name, rows.names, what="columns")
                 raise Fault("SD107", f"`{self.path}` has no column `{name}`", ("columns", name), help=way_out)
         if self.component in rows.names:
-            what = f"`{self.path}` has a column `{self.component}`, and the files' bytes would have that name too"
+            what = f"`{self.path}` has a column `{self.component}`, the name that the files' bytes get"
             raise Fault("SD107", what, ("as",), help="give the bytes another name: `as: bytes`")
 
     def _column(self, rows: Rows, name: str) -> Column:
@@ -86,20 +101,38 @@ class Manifest(Source):
         at = ("path",) if declared is None else ("columns", name)
         return typed(rows, name, "string" if name == self.file else declared, self.path, at)
 
-    def _look(self, paths: Column, folder: str) -> tuple[dict[int, listing.Found], dict[int, str]]:
-        """Return the file of each row that has one, and what is wrong with the other rows."""
+    def _look(self, paths: Sequence[str], folder: str) -> tuple[dict[int, listing.Found], dict[int, str]]:
+        """Return the file of each row that has one, and what is wrong with the other rows.
+
+        Raises:
+            Fault: SD404, no row has one; SD406, a path is on another file system.
+        """
         files: dict[int, listing.Found] = {}
         bad: dict[int, str] = {}
-        for row, path in enumerate(paths.values):
-            listing.refuse_remote(path, at=("path",))
+        for row, path in enumerate(paths):
+            listing.refuse_remote(path)
             found = _status(os.path.join(folder, path)) if path else "the path is empty"
             if isinstance(found, str):
                 bad[row] = found
             else:
                 files[row] = found
-        if not files and self.root is None:
-            what = f"none of the {len(bad)} files that `{self.path}` names can be read"
-            notes = tuple(f"row {row + 1}: `{paths.values[row]}`: {reason}" for row, reason in list(bad.items())[:1])
-            way_out = "paths are relative to the table's folder; `root` names another one"
-            raise Fault("SD404", what, ("path",), notes=notes, help=way_out)
+        if not files:
+            what = f"no file that `{self.path}` names can be read"
+            way_out = f"paths are taken to be relative to `{folder}`; `root` names another folder"
+            raise Fault("SD404", what, listing.AT, notes=(f"row 1: `{paths[0]}`: {bad[0]}",), help=way_out)
         return files, bad
+
+
+def _status(path: str) -> listing.Found | str:
+    """Return a file's status, or why it cannot be read."""
+    try:
+        return listing.look(path) or "it is no file"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+
+def _headers(files: Sequence[listing.Found]) -> Headers | None:
+    """Return what headers say of files of which at least one is an image."""
+    with listing.reading():
+        headers = inspect_images([file.path for file in files])
+    return headers if headers.images else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field
 
@@ -12,13 +12,18 @@ from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
-from safedata.sources._listing import unreadable
 from safedata.sources._fingerprint import fingerprint
+from safedata.sources._listing import unreadable
 from safedata.sources._npy import Header, decode_row, read_header
 from safedata.sources._npz import load_rows, read_members
 from safedata.sources._records import READ_BUFFER, damaged, file_size, find_files
 from safedata.sources.base import Inspected, Root, Source
 from safedata.types import Stream, exactly
+
+_PER_BYTE: Final = 32
+"""What each byte of a row of text becomes while it is decoded: a string of one character."""
+_ZIP_BYTES: Final = 8 << 20
+"""What reading an archive takes: its directory, the window of the decompressor, chunks of 1 MiB."""
 
 
 class Numpy(Source):
@@ -176,17 +181,17 @@ class NumpyRoot(Root):
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield each reader's buffer and row, each array that is loaded whole, the row being decoded.
 
-        While a row is decoded its bytes, a copy as numbers and one the other way round may stand side by
-        side; a loaded array is there as text and, while it is loaded, twice as Python's bytes.
+        While a row is decoded its bytes, the numbers, and those the other way round may stand side by side.
         """
         for array in self.arrays:
             row = array.header.row_bytes
             if array.start is None:
                 what = f"`{array.name}`, which is compressed and so loaded whole"
-                yield Hold(HOST, 3 * array.header.data_bytes, what)
+                yield Hold(HOST, array.header.data_bytes + _ZIP_BYTES, what)
             else:
                 yield Hold(HOST, READ_BUFFER + 2 * row, f"the reader of `{array.name}`: its buffer and a row")
-            yield Hold(HOST, 4 * row, f"a row of `{array.name}` while it is decoded")
+            text = _PER_BYTE * row if array.header.text else 0
+            yield Hold(HOST, 4 * row + text, f"a row of `{array.name}` while it is decoded")
         yield Hold(HOST, after.bytes, "the element handed on")
 
     def lower(self, low: Lowering) -> Any:
@@ -200,7 +205,7 @@ class NumpyRoot(Root):
         return records.map(decode).apply(tf.data.experimental.assert_cardinality(self.rows))
 
     def _records(self, tf: Any, array: Array) -> Any:
-        """Return the bytes of each row, a scalar string each."""
+        """Return the bytes of each row: a string, or a vector where the array is loaded."""
         header = array.header
         if not header.data_bytes:
             return tf.data.Dataset.from_tensors(b"").repeat(self.rows)
@@ -224,6 +229,11 @@ class NumpyRoot(Root):
 
 
 def _pick(tf: Any, array: Array) -> Callable[[Any], Any]:
-    every = tf.constant(load_rows(array.file, array.name, array.header))
-    size = tf.constant(array.header.row_bytes, tf.int64)
-    return lambda row: tf.strings.substr(every, row * size, size)
+    """Return a function that gives one row's bytes, uint8, of an array that is loaded once and not copied."""
+    import numpy
+
+    rows = load_rows(array.file, array.name, array.header)
+    # DLPack hands the memory over as it is; TensorFlow needs it aligned, which a page is
+    shared = numpy.ndarray((array.header.rows, array.header.row_bytes), numpy.uint8, rows)
+    every = tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
+    return lambda row: tf.gather(every, row)

@@ -6,15 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt
 
 from safedata.fields import Size
-from safedata.internal.parse_example import ParseExample, Parsed
+from safedata.internal.parse_example import Parsed, ParseExample
 from safedata.memory import Evidence
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
+from safedata.sources._feature import Feature, check_fields, default_of, encode, encoded_of
 from safedata.sources._fingerprint import fingerprint
 from safedata.sources._listing import FIRST
 from safedata.sources._record_reader import TfrecordRoot
@@ -23,9 +24,9 @@ from safedata.sources._stream import Budget
 from safedata.sources._survey import Seen, Survey, Wanted, bound
 from safedata.sources._tfrecord import HEADER, Compression, Scan, scan
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Encoded, Tensor, parse_type
+from safedata.types import Dim, Tensor
 
-HEADERS: Final = 400_000
+HEADERS: Final = 200_000
 """Headers that a check reads, in about a second; behind them the number of records is unknown."""
 COMPRESSED_BYTES: Final = 64 << 20
 """Compressed bytes that a check reads."""
@@ -34,54 +35,6 @@ PARSED: Final = 20_000
 PARSED_BYTES: Final = 64 << 20
 SAMPLED: Final = 2_000
 """Records parsed out of more, evenly spaced."""
-
-
-class Feature(BaseModel):
-    """One feature of the examples, and the component that it becomes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    dtype: Literal["int64", "float32", "string"]
-    """What the examples store; cast it in a `map` behind."""
-    kind: Literal["fixed", "variable", "ragged", "sequence"] = "fixed"
-    """`fixed`: always `shape`. `variable`: a vector whose length differs. `ragged`: rows whose lengths
-    differ. `sequence`: steps of a `SequenceExample`, each of `shape`."""
-    key: str | None = None
-    """The feature's key in the example; the component's name unless said."""
-    shape: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()
-    """Of a fixed feature, or of one step of a sequence; a scalar unless said."""
-    default: int | float | str | tuple[int | float | str, ...] | None = Field(None, strict=False)
-    """What a fixed feature becomes where a record has none."""
-    max: NonNegativeInt | None = None
-    """Most values of a variable feature, of one row of a ragged one; most steps of a sequence."""
-    max_rows: NonNegativeInt | None = None
-    """Most rows of a ragged feature."""
-    max_bytes: Size | None = None
-    """Longest string, as a size."""
-    max_size: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] | None = None
-    """Largest height and width of encoded images."""
-    row_lengths: str | None = None
-    """The key of a ragged feature's row lengths."""
-    row_splits: str | None = None
-    """The key of a ragged feature's row splits."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        """Read `int64`, `int64[4]`, `float32[<=8]` and `string[<=64KiB]` as the fields that they mean."""
-        if not isinstance(value, str):
-            return value
-        if value.strip().isalnum():
-            return {"dtype": value.strip()}
-        tensor = parse_type(value)
-        fields: dict[str, Any] = {"dtype": tensor.dtype}
-        if tensor.dtype == "string" and tensor.length.most is not None:
-            fields["max_bytes"] = f"{tensor.length.most} B"
-        if tensor.static:
-            return {**fields, "shape": [dim.most for dim in tensor.shape]}
-        if tensor.rank != 1:
-            raise ValueError("a feature whose length differs has one dimension; write `int64[<=8]`")
-        return {**fields, "kind": "variable", "max": tensor.shape[0].most}
 
 
 class Tfrecord(Source):
@@ -144,10 +97,14 @@ class Tfrecord(Source):
                     "SD105", f"`{name}` is not a name for a component", at, help="start it with a letter"
                 )
             key = one.key or name
-            if keys.setdefault(key, name) != name and one.kind != "ragged":
-                message = f"`{keys[key]}` and `{name}` read the same feature `{key}`"
-                raise Fault("SD105", message, at, help="read it once, and copy it with `{from: ...}`")
-            _check_fields(one, at)
+            # TensorFlow takes one feature in several ragged components, and in no other two
+            used = [part for part in (key, one.row_lengths, one.row_splits) if part is not None]
+            for part in used:
+                other = keys.setdefault(part, name)
+                if other != name and not (one.kind == self.features[other].kind == "ragged"):
+                    message = f"`{other}` and `{name}` read the same feature `{part}`"
+                    raise Fault("SD105", message, at, help="read it once, and copy it with `{from: ...}`")
+            check_fields(one, at)
             splits = one.row_splits is not None
             yield Wanted(
                 name,
@@ -155,7 +112,7 @@ class Tfrecord(Source):
                 one.kind,
                 one.dtype,
                 one.shape,
-                one.default is not None or one.kind == "variable",
+                one.default is not None or one.kind != "fixed",
                 ("row_splits" if splits else "row_lengths") if one.kind == "ragged" else None,
                 one.row_splits or one.row_lengths or "",
                 None if one.kind == "ragged" else one.max,
@@ -211,7 +168,7 @@ class Tfrecord(Source):
 
     def _parsed(self, one: Wanted, seen: Seen, evidence: Evidence) -> Parsed:
         feature = self.features[one.name]
-        default = _default(feature, one)
+        default = default_of(feature, one)
         tensor = Tensor(one.dtype, tuple(Dim.exactly(size) for size in one.shape))
         if one.kind in ("variable", "sequence"):
             tensor = replace(tensor, shape=(bound(one.most, seen.most, evidence), *tensor.shape))
@@ -221,63 +178,12 @@ class Tfrecord(Source):
                 tensor, shape=(rows, bound(feature.max, seen.longest_row, evidence)), ragged_rank=1
             )
         if one.dtype == "string":
-            longest = max([seen.longest, *(len(_bytes(value)) for value in default or ())])
+            longest = max([seen.longest, *(len(encode(value)) for value in default or ())])
             tensor = replace(tensor, length=bound(one.max_bytes, longest, evidence))
-            tensor = replace(tensor, encoded=_encoded(feature, seen, evidence))
+            tensor = replace(tensor, encoded=encoded_of(feature, seen, evidence))
         return Parsed(
             one.name, one.key, one.kind, tensor, default, one.partition or "row_lengths", one.partition_key
         )
-
-
-def _check_fields(one: Feature, at: Path) -> None:
-    """Raise a fault for fields that do not go together."""
-    takes = {
-        "fixed": {"shape", "default"},
-        "variable": {"max"},
-        "ragged": {"max", "max_rows", "row_lengths", "row_splits"},
-        "sequence": {"shape", "max"},
-    }[one.kind]
-    strings = {"max_bytes", "max_size"} if one.dtype == "string" else set[str]()
-    for field in sorted(one.model_fields_set - takes - strings - {"dtype", "kind", "key"}):
-        if getattr(one, field) is None:
-            continue
-        message = f"a {one.kind} feature of {one.dtype} takes no `{field}`"
-        raise Fault("SD103", message, (*at, field), help=f"remove `{field}`, or choose another `kind`")
-    if one.kind == "ragged" and (one.row_lengths is None) == (one.row_splits is None):
-        message = "a ragged feature names either `row_lengths` or `row_splits`"
-        raise Fault("SD104", message, at, help="add the key of the feature that has its rows")
-
-
-def _default(feature: Feature, one: Wanted) -> tuple[Any, ...] | None:
-    if feature.default is None:
-        return None
-    at: Path = ("features", one.name, "default")
-    size = prod(one.shape)
-    given: Any = feature.default
-    values = tuple(given) if isinstance(given, tuple) else (given,) * size
-    if len(values) != size:
-        raise Fault("SD203", f"`default` has {len(values)} values, and the shape {size}", at)
-    wanted = {"string": (str,), "int64": (int,), "float32": (int, float)}[one.dtype]
-    for value in values:
-        if not isinstance(value, wanted):
-            raise Fault("SD105", f"the `default` of a feature of {one.dtype} is not `{value}`", at)
-        if one.dtype == "string" and one.max_bytes is not None and len(_bytes(value)) > one.max_bytes:
-            raise Fault("SD105", f"`default` is longer than `max_bytes`, {one.max_bytes}", at)
-        if one.dtype == "int64" and not -(2**63) <= value < 2**63:
-            raise Fault("SD105", f"`default` does not fit int64: `{value}`", at)
-    return values
-
-
-def _bytes(value: Any) -> bytes:
-    return str(value).encode("utf-8", "surrogateescape")
-
-
-def _encoded(feature: Feature, seen: Seen, evidence: Evidence) -> Encoded | None:
-    if feature.max_size is None:
-        return seen.encoded(evidence)
-    height, width = feature.max_size
-    formats = frozenset(seen.formats) if seen.images and evidence == "measured" else frozenset[str]()
-    return Encoded(Dim.at_most(height, "declared"), Dim.at_most(width, "declared"), formats)
 
 
 def _parse_sample(scans: Sequence[Scan], survey: Survey) -> None:
@@ -317,7 +223,7 @@ def _damages(scans: Sequence[Scan], scope: Scope) -> Iterator[str]:
 def _wrong_spec(one: Wanted, seen: Seen, survey: Survey) -> Fault | None:
     """Return a fault where no record at all is what the spec says."""
     at: Path = ("features", one.name)
-    if one.key not in survey.keys and not one.optional:
+    if one.key not in survey.keys and not (one.optional and (one.kind == "fixed" or one.most is not None)):
         known = did_you_mean(one.key, survey.keys, what="keys in the records")
         return Fault("SD201", f"no record has a feature `{one.key}`", (*at, "key"), help=known)
     if seen.dtypes and one.dtype not in seen.dtypes:

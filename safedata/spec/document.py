@@ -10,7 +10,6 @@ from typing import Final
 
 from safedata.problem import Problem, Span
 from safedata.spec.node import Document, DocumentError, Node, Scalar
-from safedata.spec.yaml_errors import LINE_BREAK
 from safedata.spec.yaml_events import build
 
 __all__ = ["MAX_BYTES", "Document", "DocumentError", "Node", "Scalar", "decode", "parse", "read"]
@@ -109,6 +108,8 @@ def decode(data: bytes, file: str) -> str:
 
 def place(before: str) -> tuple[int, int]:
     """Return the line and column, from 1, of what follows the text `before`."""
+    from safedata.spec.yaml_errors import LINE_BREAK  # only for a message
+
     lines = LINE_BREAK.split(before)
     return len(lines), len(lines[-1]) + 1
 

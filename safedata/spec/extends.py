@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 
 from safedata.problem import Problem, Span, near
 from safedata.spec.document import read
@@ -31,11 +30,11 @@ def flatten(document: Document, file: str, folder: str) -> tuple[Document, tuple
     return Document(merged or document.root, texts), tuple(chain.documents)
 
 
-@dataclass(slots=True)
 class _Chain:
-    documents: dict[str, Document]
-    texts: dict[str, str]
-    seen: list[str] = field(default_factory=list[str])
+    def __init__(self, documents: dict[str, Document], texts: dict[str, str]) -> None:
+        self.documents = documents
+        self.texts = texts
+        self.seen: list[str] = []
 
     def follow(self, document: Document, file: str, folder: str) -> None:
         """Read what `document` extends, and what that extends, until one extends nothing."""
@@ -99,7 +98,7 @@ def _near_file(path: str) -> str:
 
 def _without_extends(root: Node) -> Node:
     children = root.value if isinstance(root.value, dict) else {}
-    return replace(root, value={key: child for key, child in children.items() if key != "extends"})
+    return root._replace(value={key: child for key, child in children.items() if key != "extends"})
 
 
 def merge_specs(base: Node | None, child: Node, problems: list[Problem]) -> Node:
@@ -116,7 +115,7 @@ def merge_specs(base: Node | None, child: Node, problems: list[Problem]) -> Node
             merged[key] = merge(below[key], node)
         else:
             merged[key] = node
-    return replace(child, value=merged)
+    return child._replace(value=merged)
 
 
 def merge(base: Node, child: Node) -> Node:
@@ -126,7 +125,7 @@ def merge(base: Node, child: Node) -> Node:
     merged: dict[str, Node] = dict(base.value)
     for key, node in child.value.items():
         merged[key] = merge(merged[key], node) if key in merged else node
-    return replace(child, value=merged)
+    return child._replace(value=merged)
 
 
 def _same_kind(base: Node | None, child: Node) -> bool:

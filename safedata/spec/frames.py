@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from safedata.problem import Span
 from safedata.spec.node import Node
 
 
-@dataclass(slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A complete value that aliases may name, with what it adds to the document."""
 
     node: Node
@@ -18,8 +16,7 @@ class Anchor:
     height: int
 
 
-@dataclass(slots=True)
-class Key:
+class Key(NamedTuple):
     """A key whose value has not been seen."""
 
     text: str
@@ -28,18 +25,27 @@ class Key:
     """What its value is for: `value`, `merge`, or `none` behind a key that was refused."""
 
 
-@dataclass(slots=True)
 class Frame:
-    """A list or mapping whose end has not been seen."""
+    """A list or mapping whose end has not been seen.
 
-    mapping: bool
-    flow: bool
-    mark: Any
-    anchor: str | None
-    before: int
-    """Nodes of the document up to this one."""
-    children: dict[str, Node] = field(default_factory=dict[str, Node])
-    items: list[Node] = field(default_factory=list[Node])
-    key: Key | None = None
-    merges: list[Node] = field(default_factory=list[Node])
-    height: int = 1
+    Args:
+        mapping: whether it is a mapping.
+        flow: whether it stands in brackets.
+        mark: where it begins.
+        anchor: its name for aliases.
+        before: nodes of the document up to this one.
+    """
+
+    __slots__ = ("anchor", "before", "children", "flow", "height", "items", "key", "mapping", "mark", "merges")
+
+    def __init__(self, mapping: bool, flow: bool, mark: Any, anchor: str | None, before: int) -> None:
+        self.mapping = mapping
+        self.flow = flow
+        self.mark = mark
+        self.anchor = anchor
+        self.before = before
+        self.children: dict[str, Node] = {}
+        self.items: list[Node] = []
+        self.key: Key | None = None
+        self.merges: list[Node] = []
+        self.height = 1

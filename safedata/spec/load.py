@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from safedata.problem import Problem, did_you_mean
 from safedata.spec.document import parse, read
@@ -35,8 +34,7 @@ TEXT_FILE: Final = "<text>"
 """The file that spans name when a spec was given as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A spec with nothing left to look up: no `extends`, no `${...}`."""
 
     document: Document
@@ -98,7 +96,7 @@ def _resolve(
     children = {key: node if key == "params" else substitution.apply(node) for key, node in root.items()}
     if not problems:  # a use with a slip in its name would be reported twice
         problems += unused(merged, substitution.used, file)
-    return replace(merged, root=replace(merged.root, value=children)), params, problems
+    return merged._replace(root=merged.root._replace(value=children)), params, problems
 
 
 def _not_a_mapping(root: Node) -> Problem:
@@ -154,9 +152,8 @@ def _texts(keys: Mapping[str, Node]) -> list[Problem]:
 def _version(document: Document) -> list[Problem]:
     node = document.get(("safedata",))
     if node is None:
-        span = replace(
-            document.root.span, end_line=document.root.span.line, end_column=document.root.span.column
-        )
+        whole = document.root.span
+        span = whole._replace(end_line=whole.line, end_column=whole.column)
         message = "the spec does not say its version of the language"
         return [Problem("SD104", message, span, help=f"begin it with the line `safedata: {VERSION}`")]
     if node.value == VERSION and isinstance(node.value, int) and not isinstance(node.value, bool):

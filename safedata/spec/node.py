@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from safedata.problem import Path, Problem, Span, SpecError
 
 Scalar = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One value of a document and the place where it was written.
 
     A node that came through an alias, a merge key or `extends` keeps the place of its text.
@@ -59,8 +57,7 @@ class Node:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A tree of nodes, and the text of every file that a span in it may name."""
 
     root: Node

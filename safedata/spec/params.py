@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from safedata.problem import Problem, Span, SpecError, did_you_mean
@@ -16,8 +15,8 @@ from safedata.spec.scalars import Refused, read_scalar, scalar_text
 Param = Scalar | list[Scalar]
 """What a parameter can be."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_USE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_USE: Final = r"\$\$\{|\$\{([^{}]*)\}|\$\{"
 _KINDS: Final[dict[type, str]] = {
     bool: "`true` or `false`",
     int: "a whole number",
@@ -64,7 +63,7 @@ _BAD: Final[Any] = object()
 
 def _default(name: str, node: Node, problems: list[Problem]) -> Param:
     span = node.key_span or node.span
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name, re.ASCII):
         problems.append(
             Problem(
                 "SD107", f"`{name}` is not a name for a parameter", span, help="use letters, digits and `_`"
@@ -163,25 +162,37 @@ def _fit(value: Any, default: Param) -> Any:
     return value if isinstance(value, type(default)) else _BAD
 
 
-@dataclass(slots=True)
 class Substitution:
-    """Puts parameters where a document names them, and remembers which it used."""
+    """Puts parameters where a document names them, and remembers which it used.
 
-    params: Mapping[str, Param]
-    allow_env: Collection[str]
-    problems: list[Problem]
-    used: set[str] = field(default_factory=set[str])
-    declared: Collection[str] = ()
-    """Every name under `params`, those with a bad default included: of these nothing more is said."""
+    Args:
+        params: the values.
+        allow_env: the environment variables that may be read.
+        problems: takes what is wrong.
+        declared: every name under `params`, those with a bad default included: of these nothing more is said.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Param],
+        allow_env: Collection[str],
+        problems: list[Problem],
+        declared: Collection[str] = (),
+    ) -> None:
+        self.params = params
+        self.allow_env = allow_env
+        self.problems = problems
+        self.declared = declared
+        self.used: set[str] = set()
 
     def apply(self, node: Node) -> Node:
         """Return the node with every `${...}` below it replaced (no deeper than a document can be)."""
         if isinstance(node.value, dict):
             for key, child in node.value.items():
                 self._check_key(key, child)
-            return replace(node, value={key: self.apply(child) for key, child in node.value.items()})
+            return node._replace(value={key: self.apply(child) for key, child in node.value.items()})
         if isinstance(node.value, list):
-            return replace(node, value=[self.apply(child) for child in node.value])
+            return node._replace(value=[self.apply(child) for child in node.value])
         return self._scalar(node, node.value) if isinstance(node.value, str) and "${" in node.value else node
 
     def _check_key(self, key: str, child: Node) -> None:
@@ -194,16 +205,16 @@ class Substitution:
             )
 
     def _scalar(self, node: Node, text: str) -> Node:
-        whole = _USE.fullmatch(text)
+        whole = re.fullmatch(_USE, text)
         if whole and whole[1] is not None:
             return _placed(self._value(whole[1], node.span), node)
         parts: list[str] = []
         end = 0
-        for found in _USE.finditer(text):
+        for found in re.finditer(_USE, text):
             parts.append(text[end : found.start()])
             end = found.end()
             parts.append(self._text(found, node))
-        return replace(node, value="".join([*parts, text[end:]]), raw="".join([*parts, text[end:]]))
+        return node._replace(value="".join([*parts, text[end:]]), raw="".join([*parts, text[end:]]))
 
     def _text(self, found: re.Match[str], node: Node) -> str:
         if found[0] == "$${":
@@ -263,7 +274,7 @@ class Substitution:
 def _placed(value: Param, node: Node) -> Node:
     """Return a parameter's value as a node at the place of its use."""
     if isinstance(value, list):
-        return Node([_placed(part, replace(node, key_span=None)) for part in value], node.span, node.key_span)
+        return Node([_placed(part, node._replace(key_span=None)) for part in value], node.span, node.key_span)
     return Node(value, node.span, node.key_span, raw=scalar_text(value), quoted=isinstance(value, str))
 
 

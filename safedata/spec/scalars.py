@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from safedata.spec.node import Scalar
 
@@ -23,13 +22,9 @@ _WORDS: Final[dict[str, Scalar]] = {
 }
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
-_INT = re.compile(rf"[-+]?{_DIGITS}", re.ASCII)
-_BASED = re.compile(
-    r"[-+]?0(?:x[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|o[0-7]+(?:_[0-7]+)*|b[01]+(?:_[01]+)*)", re.ASCII
-)
-_FLOAT = re.compile(
-    rf"[-+]?(?:\.{_DIGITS}|{_DIGITS}(?:\.(?:{_DIGITS})?)?)(?:[eE][-+]?[0-9]{{1,6}})?", re.ASCII
-)
+_INT: Final = rf"[-+]?{_DIGITS}"
+_BASED: Final = r"[-+]?0(?:x[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|o[0-7]+(?:_[0-7]+)*|b[01]+(?:_[01]+)*)"
+_FLOAT: Final = rf"[-+]?(?:\.{_DIGITS}|{_DIGITS}(?:\.(?:{_DIGITS})?)?)(?:[eE][-+]?[0-9]{{1,6}})?"
 _LONGEST_INT: Final = 80
 """Characters; a longer one cannot be a 64-bit integer in any base."""
 
@@ -38,8 +33,7 @@ FALSE_WORDS: Final = ("off", "no", "n")
 """Booleans of YAML 1.1, text here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A scalar that is not read, why, and what to write instead."""
 
     message: str
@@ -52,11 +46,11 @@ def read_scalar(text: str) -> Scalar | Refused:
         return _WORDS[text]
     if text[0] not in "0123456789+-.":
         return text
-    if _INT.fullmatch(text):
+    if re.fullmatch(_INT, text, re.ASCII):
         return _integer(text)
-    if _BASED.fullmatch(text):
+    if re.fullmatch(_BASED, text, re.ASCII):
         return _in_64_bits(text, 0)
-    if _FLOAT.fullmatch(text):
+    if re.fullmatch(_FLOAT, text, re.ASCII):
         return _float(text)
     return text
 

@@ -33,7 +33,7 @@ class Budget(Section):
     """In the memory of the whole process, TensorFlow itself included."""
     disk: SizeOrShare | None = None
     """For caches and snapshots."""
-    reserve: Reserve = Reserve()
+    reserve: Reserve = Reserve.model_construct()
     """Taken away from what is free before shares are worked out."""
 
 
@@ -102,7 +102,7 @@ class Runtime(Section):
     """Whether TensorFlow takes GPU memory as it needs it rather than all at once."""
     gpu_memory_limit: Size | None = None
     """Bytes that TensorFlow may take on each GPU."""
-    on_error: Annotated[OnError, BeforeValidator(_on_error)] = OnError()
+    on_error: Annotated[OnError, BeforeValidator(_on_error)] = OnError.model_construct()
     """`fail`, `skip` (at most 100 elements an epoch), or `skip: {max: 20}`."""
 
 

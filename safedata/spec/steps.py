@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from safedata.problem import Problem, Span, did_you_mean
@@ -21,7 +20,7 @@ def merge_steps(base: Node, child: Node, problems: list[Problem]) -> Node:
     editor = _Editor(list(below), problems)
     for one in changes:
         editor.change(one)
-    return replace(child, value=editor.steps)
+    return child._replace(value=editor.steps)
 
 
 def refuse_edits(child: Node, problems: list[Problem]) -> None:
@@ -57,14 +56,14 @@ def _name(step: Node) -> str | None:
     return found.value if found is not None and isinstance(found.value, str) else None
 
 
-@dataclass(slots=True)
 class _Editor:
     """The steps as they are after the changes so far."""
 
-    steps: list[Node]
-    problems: list[Problem]
-    tails: dict[str, Node] = field(default_factory=dict[str, Node])
-    """The step that was last inserted after each name, so that several keep their order."""
+    def __init__(self, steps: list[Node], problems: list[Problem]) -> None:
+        self.steps = steps
+        self.problems = problems
+        self.tails: dict[str, Node] = {}
+        """The step that was last inserted after each name, so that several keep their order."""
 
     def change(self, step: Node) -> None:
         """Make the change that one step of the child says."""
@@ -97,8 +96,8 @@ class _Editor:
         if at is None:
             return
         anchor = str(keys[place].value)
-        inserted = replace(
-            step, value={key: node for key, node in keys.items() if key not in (*_PLACES, "remove")}
+        inserted = step._replace(
+            value={key: node for key, node in keys.items() if key not in (*_PLACES, "remove")}
         )
         if place == "after":
             tail = self.tails.get(anchor)

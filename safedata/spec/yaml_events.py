@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import yaml
@@ -12,7 +11,6 @@ from safedata.problem import Label, Problem, Span
 from safedata.spec.frames import Anchor, Frame, Key
 from safedata.spec.node import Node
 from safedata.spec.scalars import Refused, read_scalar
-from safedata.spec.yaml_errors import describe, point
 
 MAX_DEPTH: Final = 64
 """Lists and mappings inside each other, those behind aliases included."""
@@ -42,8 +40,12 @@ def build(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     except _StopError:
         return None, builder.problems
     except yaml.YAMLError as error:
+        from safedata.spec.yaml_errors import describe  # only for a message
+
         return None, [*builder.problems, describe(error, text, file)]
     except (ValueError, OverflowError):  # the pure reader, on an escape beyond Unicode
+        from safedata.spec.yaml_errors import point
+
         return None, [
             *builder.problems,
             Problem(
@@ -187,7 +189,7 @@ class _Builder:
             if key.use == "merge":
                 frame.merges.append(node)
             elif key.use == "value":
-                frame.children[key.text] = replace(node, key_span=key.span)
+                frame.children[key.text] = node._replace(key_span=key.span)
 
     def _key(self, frame: Frame, node: Node) -> Key:
         if isinstance(node.value, (dict, list)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from safedata.memory import KIB, add
+from safedata.memory import KIB
 from safedata.scope import COMPONENT_BYTES, ELEMENT_BYTES, overhead
 from safedata.types import Dim, Stream, Tensor
 
@@ -27,18 +27,25 @@ def slot_bytes(stream: Stream) -> int | None:
     """
     if stream.shared:
         return ELEMENT_BYTES + _REFERENCE * len(stream.element)
-    extra = (_extra(tensor, stream.batch_dims) for tensor in stream.element.values())
-    return add(stream.bytes, overhead(len(stream.element)), *extra)
+    payload = stream.bytes
+    if payload is None:
+        return None
+    extra = sum(_extra(tensor, stream.batch_dims) for tensor in stream.element.values())
+    return payload + overhead(len(stream.element)) + extra
 
 
-def _extra(tensor: Tensor, batch_dims: int) -> int | None:
-    large = tensor.bytes is not None and tensor.bytes >= _MAPPED_FROM
-    mapped = _MAPPED * (tensor.ragged_rank + 1) if large else 0
-    if not tensor.ragged_rank:
-        return mapped
-    rows = replace(tensor, shape=tensor.shape[:batch_dims]).elements
-    parts = max(2, tensor.ragged_rank - batch_dims + 1)
-    return None if rows is None else rows * parts * COMPONENT_BYTES + mapped
+def _extra(tensor: Tensor, batch_dims: int) -> int:
+    """Return what one bounded component costs beyond its payload and `256`."""
+    total, count = tensor.bytes or 0, tensor.elements or 0
+    if tensor.ragged_rank:
+        rows = replace(tensor, shape=tensor.shape[:batch_dims]).elements or 1
+        parts = max(2, tensor.ragged_rank - batch_dims + 1)
+        return rows * parts * (COMPONENT_BYTES + _pages(total // rows))
+    return count * _pages(tensor.length.most or 0) if tensor.dtype == "string" else _pages(total)
+
+
+def _pages(size: int) -> int:
+    return _MAPPED if size >= _MAPPED_FROM else 0
 
 
 def is_broken(stream: Stream) -> bool:

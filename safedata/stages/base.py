@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -77,8 +76,7 @@ class Node:
         return 1
 
 
-@dataclass(frozen=True, slots=True)
-class Parsing:
+class Parsing(NamedTuple):
     """Where in a spec a value stands, and where its faults go."""
 
     path: Path
@@ -212,7 +210,7 @@ def as_written(low: Lowering, function: Callable[..., Any]) -> Callable[..., Any
 
 
 def mapped(data: Any, function: Callable[[Values], Values], low: Lowering) -> Any:
-    """Return `data.map(function)` with as many calls at once as were planned, in order unless told otherwise."""
+    """Return `data.map(function)` with as many calls at once as were planned, in order unless told not to."""
     if low.parallel == 1:
         return data.map(as_written(low, function))
     return data.map(

@@ -28,7 +28,7 @@ Group = Mapping[str, Chain]
 """The chains that read one element and run side by side, by the component that each makes."""
 
 
-class Map(Stage, ElementNode):
+class Map(ElementNode, Stage):
     """Apply a chain of operations to each named component of every element.
 
     All chains of a group read the element as it came in; the element that leaves is the old one with the
@@ -51,7 +51,7 @@ class Map(Stage, ElementNode):
         groups = list(_parse_groups(value, parsing))
         made = super().parse({}, beside, parsing)
         complete = all(chain is not None for group in groups for chain in group.values())
-        if made is None or not groups or not complete:
+        if made is None or not complete:
             return None
         return made.model_copy(update={"groups": tuple(groups)})
 
@@ -127,9 +127,10 @@ def _unheard(fault: Fault) -> None:
 
 
 def _parse_groups(value: object, parsing: Parsing) -> Iterator[dict[str, Chain | None]]:
-    listed = cast("list[object]", value) if isinstance(value, list) else [value]
+    many = isinstance(value, list) and value != []
+    listed = cast("list[object]", value if many else [value])
     for number, group in enumerate(listed):
-        here = parsing.at(number) if isinstance(value, list) else parsing
+        here = parsing.at(number) if many else parsing
         if not isinstance(group, dict) or not group:
             way_out = "write `map: {image: [decode_image]}`"
             here.fault(Fault("SD105", "`map` takes components with a chain of operations each", help=way_out))

@@ -133,7 +133,8 @@ def _fit(name: str, tensor: Tensor, wanted: tuple[int | None, ...]) -> tuple[Dim
     at = ("shapes", name)
     if len(wanted) != tensor.rank:
         problem = f"`{name}` is {tensor} and has {tensor.rank} dimensions, `shapes` gives {len(wanted)}"
-        raise Fault("SD203", problem, at, help=f"give {tensor.rank}: a number, or null for the longest")
+        way_out = f"give {tensor.rank} of them, each a number or null for the longest"
+        raise Fault("SD203", problem, at, help=way_out if tensor.rank else f"take `{name}` out of `shapes`")
     _longest(name, tensor)
     for axis, (dim, size) in enumerate(zip(tensor.shape, wanted, strict=True)):
         if size is not None and (dim.most or 0) > size:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import yaml
@@ -14,7 +13,7 @@ from safedata.lowering import EPOCH, INDEX, Call
 from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.stages.base import Parsing
-from safedata.types import UINT8_RANGE, Dim, Encoded, Tensor, ValueRange, image
+from safedata.types import Dim, Encoded, Tensor, ValueRange, image
 
 SEED = draws.derive_seed(7, "test")
 
@@ -53,11 +52,21 @@ def traced(tf: Any, op: Op, x: Tensor, batch: tuple[int | None, ...] = ()) -> An
     return tf.function(apply, autograph=False).get_concrete_function(value, key, key)
 
 
+def run_each(
+    tf: Any, op: Op | str, x: Tensor, values: Sequence[Any], first: int = 0, epoch: int = 0
+) -> list[Any]:
+    """Return the results for elements numbered from `first`, one by one, as NumPy arrays."""
+    function = traced(tf, parse(op) if isinstance(op, str) else op, x)
+    epoch = tf.constant(epoch, tf.int64)
+    return [
+        function(tf.constant(value, x.dtype), tf.constant(index, tf.int64), epoch).numpy()
+        for index, value in enumerate(values, first)
+    ]
+
+
 def run(tf: Any, op: Op | str, x: Tensor, value: Any, index: int = 0, epoch: int = 0) -> Any:
     """Return the result for one element, as a NumPy array."""
-    op = parse(op) if isinstance(op, str) else op
-    key = tf.constant(index, tf.int64), tf.constant(epoch, tf.int64)
-    return traced(tf, op, x)(tf.constant(value, x.dtype), *key).numpy()
+    return run_each(tf, op, x, [value], index, epoch)[0]
 
 
 def run_batch(tf: Any, op: Op | str, x: Tensor, values: Sequence[Any], first: int = 0) -> Any:
@@ -68,19 +77,9 @@ def run_batch(tf: Any, op: Op | str, x: Tensor, values: Sequence[Any], first: in
     return traced(tf, op, x, (None,))(batch, index, tf.zeros_like(index)).numpy()
 
 
-@dataclass(frozen=True)
-class Case:
-    """One operation, one input type, values of that type and of one shape."""
-
-    text: str
-    x: Tensor
-    values: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return f"{self.text} on {self.x} {self.x.range}"
-
-
-def pixels(shape: tuple[int, ...], count: int = 5, high: float = 255, dtype: str = "uint8") -> tuple[Any, ...]:
+def pixels(
+    shape: tuple[int, ...], count: int = 5, high: float = 255, dtype: str = "uint8"
+) -> tuple[Any, ...]:
     """Return `count` arrays of values from 0 to `high`."""
     import numpy as np
 
@@ -139,10 +138,9 @@ def encode(mode: str, fmt: str, size: tuple[int, int] = (40, 30), seed: int = 0,
     from PIL import Image
 
     small = np.random.default_rng(seed).integers(0, 255, (4, 4, 4), "uint8")
-    picture = Image.fromarray(small).resize(size[::-1], Image.Resampling.BILINEAR).convert("RGB").convert(mode)
+    picture = (
+        Image.fromarray(small).resize(size[::-1], Image.Resampling.BILINEAR).convert("RGB").convert(mode)
+    )
     out = io.BytesIO()
     picture.save(out, fmt, **how)
     return out.getvalue()
-
-
-__all__ = ["UINT8_RANGE", "Case", "encode", "fault", "inputs", "parse", "run", "run_batch", "traced"]

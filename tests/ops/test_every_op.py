@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from safedata import registry
+from safedata.docstrings import fields_of
+from safedata.ops.base import Op
+from safedata.ops.image.resize import Method
 from safedata.problem import Fault
 from safedata.types import Tensor
-
-from . import conformance
+from tests.ops import conformance
 
 NAMES = sorted(registry.names("ops"))
+EXAMPLES = [registry.op(name).example for name in NAMES]
+FLAGS = ("true", "false")
+METHODS = get_args(Method)
 MORE = [
-    *(f"{{resize: {{size: [20, 30], method: {method}, antialias: {smooth}}}}}"
-      for method in ("nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "mitchellcubic", "gaussian")
-      for smooth in ("true", "false")),
-    *(f"{{resize: {{size: [70, 90], method: {method}, keep_dtype: true}}}}" for method in ("bilinear", "lanczos3")),
+    *(
+        f"{{resize: {{size: [20, 30], method: {one}, antialias: {smooth}}}}}"
+        for one in METHODS
+        for smooth in FLAGS
+    ),
+    *(f"{{resize: {{size: [70, 90], method: {one}, keep_dtype: true}}}}" for one in ("bilinear", "lanczos3")),
     "{center_crop: {fraction: 0.63}}",
     "{center_crop: [50, 61]}",
     "{random_crop: [50, 61]}",
@@ -48,33 +55,44 @@ MORE = [
     "{decode_image: {channels: 1, max_size: [50, 50]}}",
     "decode_image",
     "decode_jpeg",
-]  # fmt: skip
+]
+
+
+def fits(op: Op, x: Tensor) -> bool:
+    """Return whether the sample strings of type `x` are what a decoder wants; their type cannot tell."""
+    return not op.key().startswith("decode") or (x is conformance.RAW) == (op.key() == "decode_raw")
 
 
 def pairs() -> list[tuple[str, Tensor, tuple[Any, ...]]]:
-    """Return each operation with each sample input that it takes."""
+    """Return each example with each sample input that it takes, and each of `MORE` with three."""
     found: list[tuple[str, Tensor, tuple[Any, ...]]] = []
-    for text in [registry.op(name).example for name in NAMES] + MORE:
+    for text in EXAMPLES + MORE:
         op = conformance.parse(text)
+        seen: set[str] = set()
         for x, values in conformance.inputs():
             try:
                 op.infer(x)
             except Fault:
                 continue
-            found.append((text, x, values))
+            if fits(op, x) and (text in EXAMPLES or (x.dtype not in seen and len(seen) < 3)):
+                found.append((text, x, values))
+                seen.add(x.dtype)
     return found
 
 
 PAIRS = pairs()
-every_pair = pytest.mark.parametrize(("text", "x", "values"), PAIRS, ids=[f"{text}-{x}" for text, x, _ in PAIRS])
+every_pair = pytest.mark.parametrize(
+    ("text", "x", "values"), PAIRS, ids=[f"{text}-{x}" for text, x, _ in PAIRS]
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_documented(name: str) -> None:
-    """An operation and all its fields have a docstring, its example is its own, and it has a test file."""
+    """An operation and all its fields have a docstring, its example is its own."""
     found = registry.op(name)
-    assert found.__doc__ and found.__doc__ != found.__base__.__doc__
-    assert all(field.description for field in found.model_fields.values())
+    assert found.__doc__
+    assert found.__doc__ != found.__base__.__doc__
+    assert all(field.text for field in fields_of(found).values())
     assert conformance.parse(found.example).key() == name
     assert found.main is None or found.main in found.model_fields
 
@@ -85,7 +103,7 @@ def test_has_a_sample(name: str) -> None:
     assert any(conformance.parse(text).key() == name for text, _, _ in PAIRS)
 
 
-@pytest.mark.parametrize("text", [registry.op(name).example for name in NAMES] + MORE)
+@pytest.mark.parametrize("text", EXAMPLES + MORE)
 def test_round_trips(text: str) -> None:
     """An operation written out as data and read again is equal."""
     op = conformance.parse(text)
@@ -108,10 +126,10 @@ def test_infer_is_pure(text: str, x: Tensor, values: Any, monkeypatch: pytest.Mo
 @pytest.mark.tf
 @every_pair
 def test_static_type(tf: Any, text: str, x: Tensor, values: Any) -> None:
-    """The inferred dtype and shape are those of the graph, with a batch of one and two dimensions too."""
+    """The inferred dtype and shape are those of the graph, behind one batch dimension or two."""
     op = conformance.parse(text)
     y = op.infer(x)
-    for batch in [(), (4,), (None,), (None, 3)] if op.batches else [()]:
+    for batch in [(4,), (None, 3)] if op.batches else [()]:
         made = conformance.traced(tf, op, x, batch).structured_outputs
         assert made.dtype.name == y.dtype
         assert made.shape.as_list() == [*batch, *y.static_shape]
@@ -125,7 +143,7 @@ def test_real_values(tf: Any, text: str, x: Tensor, values: Any) -> None:
 
     op = conformance.parse(text)
     y = op.infer(x)
-    single = [conformance.run(tf, op, x, value, index) for index, value in enumerate(values)]
+    single = conformance.run_each(tf, op, x, values)
     for made in single:
         for size, dim in zip(made.shape, y.shape, strict=True):
             assert dim.most is not None

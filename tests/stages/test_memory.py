@@ -45,7 +45,7 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "steps": [["cache", {}], ["repeat", {"count": 2}], ["shuffle", {"buffer": 200_000}]],
     },
     "batch": {**LARGE, "steps": [["batch", {"size": 1_000}]]},
-    "batch scalars": {"kind": "scalar", "count": 1_500_000, "steps": [["batch", {"size": 700_000}]]},
+    "batch scalars": {"kind": "scalar", "count": 2_100_000, "steps": [["batch", {"size": 1_000_000}]]},
     "batch ragged, prefetch": {
         "kind": "ragged",
         "size": 2,

@@ -62,10 +62,14 @@ class Normalize(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with floats in the range that the numbers lead to."""
         self.require(x, *NUMBERS)
+        if not x.rank:
+            raise Fault(
+                "SD203", f"`normalize` takes channels in the last dimension, and this component is {x}"
+            )
         mean, std = self._numbers(x)
-        channels = x.shape[-1] if x.rank else None
+        channels = x.shape[-1]
         count = max(len(mean), len(std))
-        if count > 1 and (channels is None or not channels.exact or channels.most != count):
+        if count > 1 and channels.static != count:
             way_out = "write `{decode_image: {channels: 3}}`" if count == 3 else None
             raise Fault("SD203", f"`normalize` has numbers for {count} channels, not for {x}", help=way_out)
         found = x.range or nominal(x)

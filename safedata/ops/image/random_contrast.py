@@ -59,10 +59,10 @@ class RandomContrast(Op):
         tf = call.tf
         factor = call.uniform(1, self.lower_, self.upper)[..., 0]
         if not call.batch_dims:
-            return tf.ensure_shape(tf.image.adjust_contrast(x, factor), call.y.static_shape)
+            return tf.ensure_shape(_adjust(tf, x, factor), call.y.static_shape)
 
         def one(pair: Any) -> Any:
-            return tf.image.adjust_contrast(*pair)
+            return _adjust(tf, *pair)
 
         def each(images: Any) -> Any:
             # The kernel takes one factor for all images, so they go in one by one.
@@ -71,3 +71,10 @@ class RandomContrast(Op):
             return tf.map_fn(one, pairs, fn_output_signature=spec)
 
         return in_batches(call, x, each)
+
+
+def _adjust(tf: Any, x: Any, factor: Any) -> Any:
+    if x.dtype != tf.float16:
+        return tf.image.adjust_contrast(x, factor)
+    # TensorFlow hands float16 on as it is, and its kernel for the CPU does not take it.
+    return tf.cast(tf.image.adjust_contrast(tf.cast(x, tf.float32), factor), x.dtype)

@@ -9,6 +9,7 @@ from pydantic import FiniteFloat, PositiveInt, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
+from safedata.ops._fields import constant
 from safedata.ops.base import Op
 from safedata.ops.tensor.cast import Number, limits
 from safedata.problem import Fault
@@ -65,5 +66,5 @@ class OneHot(Op):
         tf = call.tf
         if call.x.dtype not in _TAKEN:
             x = tf.cast(x, tf.int64)
-        on, off = (tf.cast(value, self.dtype) for value in (self.on_value, self.off_value))
+        on, off = (constant(tf, value, self.dtype) for value in (self.on_value, self.off_value))
         return tf.one_hot(x, self.depth, on, off, dtype=self.dtype)

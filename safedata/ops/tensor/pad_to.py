@@ -10,7 +10,7 @@ from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
-from safedata.ops._fields import NUMBERS, axis_of
+from safedata.ops._fields import NUMBERS, axis_of, constant
 from safedata.ops.base import Op
 from safedata.ops.tensor.cast import limits
 from safedata.problem import Fault
@@ -97,5 +97,7 @@ class PadTo(Op):
         none = tf.zeros_like(missing)
         paddings = tf.stack([missing, none] if self.side == "start" else [none, missing], 1)
         value = self._fill(call.x)
-        made = tf.pad(x, paddings, constant_values=value if x.dtype == tf.string else tf.cast(value, x.dtype))
+        if not isinstance(value, str):
+            value = constant(tf, value, call.x.dtype)
+        made = tf.pad(x, paddings, constant_values=value)
         return tf.ensure_shape(made, (*x.shape[: call.batch_dims], *call.y.static_shape))

@@ -1,0 +1,189 @@
+"""CSV in the graph: rows out of lines, and the fields of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from safedata.lowering import INDEX, Lowering, Values, enforce
+from safedata.memory import HOST, Evidence, Hold, add, times
+from safedata.scope import Scope
+from safedata.sources._csv_columns import Value
+from safedata.sources._records import READ_BUFFER, RECORD, Places, skipping
+from safedata.sources.base import Root
+from safedata.stages.base import ElementNode
+from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
+
+_QUOTE: Final = 34
+_JOINED: Final = 5
+"""Copies of a row while its lines are put together; 3.3 were measured at rows of 5 MB, parsing included."""
+_FIELD_BYTES: Final = 256
+"""What parsing takes for one field beside its text."""
+
+
+@dataclass(frozen=True)
+class CsvRoot(Root):
+    """The rows of CSV files, file by file, their fields not read yet."""
+
+    files: tuple[str, ...]
+    header: bool
+    quoted: bool
+    """Whether a row may go over several lines."""
+    longest: int
+    """Bytes of the longest row."""
+    evidence: Evidence
+    places: Places | None
+    """Where each row lies; None where they were not counted."""
+
+    def title(self) -> str:
+        """Return the source's name."""
+        return "csv"
+
+    def infer(self, scope: Scope) -> Stream:
+        """Return scalar strings no longer than the longest row."""
+        row = Tensor("string", (), Dim.at_most(self.longest, self.evidence))
+        cardinality = UNKNOWN if self.places is None else exactly(self.places.count)
+        return Stream({RECORD: row}, cardinality, evidence=self.evidence)
+
+    def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the reader's buffer, and the copies of a row: read, filtered, handed on."""
+        yield Hold(HOST, READ_BUFFER, "the reader's buffer")
+        copies = _JOINED if self.quoted else 3
+        yield Hold(
+            HOST, times(copies, add(after.bytes)), "a row being read, and the one handed on", self.evidence
+        )
+
+    def lower(self, low: Lowering) -> Any:
+        """Return the dataset of rows."""
+        tf = low.tf
+
+        def filled(row: Any) -> Any:
+            return tf.strings.length(row) > 0
+
+        def rows(file: Any) -> Any:
+            lines = tf.data.TextLineDataset(file, buffer_size=READ_BUFFER)
+            found = _join(tf, lines, self.longest) if self.quoted else lines
+            found = found.filter(filled)
+            return found.skip(1) if self.header else found
+
+        def named(row: Any) -> Values:
+            return {RECORD: row}
+
+        data = tf.data.Dataset.from_tensor_slices(list(self.files)).flat_map(rows)
+        if self.places is not None:
+            data = data.apply(tf.data.experimental.assert_cardinality(self.places.count))
+        return data.map(named)
+
+    def describe(self, index: int) -> str:
+        """Return the file and the line where the row starts."""
+        found = self.places.find(index) if self.places else None
+        return f"{found[0]} line {found[1]}" if found else super().describe(index)
+
+    def origin(self, tf: Any, index: Any) -> Any:
+        """Return the same inside the graph."""
+        return (
+            self.places.origin(tf, index) if self.places and self.places.count else super().origin(tf, index)
+        )
+
+
+def _join(tf: Any, lines: Any, longest: int) -> Any:
+    """Return rows: lines are joined as long as quotes are open, but no further than the longest row.
+
+    A row that is cut off there, or by the end of its file, is refused when its fields are read.
+    """
+
+    def mark(line: Any) -> Any:
+        return line, False
+
+    def step(pending: Any, item: Any) -> Any:
+        line, last = item
+        inside = tf.strings.length(pending) > 0
+        joined = tf.cond(inside, lambda: tf.strings.join([pending, line], "\n"), lambda: line)
+        joined = tf.cond(last, lambda: pending, lambda: joined)
+        # whether there are evenly many is all that counts, and a byte's overflow keeps that
+        quotes = tf.reduce_sum(tf.cast(tf.io.decode_raw(line, tf.uint8) == _QUOTE, tf.uint8))
+        still = tf.not_equal(inside, quotes % 2 == 1)
+        whole = last | ~still | (tf.strings.length(joined) > longest)
+        return tf.where(whole, "", joined), (joined, whole)
+
+    def is_whole(row: Any, whole: Any) -> Any:
+        return whole
+
+    def only_row(row: Any, whole: Any) -> Any:
+        return row
+
+    end = tf.data.Dataset.from_tensors(("", True))
+    return lines.map(mark).concatenate(end).scan("", step).filter(is_whole).map(only_row)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A column and the component that it becomes."""
+
+    name: str
+    place: int
+    tensor: Tensor
+    default: Value | None
+
+
+@dataclass(frozen=True)
+class ParseRow(ElementNode):
+    """Read the fields of each row as the dtypes of its columns."""
+
+    columns: tuple[Read, ...]
+    width: int
+    """How many fields a row has."""
+    delimiter: str
+
+    @property
+    def fallible(self) -> bool:
+        """Whether it may find the data bad: a row may be anything."""
+        return True
+
+    def title(self) -> str:
+        """Return this step's name."""
+        return "decode_csv"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the columns in place of the row."""
+        made = {column.name: column.tensor for column in self.columns}
+        kept = {name: tensor for name, tensor in before.element.items() if name != RECORD}
+        return skipping(replace(before, element={**made, **kept}), scope)
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return the row, and whatever is no column."""
+        return (after - {column.name for column in self.columns}) | {RECORD}
+
+    def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return the row, its fields as text, and the columns twice."""
+        made = [column.tensor.bytes for column in self.columns]
+        return add(times(2, before.bytes), *(times(2, one) for one in made), _FIELD_BYTES * self.width)
+
+    def apply(self, values: Values, low: Lowering) -> Values:
+        """Return the columns of one row, with their bounds made true."""
+        tf = low.tf
+        where = tf.constant("a row")
+        if low.origin is not None and INDEX in values:
+            where = low.origin(values[INDEX])
+        row = enforce(tf, values[RECORD], low.before.element[RECORD], "row", where)
+        fields = self._fields(tf, row)
+        kept = {name: value for name, value in values.items() if name != RECORD}
+        made = {one.name: enforce(tf, fields[one.place], one.tensor, one.name, where) for one in self.columns}
+        return {**made, **kept}
+
+    def _fields(self, tf: Any, row: Any) -> dict[int, Any]:
+        """Return the wanted fields; every field is at least split, so that a short row is refused."""
+        wanted = {column.place: column for column in self.columns}
+        records = [_default(tf, wanted.get(place)) for place in range(self.width)]
+        fields: list[Any] = tf.io.decode_csv(row, records, self.delimiter)
+        return dict(enumerate(fields))
+
+
+def _default(tf: Any, column: Read | None) -> Any:
+    if column is None:
+        return [""]
+    dtype = tf.as_dtype(column.tensor.dtype)
+    if column.default is not None:
+        return tf.constant([column.default], dtype)
+    return tf.constant([""]) if dtype == tf.string else tf.constant([], dtype)

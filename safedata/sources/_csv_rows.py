@@ -1,0 +1,154 @@
+"""Rows of CSV files, read exactly as the graph reads them: RFC 4180 with any delimiter.
+
+A line break inside quotes belongs to the row. Whether a break lies inside is told by counting quotes; a
+row that is not well quoted is then refused by the reader of its fields, here and in the graph alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from safedata.problem import Fault
+from safedata.sources._listing import unreadable
+from safedata.sources._records import damaged
+
+_BREAK: Final = b"\n"
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row's text, without the line break at its end."""
+
+    line: int
+    """Where it starts, counted from 1."""
+    text: bytes
+    lines: int = 1
+    """How many lines it takes."""
+    closed: bool = True
+    """False for the last row of a file that ends inside quotes."""
+
+
+class BadRowError(ValueError):
+    """A row that is not well quoted; the message says how."""
+
+
+def read_rows(path: str, most: int | None) -> Iterator[Row | None]:
+    """Yield the rows of a file that are not empty; None once, last, where `most` bytes did not reach its end.
+
+    Raises:
+        Fault: the file cannot be read, starts with a byte order mark, or breaks its lines with a bare
+            carriage return.
+    """
+    try:
+        yield from _read(path, most)
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def read_plain(path: str) -> list[bytes] | None:
+    """Return the lines of a file in which every line is a row, None for any other: a shortcut.
+
+    Raises:
+        Fault: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if b'"' in data or b"\r" in data or b"\n\n" in data or data.startswith((b"\n", _MARK)):
+        return None
+    return data.removesuffix(_BREAK).split(_BREAK) if data else None
+
+
+def _read(path: str, most: int | None) -> Iterator[Row | None]:
+    pending: list[bytes] = []
+    first = number = 0
+    with open(path, "rb") as file:
+        while most is None or most > 0:
+            line = file.readline(-1 if most is None else most + 1)
+            if not line:
+                if pending:
+                    yield Row(first, _BREAK.join(pending), len(pending), closed=False)
+                return
+            if most is not None:
+                if len(line) > most:
+                    break
+                most -= len(line)
+            number += 1
+            line = _line(line, path, number)
+            if not pending and b'"' not in line:
+                if line:
+                    yield Row(number, line)
+                continue
+            first = first if pending else number
+            odd = line.count(b'"') % 2 == 1
+            inside = bool(pending) != odd
+            pending.append(line)
+            if not inside:
+                yield Row(first, _BREAK.join(pending), len(pending))
+                pending = []
+        else:
+            if not file.read(1) and not pending:
+                return
+    yield None
+
+
+def _line(line: bytes, path: str, number: int) -> bytes:
+    if number == 1 and line.startswith(_MARK):
+        raise damaged(path, "starts with a byte order mark", way_out="save it as UTF-8 without one")
+    line = line.removesuffix(_BREAK)
+    if b"\r" in line:
+        line = line.removesuffix(b"\r")
+        if b"\r" in line:
+            what = f"has a carriage return inside line {number}"
+            raise damaged(path, what, way_out="end lines with a line feed, or with both")
+    return line
+
+
+def split(text: bytes, delimiter: bytes) -> list[bytes]:
+    """Return the fields of a row.
+
+    Raises:
+        BadRowError: a quote stands where none may.
+    """
+    if b'"' not in text:
+        return text.split(delimiter)
+    fields: list[bytes] = []
+    at = 0
+    while True:
+        if text[at : at + 1] == b'"':
+            field, at = _quoted(text, at + 1, delimiter)
+        else:
+            end = text.find(delimiter, at)
+            end = len(text) if end < 0 else end
+            field, at = text[at:end], end
+            if b'"' in field:
+                raise BadRowError("a quote inside a field that does not start with one")
+        fields.append(field)
+        if at >= len(text):
+            return fields
+        at += 1
+
+
+def _quoted(text: bytes, at: int, delimiter: bytes) -> tuple[bytes, int]:
+    """Return a quoted field and the place behind it; `at` is the place behind the opening quote."""
+    start = at
+    while True:
+        end = text.find(b'"', at)
+        if end < 0:
+            raise BadRowError("a quoted field without its closing quote")
+        if text[end + 1 : end + 2] == b'"':
+            at = end + 2
+            continue
+        if text[end + 1 : end + 2] not in (b"", delimiter):
+            raise BadRowError("text behind a closing quote; a quote inside is written twice")
+        return text[start:end].replace(b'""', b'"'), end + 1
+
+
+def bad_row(path: str, row: Row, reason: str) -> Fault:
+    """Return the fault for a row."""
+    return Fault("SD404", f"`{path}` line {row.line}: {reason}", ("path",))

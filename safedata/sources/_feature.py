@@ -1,0 +1,121 @@
+"""One feature of the examples in TFRecord files, as a spec names it."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+from safedata.fields import Size
+from safedata.memory import Evidence
+from safedata.problem import Fault, Path
+from safedata.sources._survey import Seen, Wanted
+from safedata.types import Dim, Encoded, parse_type
+
+
+class Feature(BaseModel):
+    """One feature of the examples, and the component that it becomes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    dtype: Literal["int64", "float32", "string"]
+    """What the examples store; cast it in a `map` behind."""
+    kind: Literal["fixed", "variable", "ragged", "sequence"] = "fixed"
+    """`fixed`: always `shape`. `variable`: a vector whose length differs. `ragged`: rows whose lengths
+    differ. `sequence`: steps of a `SequenceExample`, each of `shape`."""
+    key: str | None = None
+    """The feature's key in the example; the component's name unless said."""
+    shape: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()
+    """Of a fixed feature, or of one step of a sequence; a scalar unless said."""
+    default: int | float | str | Annotated[tuple[int | float | str, ...], Field(strict=False)] | None = None
+    """What a fixed feature becomes where a record has none."""
+    max: NonNegativeInt | None = None
+    """Most values of a variable feature, of one row of a ragged one; most steps of a sequence."""
+    max_rows: NonNegativeInt | None = None
+    """Most rows of a ragged feature."""
+    max_bytes: Size | None = None
+    """Longest string, as a size."""
+    max_size: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] | None = None
+    """Largest height and width of encoded images."""
+    row_lengths: str | None = None
+    """The key of a ragged feature's row lengths."""
+    row_splits: str | None = None
+    """The key of a ragged feature's row splits."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        """Read `int64`, `int64[4]`, `float32[<=8]` and `string[<=64KiB]` as the fields that they mean."""
+        if not isinstance(value, str):
+            return value
+        if value.strip().isalnum():
+            return {"dtype": value.strip()}
+        tensor = parse_type(value)
+        fields: dict[str, Any] = {"dtype": tensor.dtype}
+        if tensor.dtype == "string" and tensor.length.most is not None:
+            fields["max_bytes"] = f"{tensor.length.most} B"
+        if tensor.static:
+            return {**fields, "shape": [dim.most for dim in tensor.shape]}
+        if tensor.rank != 1:
+            raise ValueError("a feature whose length differs has one dimension; write `int64[<=8]`")
+        return {**fields, "kind": "variable", "max": tensor.shape[0].most}
+
+
+def check_fields(one: Feature, at: Path) -> None:
+    """Raise a fault for fields that do not go together."""
+    takes = {
+        "fixed": {"shape", "default"},
+        "variable": {"max"},
+        "ragged": {"max", "max_rows", "row_lengths", "row_splits"},
+        "sequence": {"shape", "max"},
+    }[one.kind]
+    strings = {"max_bytes", "max_size"} if one.dtype == "string" else set[str]()
+    for field in sorted(one.model_fields_set - takes - strings - {"dtype", "kind", "key"}):
+        if getattr(one, field) is None:
+            continue
+        message = f"a {one.kind} feature of {one.dtype} takes no `{field}`"
+        raise Fault("SD103", message, (*at, field), help=f"remove `{field}`, or choose another `kind`")
+    if one.kind == "ragged" and (one.row_lengths is None) == (one.row_splits is None):
+        message = "a ragged feature names either `row_lengths` or `row_splits`"
+        raise Fault("SD104", message, at, help="add the key of the feature that has its rows")
+
+
+def default_of(feature: Feature, one: Wanted) -> tuple[Any, ...] | None:
+    """Return each value of a fixed feature's default, None where it has none.
+
+    Raises:
+        Fault: it does not fit the shape, the dtype or the bound on strings.
+    """
+    if feature.default is None:
+        return None
+    at: Path = ("features", one.name, "default")
+    size = prod(one.shape)
+    given = feature.default
+    values: tuple[Any, ...] = given if isinstance(given, tuple) else (given,) * size
+    if len(values) != size:
+        raise Fault("SD203", f"`default` has {len(values)} values, and the shape {size}", at)
+    takes: dict[str, tuple[type, ...]] = {"string": (str,), "int64": (int,), "float32": (int, float)}
+    for value in values:
+        fits = isinstance(value, takes[one.dtype])
+        if not fits:
+            raise Fault("SD105", f"the `default` of a feature of {one.dtype} is not `{value}`", at)
+        if one.dtype == "string" and one.max_bytes is not None and len(encode(value)) > one.max_bytes:
+            raise Fault("SD105", f"`default` is longer than `max_bytes`, {one.max_bytes}", at)
+        if one.dtype == "int64" and not -(2**63) <= value < 2**63:
+            raise Fault("SD105", f"`default` does not fit int64: `{value}`", at)
+    return values
+
+
+def encode(value: Any) -> bytes:
+    """Return text as TensorFlow stores it."""
+    return str(value).encode("utf-8", "surrogateescape")
+
+
+def encoded_of(feature: Feature, seen: Seen, evidence: Evidence) -> Encoded | None:
+    """Return what is declared, else what was seen, of the images inside a feature."""
+    if feature.max_size is None:
+        return seen.encoded(evidence)
+    height, width = feature.max_size
+    formats = frozenset(seen.formats) if seen.images and evidence == "measured" else frozenset[str]()
+    return Encoded(Dim.at_most(height, "declared"), Dim.at_most(width, "declared"), formats)

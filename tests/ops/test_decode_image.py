@@ -1,0 +1,189 @@
+"""`decode_image` and what it shares with `decode_jpeg`."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safedata.types import Dim, Encoded, Tensor
+from tests.ops.conformance import encode, fault, parse, run, traced
+
+FILE = Tensor("string", length=Dim.at_most(100_000))
+BOUNDED = "decode_image: {channels: %d, max_size: [64, 64]}"
+
+
+def of_kind(kind: str, **how: Any) -> bytes:
+    """Return a file of a kind such as `RGB-JPEG`."""
+    mode, _, form = kind.partition("-")
+    return encode(mode, form, **how)
+
+
+def known(height: Dim, width: Dim, *formats: str) -> Tensor:
+    return replace(FILE, encoded=Encoded(height, width, frozenset(formats)))
+
+
+def test_bounds() -> None:
+    """Sizes are the tighter of headers and `max_size`; sampled headers give way to any `max_size`."""
+    exact = known(Dim.exactly(40, "measured"), Dim.at_most(30, "measured"), "jpeg")
+    assert parse("decode_image").infer(exact).shape[:2] == exact_dims(exact)
+    limited = parse("decode_image: {max_size: [64, 20]}").infer(exact)
+    assert limited.shape[:2] == (Dim.exactly(40, "measured"), Dim.at_most(20, "declared"))
+    sampled = known(Dim.at_most(40, "sampled"), Dim.at_most(30, "sampled"), "jpeg")
+    assert parse("decode_image").infer(sampled).evidence == "sampled"
+    assert str(parse(BOUNDED % 3).infer(sampled)) == "uint8[<=64, <=64, 3]"
+    assert parse(BOUNDED % 3).infer(sampled).evidence == "declared"
+
+
+def exact_dims(x: Tensor) -> tuple[Dim, Dim]:
+    assert x.encoded
+    return x.encoded.height, x.encoded.width
+
+
+def test_unbounded() -> None:
+    """Without headers and `max_size` there is no bound, and the help names the field."""
+    found = fault("decode_image", FILE)
+    assert found.code == "SD204"
+    assert "max_size: [" in (found.help or "")
+
+
+def test_too_small_max_size() -> None:
+    """A `max_size` that every image is known to exceed is an error with the size that is needed."""
+    found = fault(BOUNDED % 3, known(Dim.exactly(65), Dim.exactly(10), "png"))
+    assert found.code == "SD203"
+    assert found.help == "write `max_size: [65, 10]`"
+
+
+@pytest.mark.parametrize(
+    ("channels", "form"), [(1, "gif"), (1, "bmp"), (1, "webp"), (4, "jpeg"), (4, "gif"), (3, "tiff")]
+)
+def test_refused_formats(channels: int, form: str) -> None:
+    """A number of channels that a known format cannot give is an error before the run."""
+    found = fault(BOUNDED % channels, known(Dim.exactly(9), Dim.exactly(9), form, "png"))
+    assert found.code == "SD203"
+    assert form in found.message
+
+
+FILES: list[tuple[str, int, dict[str, Any]]] = [
+    *((f"{mode}-JPEG", channels, {}) for mode in ("RGB", "L") for channels in (1, 3)),
+    ("CMYK-JPEG", 3, {}),
+    ("RGB-JPEG", 3, {"progressive": True}),
+    *(
+        (f"{mode}-PNG", channels, {})
+        for mode in ("1", "L", "LA", "P", "RGB", "RGBA")
+        for channels in (1, 3, 4)
+    ),
+    *((f"{mode}-BMP", channels, {}) for mode in ("L", "RGB", "RGBA") for channels in (3, 4)),
+    ("P-GIF", 3, {}),
+    ("RGB-WEBP", 3, {}),
+    ("RGB-WEBP", 3, {"lossless": True}),
+]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(("kind", "channels", "how"), FILES, ids=str)
+def test_formats(tf: Any, kind: str, channels: int, how: dict[str, Any]) -> None:
+    """Every format gives TensorFlow's own pixels in the number of channels of the type."""
+    import numpy as np
+
+    file = of_kind(kind, **how)
+    expected = tf.io.decode_image(file, channels=channels, expand_animations=False).numpy()
+    assert expected.shape == (40, 30, channels)
+    np.testing.assert_array_equal(run(tf, BOUNDED % channels, FILE, file), expected)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("name", ["cat/cat_01", "ground/ground_01", "rocket/rocket_04"])
+@pytest.mark.parametrize("op", ["decode_image", "decode_jpeg"])
+def test_photos(tf: Any, specs: Path, name: str, op: str) -> None:
+    """A JPEG photo is decoded to exactly what `tf.io.decode_jpeg` makes of it, gray ones included."""
+    import numpy as np
+
+    file = (specs / "data/photos" / f"{name}.jpg").read_bytes()
+    made = run(tf, f"{op}: {{channels: 3, max_size: [400, 400]}}", FILE, file)
+    np.testing.assert_array_equal(made, tf.io.decode_jpeg(file, channels=3).numpy())
+
+
+def animation(frames: int, **how: Any) -> bytes:
+    """Return a GIF of frames that differ, the first of which is that of `encode("P", "GIF", **how)`."""
+    from PIL import Image
+
+    first, *others = [Image.open(io.BytesIO(encode("RGB", "PNG", seed=seed))) for seed in range(frames)]
+    out = io.BytesIO()
+    first.save(out, "GIF", save_all=True, append_images=others, **how)
+    return out.getvalue()
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("how", [{}, {"loop": 0, "duration": 50}, {"comment": b"a comment" * 99}], ids=str)
+def test_animation(tf: Any, how: dict[str, Any]) -> None:
+    """Of an animated GIF the first frame is decoded, and the decoder is handed no other."""
+    import numpy as np
+
+    from safedata.ops.image._decode import _first_frame
+
+    file = animation(9, **how)
+    expected = tf.io.decode_image(file, channels=3, expand_animations=False).numpy()
+    np.testing.assert_array_equal(run(tf, BOUNDED % 3, FILE, file), expected)
+    cut = tf.function(lambda x: _first_frame(tf, x))(tf.constant(file)).numpy()
+    assert len(cut) < len(file) / 4
+    assert tf.io.decode_gif(cut).shape[0] == 1
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("kind", ["RGB-JPEG", "RGB-PNG", "P-GIF", "RGB-BMP", "RGB-WEBP"])
+def test_trailing_bytes(tf: Any, kind: str) -> None:
+    """What follows the end of a file does no harm."""
+    import numpy as np
+
+    file = of_kind(kind)
+    np.testing.assert_array_equal(
+        run(tf, BOUNDED % 3, FILE, file + b"\0\0more"), run(tf, BOUNDED % 3, FILE, file)
+    )
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("kind", ["RGB-JPEG", "RGB-PNG", "P-GIF", "RGB-BMP", "RGB-WEBP"])
+def test_damage(tf: Any, kind: str) -> None:
+    """A file that was cut off is an error with its name; so is one that is no image, or empty."""
+    decode = traced(tf, parse(BOUNDED % 3), FILE)
+    file = of_kind(kind)
+    for bad in (file[: len(file) // 2], file[:2], b"no image at all", b""):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"SD404: cannot decode.* in\] \[42\]"):
+            decode(tf.constant(bad), tf.constant(42, tf.int64), tf.constant(0, tf.int64))
+
+
+@pytest.mark.tf
+def test_larger_than_its_type(tf: Any) -> None:
+    """An image over `max_size` is an error with the size and the name."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"SD501: .*dimension 0.* 39 .*\[40\].*\[7\]"):
+        run(tf, "decode_image: {max_size: [39, 30]}", FILE, encode("RGB", "PNG"), index=7)
+
+
+CASES: list[tuple[str, str, dict[str, Any]]] = [
+    ("RGB", "JPEG", {"progressive": True, "subsampling": 0}),
+    ("CMYK", "JPEG", {"progressive": True}),
+    ("RGB", "JPEG", {}),
+    ("RGB", "PNG", {}),
+    ("RGB", "WEBP", {"lossless": True, "method": 0}),
+    ("RGB", "BMP", {}),
+    ("P", "GIF", {}),
+]
+
+
+@pytest.mark.tf
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "form", "how"), CASES, ids=str)
+def test_workspace(peak: Any, mode: str, form: str, how: dict[str, Any]) -> None:
+    """Decoding 2000 x 2000 pixels takes no more memory than the workspace and the result."""
+    file = encode(mode, form, (2000, 2000), **how)
+    size = Dim.exactly(2000, "measured")
+    x = replace(FILE, length=Dim.exactly(len(file)), encoded=Encoded(size, size, frozenset({form.lower()})))
+    grown = peak("decode_image", x, [encode(mode, form, **how), file])
+    op = parse("decode_image")
+    bound = op.workspace(x, op.infer(x))
+    assert bound is not None
+    assert grown <= bound + 2000 * 2000 * 3
