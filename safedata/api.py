@@ -7,17 +7,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
 from safedata.budget import Verdict, judge
 from safedata.fields import read_size
-from safedata.fixes import with_fixes
 from safedata.machine import Machine, read_machine, resident, tensorflow_loaded
 from safedata.machine.limits import Cpus, Free
 from safedata.memory import format_size
 from safedata.plan import Plan, make_plan, scope_of
 from safedata.problem import BudgetError, DataError, Fault, Problem, SpecError, did_you_mean
 from safedata.program import Program, parse_program, problem_of
+from safedata.records import record
 from safedata.spec.node import DocumentError
 
 Spec = str | PathLike[str]
@@ -26,7 +26,8 @@ Bytes = int | str
 """Bytes as a number, or as text with a unit: `24GiB`."""
 
 
-class Request(NamedTuple):
+@record(frozen=True, slots=True)
+class Request:
     """What a caller may say beside the spec: parameters, the machine, and what is allowed."""
 
     overrides: Mapping[str, object]
@@ -93,8 +94,13 @@ def check_request(spec: Spec, request: Request) -> Verdict:
     plan = make_plan(program, inspected, scope)
     if problems:
         broken = any(problem.severity == "error" for problem in problems)
-        plan = plan._replace(problems=(*problems, *plan.problems), complete=plan.complete and not broken)
-    return with_fixes(judge(plan, machine, name))
+        plan = replace(plan, problems=(*problems, *plan.problems), complete=plan.complete and not broken)
+    verdict = judge(plan, machine, name)
+    if verdict.fits:
+        return verdict
+    from safedata.fixes import with_fixes
+
+    return with_fixes(verdict)
 
 
 def _refused(name: str, program: Program, problems: Sequence[Problem]) -> Verdict:
@@ -118,13 +124,13 @@ def machine_for(program: Program, request: Request) -> Machine:
         machine = read_machine(disk_path=program.folder, gpus=uses_gpu and request.gpu is None)
         machine = _with_own_bytes(machine)
     if request.host is not None:
-        machine = machine._replace(host=_said(request.host, "--host"))
+        machine = replace(machine, host=_said(request.host, "--host"))
     if request.disk is not None:
-        machine = machine._replace(disk=_said(request.disk, "--disk"))
+        machine = replace(machine, disk=_said(request.disk, "--disk"))
     if request.gpu is not None:
         given = [request.gpu] if isinstance(request.gpu, (int, str)) else list(request.gpu)
         described = Machine.from_target(gpus=[_bytes(one) for one in given], name="--gpu")
-        machine = machine._replace(gpus=described.gpus)
+        machine = replace(machine, gpus=described.gpus)
     return machine
 
 
@@ -137,8 +143,8 @@ def _with_own_bytes(machine: Machine) -> Machine:
     if own is None or machine.host.bytes is None:
         return machine
     note = f"{format_size(own)} that this process holds already counts as available to it"
-    host = machine.host._replace(bytes=machine.host.bytes + own, notes=(*machine.host.notes, note))
-    return machine._replace(host=host)
+    host = replace(machine.host, bytes=machine.host.bytes + own, notes=(*machine.host.notes, note))
+    return replace(machine, host=host)
 
 
 def _target(program: Program, name: str) -> Machine:
@@ -147,7 +153,7 @@ def _target(program: Program, name: str) -> Machine:
         way_out = did_you_mean(name, program.targets, what="targets in the spec")
         raise Fault("SD114", f"the spec has no target `{name}`", ("targets",), help=way_out)
     machine = Machine.from_target(found.host, found.gpu, found.disk, found.cpus, name=found.name or name)
-    return machine._replace(cpus=Cpus(found.cpus, found.cpus))
+    return replace(machine, cpus=Cpus(found.cpus, found.cpus))
 
 
 def _bytes(given: Bytes) -> int:

@@ -39,8 +39,13 @@ def attempt(data: Any, apply: Callable[[Values], Values], low: Lowering) -> Any:
 
 
 def _stand_in(tf: Any, spec: dict[str, Any]) -> Values:
-    def empty(part: Any) -> Any:
-        return tf.zeros([size or 0 for size in part.shape], part.dtype)
+    return {**{name: _empty(tf, part) for name, part in spec.items()}, OK: tf.constant(False)}
 
-    made = {name: tf.ensure_shape(empty(part), part.shape) for name, part in spec.items()}
-    return {**made, OK: tf.constant(False)}
+
+def _empty(tf: Any, part: Any) -> Any:
+    """Return a value of the wanted type with as little in it as its static shape allows."""
+    if isinstance(part, tf.RaggedTensorSpec):
+        inner = tf.zeros([0, *(size or 0 for size in part.shape[part.ragged_rank + 1 :])], part.dtype)
+        splits = [tf.zeros([1], part.row_splits_dtype) for _ in range(part.ragged_rank)]
+        return tf.RaggedTensor.from_nested_row_splits(inner, splits)
+    return tf.ensure_shape(tf.zeros([size or 0 for size in part.shape], part.dtype), part.shape)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from safedata.fields import Share
-from safedata.machine import Machine, tensorflow_footprint, version_note
+from safedata.machine import Machine, tensorflow_footprint
 from safedata.machine.limits import Free
 from safedata.memory import DISK, HOST, KIB, MIB, Evidence, Hold, Place, add, format_size, weakest
 from safedata.plan import Plan, PlannedStep, consumer
 from safedata.problem import Label, Path, Problem
 from safedata.program import Program
+from safedata.records import record
 
 THREAD: Final = 80 * KIB
 """Bound on what one busy thread of a pipeline takes at its peak; measured about 70 kB (memory facts, 3.7)."""
@@ -33,7 +34,8 @@ _CODES: Final = {"host": "SD301", "gpu": "SD302", "disk": "SD303"}
 _NAMES: Final = {"host": "host memory", "disk": "disk"}
 
 
-class PlaceVerdict(NamedTuple):
+@record(frozen=True, slots=True)
+class PlaceVerdict:
     """One place: the bytes at the peak, what the budget allows, what is free."""
 
     bytes: int | None
@@ -57,7 +59,7 @@ class HoldLine(NamedTuple):
     hold: Hold
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Verdict:
     """Whether a spec fits, place by place, and every line that the sums are made of."""
 

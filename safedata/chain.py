@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
 from safedata import registry
 from safedata.problem import Fault, Path, did_you_mean
+from safedata.records import record
 
 if TYPE_CHECKING:
     from safedata.expr import Expression
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from safedata.stages.base import Parsing
 
 
-class Link(NamedTuple):
+@record(frozen=True, slots=True)
+class Link:
     """One operation of a chain, and where in the step it stands."""
 
     op: Op
     path: Path
 
 
-class Chain(NamedTuple):
+@record(frozen=True, slots=True)
+class Chain:
     """Operations that follow one another on one component, or an expression in their place."""
 
     start: str

@@ -78,7 +78,7 @@ class Skips:
         Raises:
             DataError: more were left out than `runtime.on_error` allows.
         """
-        self.indices.append(int(index))
+        self.indices += [int(one) for one in index.reshape(-1)]  # a batch that fails is left out whole
         if len(self.indices) > self.most:
             problem = Problem(
                 "SD409",
@@ -178,7 +178,9 @@ def components(plan: Plan) -> list[str]:
 
 def run_error(error: Exception, plan: Plan) -> DataError:
     """Return what TensorFlow said at run time as an error that names the file, as far as that can be found."""
-    text = str(error)
+    # TensorFlow's message quotes the bytes of a bad record as they are; then Python cannot make an error of it.
+    raw = error.object if isinstance(error, UnicodeDecodeError) else None
+    text = str(error) if raw is None else f"SD404: {raw.decode('utf-8', 'backslashreplace')}"
     found = plan.root.diagnose(text)
     code = next((one for one in ("SD501", "SD404", "SD409", "SD403") if one in text), "SD404" if found else "SD502")
     message = _worded(text)
@@ -199,7 +201,12 @@ def _worded(text: str) -> str:
     text = text.split("\n")[0].split(" [[{{")[0].split(" [Op:")[0]
     if text.startswith("{{"):
         text = text.partition("}} ")[2]
-    return text.strip().strip("[]").replace("'", "")
+    text = text.strip().strip("[]").replace("'", "")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_LONGEST: Final = 600
+"""Characters of TensorFlow's own words that a message repeats."""
 
 
 __all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "run_error", "tensorflow"]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from safedata.memory import UNITS, format_size, parse_size
+from safedata.records import record
 
 _SIZE_PATTERN: Final = rf"[0-9][0-9_]*(\.[0-9]+)? *({'|'.join(UNITS)})"
 _SHARE_PATTERN: Final = r"[0-9]+(\.[0-9]+)? *%"
 _SHARE: Final = r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Share:
     """A part of what is free, in percent: over 0, at most 100."""
 

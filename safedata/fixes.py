@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from safedata.budget import Verdict, judge
 from safedata.memory import Place, format_size
 from safedata.plan import make_plan
 from safedata.problem import Problem
 from safedata.program import Program
+from safedata.records import record
 from safedata.stages.base import Stage
 
 _OVER = ("SD301", "SD302", "SD303")
 
 
-class Fix(NamedTuple):
+@record(frozen=True, slots=True)
+class Fix:
     """One number of the spec made smaller, so that everything fits."""
 
     step: int
@@ -40,14 +42,14 @@ def with_fixes(verdict: Verdict) -> Verdict:
 
 def _mended(problem: Problem, fixes: list[Fix], verdict: Verdict) -> Problem:
     if fixes:
-        return problem._replace(help="; or ".join(f"`{fix.text}` fits" for fix in fixes[:3]))
+        return replace(problem, help="; or ".join(f"`{fix.text}` fits" for fix in fixes[:3]))
     together = _together(verdict)
     if together:
-        return problem._replace(help=", ".join(f"`{fix.text}`" for fix in together) + " together fit")
+        return replace(problem, help=", ".join(f"`{fix.text}`" for fix in together) + " together fit")
     kind = place_of(problem)
     floors = [one for place, one in _smallest(verdict).places.items() if place.partition(":")[0] == kind]
     floor = max((one.bytes or 0 for one in floors), default=0)
-    return problem._replace(help=f"no number in the spec makes it fit: with all at 1 the peak is {format_size(floor)}")
+    return replace(problem, help=f"no number in the spec makes it fit: with all at 1 the peak is {format_size(floor)}")
 
 
 _STEPS: Final = 64

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from safedata import draws
+from safedata.records import record
 from safedata.types import Dim, Stream, Tensor
 
 INDEX = "#index"
@@ -20,7 +21,7 @@ Values = dict[str, Any]
 """The components of one element inside a graph, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lowering:
     """One stage's surroundings in the graph: TensorFlow, the settled numbers, the types around it."""
 
@@ -39,7 +40,7 @@ class Lowering:
     """Under `on_error: skip`: records, at run time, that the element with an index is left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """What one operation of a chain is handed: the types around it and the element's key."""
 

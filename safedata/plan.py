@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from safedata import draws, rewrite
 from safedata.internal.keys import Epoch, Identify
@@ -17,6 +16,7 @@ from safedata.internal.output import Output, leaves
 from safedata.memory import HOST, Evidence, Hold, weakest
 from safedata.problem import Fault, Path, Problem
 from safedata.program import Program, problem_of
+from safedata.records import record
 from safedata.rewrite.entry import Entry
 from safedata.scope import Scope
 from safedata.sources.base import Inspected, Root
@@ -24,7 +24,8 @@ from safedata.stages.base import Node
 from safedata.types import Element, Stream
 
 
-class PlannedStep(NamedTuple):
+@record(frozen=True, slots=True)
+class PlannedStep:
     """One step of the graph with the types around it and the bytes it holds at its peak."""
 
     node: Node | Root
@@ -43,7 +44,8 @@ class PlannedStep(NamedTuple):
         return self.node.title()
 
 
-class Plan(NamedTuple):
+@record(frozen=True, slots=True)
+class Plan:
     """What will run: every step typed and bounded, and the structure that comes out."""
 
     program: Program

@@ -1,14 +1,13 @@
-"""What can be wrong, as data; `safedata.report` makes the text.
-
-Values here and elsewhere that nobody changes are named tuples, which cost a sixth of a dataclass at import.
-"""
+"""What can be wrong, as data; `safedata.report` makes the text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
+
+from safedata.records import record
 
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
@@ -69,14 +68,16 @@ class Span(NamedTuple):
     end_column: int
 
 
-class Label(NamedTuple):
+@record(frozen=True, slots=True)
+class Label:
     """A second piece of a spec that explains a problem, with a few words beside it."""
 
     span: Span
     text: str
 
 
-class Problem(NamedTuple):
+@record(frozen=True, slots=True)
+class Problem:
     """One thing that is wrong: what, where, which facts belong to it, and the way out."""
 
     code: str
@@ -92,7 +93,7 @@ class Problem(NamedTuple):
     """One thing to do."""
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Fault(Exception):
     """A rule of the language is broken at `at`, a path relative to whoever raises it.
 

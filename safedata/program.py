@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from safedata import registry
 from safedata.problem import Fault, Path, Problem, Span, SpecError, did_you_mean
+from safedata.records import record
 from safedata.sources.base import Source
 from safedata.spec.load import load
 from safedata.spec.node import Document, DocumentError
@@ -42,7 +44,8 @@ LATER: Final[Mapping[str, str]] = {
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class Step(NamedTuple):
+@record(frozen=True, slots=True)
+class Step:
     """One of the spec's steps, and where it stands."""
 
     stage: Stage
@@ -51,7 +54,8 @@ class Step(NamedTuple):
     name: str | None = None
 
 
-class Program(NamedTuple):
+@record(frozen=True, slots=True)
+class Program:
     """A spec that has been read: every part validated on its own, nothing typed yet."""
 
     document: Document
@@ -71,8 +75,8 @@ class Program(NamedTuple):
     def with_stage(self, number: int, stage: Stage) -> Program:
         """Return the program with another stage in place of the one at `number`."""
         steps = list(self.steps)
-        steps[number] = steps[number]._replace(stage=stage)
-        return self._replace(steps=tuple(steps))
+        steps[number] = replace(steps[number], stage=stage)
+        return replace(self, steps=tuple(steps))
 
 
 def parse_program(

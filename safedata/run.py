@@ -121,7 +121,8 @@ def one_pass(
             if progress is not None and now - told >= _EVERY:
                 told = now
                 progress(Progress(elements, batches, most, now - start))
-    except tf.errors.OpError as error:
+    # TensorFlow quotes the bytes of a bad record, and then its own message cannot be read as text.
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise run_error(error, plan) from error
     seconds = time.perf_counter() - start
     if progress is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from safedata.problem import Fault
+from safedata.records import record
 
 COMPONENT_BYTES: Final = 256
 """Safe overhead of one buffered component beside its payload (memory facts, 3.0)."""
@@ -19,7 +20,7 @@ MANY_FILES: Final = 4096
 """Above this many files their headers are sampled, evenly spaced, and the bounds say so."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Scope:
     """The settled numbers that types and bounds depend on, and where faults go."""
 

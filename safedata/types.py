@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Literal
 
 from safedata.memory import Evidence, format_size, parse_size, weakest
+from safedata.records import record
 
 DTYPE_BYTES: Final[dict[str, int]] = {
     "bool": 1,
@@ -46,7 +47,7 @@ Kind = Literal["image", "mask", "boxes", "keypoints"]
 Color = Literal["rgb", "gray", "rgba"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Dim:
     """A dimension, or the length of a string: exactly n, at most n, or unbounded (None)."""
 
@@ -100,7 +101,7 @@ class Dim:
 UNBOUNDED: Final = Dim(None)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ValueRange:
     """The closed interval that a component's values lie in."""
 
@@ -125,7 +126,7 @@ UNIT_RANGE: Final = ValueRange(0.0, 1.0)
 SIGNED_UNIT_RANGE: Final = ValueRange(-1.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Encoded:
     """What is known of the images inside encoded bytes: their decoded sizes and their formats."""
 
@@ -140,7 +141,7 @@ class Encoded:
         return Encoded(self.height.join(other.height), self.width.join(other.width), formats)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tensor:
     """The type of one component.
 
@@ -280,7 +281,7 @@ def format_element(element: Element, *, hidden: bool = False) -> str:
     return ", ".join(f"{name}: {tensor}" for name, tensor in element.items() if hidden or name[:1] != "#")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Cardinality:
     """How many elements one epoch has."""
 
@@ -345,7 +346,7 @@ def at_most(count: int) -> Cardinality:
     return Cardinality("at most", count)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stream:
     """What flows between two stages."""
 

@@ -46,6 +46,8 @@ class Fused(ElementNode):
         """Return what leaves the last part."""
         for part in self.parts:
             before = part.infer(before, scope)
+        if self.fallible and scope.on_error == "skip":
+            return replace(before, cardinality=before.cardinality.weakened())
         return before
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:

@@ -6,10 +6,10 @@ Those that nobody changes are named tuples, which cost a sixth of a dataclass at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from safedata.memory import DISK, GIB, HOST, MIB, Place, format_size, gpu
+from safedata.records import record
 
 CUDA_CONTEXT: Final = 600 * MIB
 """Allowance for the CUDA context, which exists before TensorFlow asks how much is free.
@@ -18,7 +18,8 @@ An assumption on the safe side and no measurement: contexts of current drivers t
 """
 
 
-class Free(NamedTuple):
+@record(frozen=True, slots=True)
+class Free:
     """The bytes that are free in one place, and where the number comes from."""
 
     bytes: int | None
@@ -61,7 +62,7 @@ def tensorflow_reserve(free: int | None, capability: tuple[int, int] | None) -> 
     return {7: 1050, 8: 1536}.get(major, 500 if major <= 6 else 1800) * MIB
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Gpu:
     """One GPU (or MIG instance) that TensorFlow will see."""
 
@@ -116,7 +117,8 @@ _NO_DISK: Final = Free(None, ("nothing was asked about disk",))
 _NO_CPUS: Final = Cpus(None, None)
 
 
-class Machine(NamedTuple):
+@record(frozen=True, slots=True)
+class Machine:
     """What budgets are held against: for each place the bytes that are free."""
 
     host: Free

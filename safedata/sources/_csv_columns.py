@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _LIMITS: Final = {"int64": (-(2**63), 2**63 - 1), "int32": (-(2**31), 2**31 - 1)}
-_BLOCK: Final = 2048
+BLOCK: Final = 2048
 """Rows that are looked at together, column by column."""
 
 Value = int | float | str
@@ -56,13 +56,21 @@ class Table:
         """Take one row."""
         self.block.append(fields)
         self.tags.append(tag)
-        if len(self.block) == _BLOCK:
+        if len(self.block) == BLOCK:
             self.flush()
+
+    def take(self, rows: list[Sequence[bytes]], tag: int) -> None:
+        """Take rows whose tags follow one another, from `tag` on."""
+        self.flush()
+        self.block, self.tags = rows, list(range(tag, tag + len(rows)))
+        self.flush()
 
     def flush(self) -> None:
         """Look at the rows taken since the last time."""
+        if not self.block:
+            return
         by_place = list(zip(*self.block, strict=True))
-        for column in self.columns if by_place else ():
+        for column in self.columns:
             self._look(column, by_place[column.place])
         self.block, self.tags = [], []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from collections.abc import Generator
@@ -46,7 +47,8 @@ def _opened(path: str) -> Generator[ZipFile, None, None]:
     except BadZipFile as error:
         raise damaged(path, "is not a .npz archive that can be read", notes=(str(error),)) from None
     except OSError as error:
-        if error.errno is None or error.strerror is None:
+        # an offset that no file can have is the archive's fault, not the file system's
+        if error.errno in (None, errno.EINVAL, errno.EOVERFLOW) or error.strerror is None:
             raise damaged(path, "is not a .npz archive that can be read", notes=(str(error),)) from None
         raise unreadable(path, error) from None
     except (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final
 
@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from safedata.memory import Evidence
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
-from safedata.sources._csv_columns import Column, Table, is_number
+from safedata.sources._csv_columns import BLOCK, Column, Table, is_number
 from safedata.sources._csv_graph import CsvRoot, ParseRow, Read
 from safedata.sources._csv_rows import BadRowError, Row, read_plain, read_rows, split
 from safedata.sources._fingerprint import fingerprint
@@ -152,14 +152,18 @@ class _Reading:
         if self.names is None:
             self._unnamed(lines[0].count(self.delimiter) + 1)
         self.longest = max(self.longest, *map(len, lines))
-        start = self.places.count
+        start = self.places.count - first
         self.places.add_run(file, first + 1, len(lines) - first)
-        for tag in range(first, len(lines)):
-            fields = lines[tag].split(self.delimiter)
-            if len(fields) == self.width:
-                self.table.add(fields, start + tag - first)
+        for tag in range(first, len(lines), BLOCK):
+            rows: list[Sequence[bytes]] = [line.split(self.delimiter) for line in lines[tag : tag + BLOCK]]
+            if {len(fields) for fields in rows} != {self.width}:
+                wrong = [(start + tag + n, len(one)) for n, one in enumerate(rows) if len(one) != self.width]
+                self.bad += [(place, _not_as_wide(count, self.width)) for place, count in wrong]
+                for number, fields in enumerate(rows):
+                    if len(fields) == self.width:
+                        self.table.add(fields, start + tag + number)
             else:
-                self.bad.append((start + tag - first, _not_as_wide(len(fields), self.width)))
+                self.table.take(rows, start + tag)
 
     def _header(self, row: Row | None, path: str) -> None:
         if row is None:

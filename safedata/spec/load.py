@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from safedata.problem import Problem, did_you_mean
+from safedata.records import record
 from safedata.spec.document import parse, read
 from safedata.spec.extends import flatten
 from safedata.spec.node import Document, DocumentError, Node
@@ -34,7 +35,8 @@ TEXT_FILE: Final = "<text>"
 """The file that spans name when a spec was given as text."""
 
 
-class Resolved(NamedTuple):
+@record(frozen=True, slots=True)
+class Resolved:
     """A spec with nothing left to look up: no `extends`, no `${...}`."""
 
     document: Document

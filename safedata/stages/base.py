@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from safedata.lowering import EPOCH, INDEX, Lowering, Values
 from safedata.memory import HOST, Hold, times
 from safedata.problem import Fault, Path
+from safedata.records import record
 from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes
 from safedata.types import Stream
@@ -76,7 +77,8 @@ class Node:
         return 1
 
 
-class Parsing(NamedTuple):
+@record(frozen=True, slots=True)
+class Parsing:
     """Where in a spec a value stands, and where its faults go."""
 
     path: Path
