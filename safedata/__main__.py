@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PLUGINS: Final = "pydantic.plugin._loader"
-_YOUNG: Final = 10_000
-"""New objects between two collections; Python's 700 makes a fifteenth of a check's time go into them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +20,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments behind the program's name; by default those of this process.
     """
-    gc.set_threshold(_YOUNG)
+    given = sys.argv[1:] if argv is None else argv
+    paused = given[:1] == ["check"] and gc.isenabled()
+    if paused:  # a check is over before its garbage counts, and looking for it takes a thirtieth of its time
+        gc.disable()
+    try:
+        return _run(given)
+    finally:
+        if paused:
+            gc.enable()
+        if argv is None:
+            gc.freeze()  # this process ends here: nothing is worth a last collection
+
+
+def _run(argv: Sequence[str]) -> int:
     _without_plugins()
     from safedata.cli.guard import guarded
     from safedata.cli.parser import run
@@ -33,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _without_plugins() -> None:
     """Keep pydantic from loading plugins: what a spec says must not depend on what else is installed.
 
-    The variable is pydantic's switch for that. Its loader of plugins imports `importlib.metadata` before it looks
-    at the switch, a tenth of a check's time, so an empty one stands in; whatever else is asked of it comes
-    from the real one.
+    The variable is pydantic's switch for that. Its loader imports `importlib.metadata` before it looks at the
+    switch, a tenth of a check's time, so an empty one stands in; whatever else is asked of it comes from the
+    real one.
     """
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     if _PLUGINS not in sys.modules:

@@ -77,7 +77,9 @@ def _start(entries: list[object], name: str, parsing: Parsing) -> tuple[str | No
         return name, 0
     start = cast("dict[str, object]", first)["from"]
     if len(first) != 1 or not isinstance(start, str):
-        parsing.at(0).fault(Fault("SD105", "`from` takes the name of one component", help="write `{from: image}`"))
+        parsing.at(0).fault(
+            Fault("SD105", "`from` takes the name of one component", help="write `{from: image}`")
+        )
         return None, 1
     return start, 1
 

@@ -6,9 +6,7 @@ was estimated is what runs.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,24 +17,14 @@ from safedata.problem import DataError, Fault, Problem, SafedataError
 from safedata.sources.base import Root
 from safedata.types import Tensor
 
-_M_MMAP_THRESHOLD: Final = -3
-_MMAP_THRESHOLD: Final = 128 * 1024
-
 
 def tensorflow() -> Any:
-    """Import and return TensorFlow, set up so that freed memory goes back to the system.
-
-    glibc raises its threshold for mapped blocks to 32 MiB by itself and then keeps what is freed; oneDNN takes
-    large CPU tensors from a pool of its own. Both are switched off where that is still possible: resident
-    bytes then follow live bytes (memory facts, 3.7).
+    """Import and return TensorFlow.
 
     Raises:
         SafedataError: TensorFlow is not installed.
     """
-    if "tensorflow" not in sys.modules:
-        os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _map_large_blocks()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import tensorflow as tf
     except ModuleNotFoundError as error:
@@ -53,15 +41,6 @@ class MissingPackageError(SafedataError, ImportError):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(f"{problem.message}; {problem.help}")
-
-
-def _map_large_blocks() -> None:
-    """Fix glibc's threshold for mapped blocks; no other C library knows the call, and none needs it."""
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,17 @@ from typing import Final
 from safedata.budget import Verdict, judge
 from safedata.memory import Place, format_size
 from safedata.plan import make_plan
-from safedata.problem import Problem
+from safedata.problem import Path, Problem
 from safedata.program import Program
 from safedata.records import record
 from safedata.stages.base import Stage
 
 _OVER = ("SD301", "SD302", "SD303")
+_TRIED: Final = 12
+"""Numbers that are tried one by one, those of the steps that hold the most."""
+
+Knob = tuple[int, Stage, str, int]
+"""A number that can be made smaller: the step's place in the spec, the stage, the field, what it is now."""
 
 
 @record(frozen=True, slots=True)
@@ -49,7 +54,9 @@ def _mended(problem: Problem, fixes: list[Fix], verdict: Verdict) -> Problem:
     kind = place_of(problem)
     floors = [one for place, one in _smallest(verdict).places.items() if place.partition(":")[0] == kind]
     floor = max((one.bytes or 0 for one in floors), default=0)
-    return replace(problem, help=f"no number in the spec makes it fit: with all at 1 the peak is {format_size(floor)}")
+    return replace(
+        problem, help=f"no number in the spec makes it fit: with all at 1 the peak is {format_size(floor)}"
+    )
 
 
 _STEPS: Final = 64
@@ -96,25 +103,39 @@ def _fix(number: int, stage: Stage, field: str, value: int, now: int) -> Fix:
 
 
 def _fixes(verdict: Verdict) -> Iterator[Fix]:
-    """Yield, for each number that can be made smaller, the largest that fits."""
-    for number, stage, field, now in knobs(verdict):
+    """Yield, for each number that is tried, the largest that fits."""
+    for number, stage, field, now in _heaviest(verdict):
 
         def fits(value: int, number: int = number, stage: Stage = stage, field: str = field) -> bool:
             return _tried(verdict, number, stage.model_copy(update={field: value})).fits
 
-        found = largest(fits, now)
-        if found:
-            yield _fix(number, stage, field, found, now)
+        if fits(1):
+            yield _fix(number, stage, field, largest(fits, now), now)
 
 
-def knobs(verdict: Verdict) -> Iterator[tuple[int, Stage, str, int]]:
+def _heaviest(verdict: Verdict) -> list[Knob]:
+    """Return the numbers whose steps hold the most bytes, in the order of the spec.
+
+    Every try makes a plan of its own, so a spec of a thousand steps cannot have all of its numbers tried.
+    """
+    assert verdict.plan is not None
+    held: dict[Path | None, int] = {}
+    for step in verdict.plan.steps:
+        held[step.path] = held.get(step.path, 0) + sum(hold.bytes or 0 for hold in step.holds)
+    steps = verdict.plan.program.steps
+    ranked = sorted(knobs(verdict), key=lambda knob: -held.get(steps[knob[0]].path, 0))
+    return sorted(ranked[:_TRIED], key=lambda knob: knob[0])
+
+
+def knobs(verdict: Verdict) -> Iterator[Knob]:
     """Yield every number that can be made smaller: step, stage, field, and what it is now."""
     plan = verdict.plan
     if plan is None:
         return
+    by_path = {one.path: one for one in reversed(plan.steps)}
     for number, step in enumerate(plan.program.steps):
         for field in step.stage.knobs:
-            planned = next((one for one in plan.steps if one.path == step.path), None)
+            planned = by_path.get(step.path)
             now = getattr(step.stage, field)
             if not isinstance(now, int):
                 now = planned.calls if planned and field == "parallel" else None

@@ -10,10 +10,10 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from safedata.memory import Evidence
+from safedata.records import record
 from safedata.scope import MANY_FILES
 from safedata.types import UNBOUNDED, Dim, Encoded
 
@@ -26,7 +26,7 @@ class HeaderError(ValueError):
     """The bytes are not the beginning of an image that TensorFlow decodes; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Header:
     """What one image says of itself."""
 
@@ -37,7 +37,7 @@ class Header:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Headers:
     """What the headers of many files say together."""
 

@@ -94,8 +94,10 @@ def scope_of(program: Program, cpus: int) -> Scope:
 def make_plan(program: Program, inspected: Inspected, scope: Scope) -> Plan:
     """Return the plan of a program whose source has been inspected; its problems are in it."""
     structure = program.output if program.output is not None else _everything(program, inspected, scope)
-    entries, notes = rewrite.apply(_assemble(program, inspected, structure, scope))
-    return _Walk(program, scope).run(entries, inspected, structure, notes)
+    numbered = inspected.root.numbered()
+    assembled = _assemble(program, inspected, structure, scope, counted=numbered is not None)
+    entries, notes = rewrite.apply(assembled)
+    return _Walk(program, scope).run(entries, inspected, numbered or inspected.root, structure, notes)
 
 
 def _everything(program: Program, inspected: Inspected, scope: Scope) -> dict[str, str]:
@@ -110,14 +112,19 @@ def _everything(program: Program, inspected: Inspected, scope: Scope) -> dict[st
     return {name: name for name in stream.visible}
 
 
-def _assemble(program: Program, inspected: Inspected, structure: object, scope: Scope) -> list[Entry]:
-    """Return the steps in the order of the spec, with those that no spec names."""
+def _assemble(
+    program: Program, inspected: Inspected, structure: object, scope: Scope, *, counted: bool
+) -> list[Entry]:
+    """Return the steps in the order of the spec, with those that no spec names.
+
+    With `counted` the source itself gives each element its index.
+    """
     stages = [Entry(step.stage, step.path) for step in program.steps]
     entries = [*(Entry(node, None, late=True) for node in inspected.then), *stages]
     random = any(entry.node.random for entry in entries)
     fallible = any(entry.node.fallible for entry in entries)
     front: list[Entry] = []
-    if random or fallible:
+    if (random or fallible) and not counted:
         front.append(Entry(Identify()))
     if random:
         front.append(Entry(Epoch(draws.derive_seed(scope.seed, "epoch"))))
@@ -152,12 +159,19 @@ class _Walk:
         self.problems: list[Problem] = []
 
     def run(
-        self, entries: Sequence[Entry], inspected: Inspected, structure: object, notes: Sequence[str]
+        self,
+        entries: Sequence[Entry],
+        inspected: Inspected,
+        root: Root,
+        structure: object,
+        notes: Sequence[str],
     ) -> Plan:
-        kept = inspected.root.keep(_wanted(entries))
+        kept = root.keep(_wanted(entries))
         root_scope = self._scope(self.program.source_path)
         stream = kept.infer(root_scope)
-        steps = [PlannedStep(kept, self.program.source_path, None, stream, tuple(kept.holds(stream, root_scope)))]
+        steps = [
+            PlannedStep(kept, self.program.source_path, None, stream, tuple(kept.holds(stream, root_scope)))
+        ]
         complete = True
         for number, entry in enumerate(entries):
             step = self._step(entry, stream, number)
@@ -216,4 +230,6 @@ def consumer(plan: Plan) -> Hold:
 
 def structured(plan: Plan) -> Element:
     """Return the components that leave, in the order of the output's structure."""
-    return {name: plan.result.element[name] for _, name in leaves(plan.structure) if name in plan.result.element}
+    return {
+        name: plan.result.element[name] for _, name in leaves(plan.structure) if name in plan.result.element
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -15,8 +15,12 @@ from safedata.records import record
 from safedata.sources.base import Source
 from safedata.spec.load import load
 from safedata.spec.node import Document, DocumentError
-from safedata.spec.sections import OUTPUT, TARGETS, Budget, Output, Runtime, Target
+from safedata.spec.sections import Budget, Runtime
 from safedata.stages.base import Parsing, Stage
+
+if TYPE_CHECKING:
+    from safedata.spec.output import Output
+    from safedata.spec.targets import Target
 
 BESIDE: Final = ("name", "device", "parallel")
 """Keys that may stand beside a stage's own in a step."""
@@ -42,6 +46,7 @@ LATER: Final[Mapping[str, str]] = {
 """Parts of the language that this version does not have, with what to do in their place."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Value = TypeVar("_Value")
 
 
 @record(frozen=True, slots=True)
@@ -95,8 +100,7 @@ def parse_program(
     reader = _Reader(resolved.document, list(resolved.warnings))
     source = reader.source()
     steps = reader.steps()
-    output = reader.adapted("output", OUTPUT, None)
-    targets = reader.adapted("targets", TARGETS, {}, Target)
+    output, targets = reader.output(), reader.targets()
     budget, runtime = reader.section("budget", Budget), reader.section("runtime", Runtime)
     name, description = reader.text("name"), reader.text("description")
     if source is None or any(problem.severity == "error" for problem in reader.problems):
@@ -112,7 +116,7 @@ def parse_program(
         tuple(steps),
         output,
         budget,
-        targets or {},
+        targets,
         runtime,
         tuple(reader.problems),
     )
@@ -133,7 +137,9 @@ class _Reader:
         if node is None or node.value is None:
             return None
         if not isinstance(node.value, str):
-            self.report(Fault("SD105", f"`{key}` is text, not {node.shown}", (key,), help=f'write `{key}: "..."`'))
+            self.report(
+                Fault("SD105", f"`{key}` is text, not {node.shown}", (key,), help=f'write `{key}: "..."`')
+            )
             return None
         return node.value
 
@@ -155,18 +161,30 @@ class _Reader:
 
         self.problems += problems_of(error, self.document, path, model)
 
-    def adapted(
-        self, key: str, adapter: TypeAdapter[Any], default: Any, model: type[BaseModel] | Sequence[type[BaseModel]] = ()
-    ) -> Any:
-        """Return what `adapter` makes of a section, `default` where the spec leaves it out."""
-        value = self.document.plain((key,))
-        if value is None:
-            return default
+    def output(self) -> Output | None:
+        """Return the structure of what leaves, None where the spec leaves it out."""
+        if self.document.plain(("output",)) is None:
+            return None
+        from safedata.spec.output import OUTPUT
+
+        return self._adapted("output", OUTPUT)
+
+    def targets(self) -> Mapping[str, Target]:
+        """Return the machines that the spec describes, by name."""
+        if self.document.plain(("targets",)) is None:
+            return {}
+        from safedata.spec.targets import TARGETS, Target
+
+        return self._adapted("targets", TARGETS, Target) or {}
+
+    def _adapted(
+        self, key: str, adapter: TypeAdapter[_Value], model: type[BaseModel] | Sequence[type[BaseModel]] = ()
+    ) -> _Value | None:
         try:
-            return adapter.validate_python(value)
+            return adapter.validate_python(self.document.plain((key,)))
         except ValidationError as error:
             self._refused(error, (key,), model)
-            return default
+            return None
 
     def source(self) -> tuple[Source, Path] | None:
         """Return the source and the path of its value."""
@@ -183,7 +201,9 @@ class _Reader:
             value = child.plain
         else:
             way_out = f"write one of {', '.join(f'`{one}`' for one in kinds)} with its fields"
-            self.report(Fault("SD105", f"`source` names one source, not {node.shown}", ("source",), help=way_out))
+            self.report(
+                Fault("SD105", f"`source` names one source, not {node.shown}", ("source",), help=way_out)
+            )
             return None
         path: Path = ("source", kind) if isinstance(node.value, dict) else ("source",)
         if kind not in kinds:
@@ -207,7 +227,9 @@ class _Reader:
             return []
         if not isinstance(node.value, list):
             way_out = "write each step on a line of its own, behind `- `"
-            self.report(Fault("SD105", f"`steps` is a list of steps, not {node.shown}", ("steps",), help=way_out))
+            self.report(
+                Fault("SD105", f"`steps` is a list of steps, not {node.shown}", ("steps",), help=way_out)
+            )
             return []
         found = [self._step(number) for number in range(len(node.value))]
         self._names(found)
@@ -219,7 +241,9 @@ class _Reader:
             if step is not None and step.name is not None:
                 if step.name in seen:
                     path = (*step.path[:2], "name")
-                    self.report(Fault("SD102", f"two steps have the name `{step.name}`", path, help="rename one"))
+                    self.report(
+                        Fault("SD102", f"two steps have the name `{step.name}`", path, help="rename one")
+                    )
                 seen.add(step.name)
 
     def _step(self, number: int) -> Step | None:
@@ -234,7 +258,9 @@ class _Reader:
             mapping = cast("dict[str, object]", node.plain)
         else:
             way_out = "write `- batch: 64`"
-            self.report(Fault("SD105", f"a step is one stage with its fields, not {node.shown}", path, help=way_out))
+            self.report(
+                Fault("SD105", f"a step is one stage with its fields, not {node.shown}", path, help=way_out)
+            )
             return None
         keys = [key for key in mapping if key not in BESIDE]
         known = [key for key in keys if key in stages]
@@ -245,7 +271,9 @@ class _Reader:
         stage = registry.stage(key)
         beside = {name: value for name, value in mapping.items() if name in ("device", "parallel")}
         for extra in [one for one in beside if one not in stage.model_fields]:
-            self.report(Fault("SD103", f"`{key}` takes no `{extra}`", (*path, extra), help=f"remove `{extra}`"))
+            self.report(
+                Fault("SD103", f"`{key}` takes no `{extra}`", (*path, extra), help=f"remove `{extra}`")
+            )
             del beside[extra]
         value_path = (*path, key)
         parsing = Parsing(value_path, len(value_path), self.report, self._invalid(stage, path))
@@ -271,7 +299,13 @@ class _Reader:
         elif len(known) > 1:
             way_out = f"make `{known[1]}` a step of its own, behind `- `"
             self.report(
-                Fault("SD105", f"one step names {' and '.join(f'`{k}`' for k in known)}", (*path, known[1]), help=way_out, on_key=True)
+                Fault(
+                    "SD105",
+                    f"one step names {' and '.join(f'`{k}`' for k in known)}",
+                    (*path, known[1]),
+                    help=way_out,
+                    on_key=True,
+                )
             )
         elif known:
             for key in unknown:

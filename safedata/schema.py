@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from safedata import registry
 from safedata.modelschema import PARAMETER, Schema, fields_schema, written
 from safedata.spec.load import TOP_LEVEL, VERSION
-from safedata.spec.sections import Budget, OnError, Runtime, Target
+from safedata.spec.sections import Budget, OnError, Runtime
+from safedata.spec.targets import Target
 
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _BESIDE: Final[Schema] = {

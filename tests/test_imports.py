@@ -27,7 +27,9 @@ steps:
 def loaded(code: str) -> set[str]:
     """Return which heavy modules are loaded after `code` ran in a fresh process."""
     ask = f"import sys; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{ask}"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{ask}"], check=True, capture_output=True, text=True
+    )
     return set(done.stdout.split())
 
 
@@ -86,3 +88,19 @@ def test_only_the_modules_that_a_spec_names_are_loaded(tmp_path: Path) -> None:
     vocabulary = {name for name in done.stdout.split() if not name.rpartition(".")[2].startswith("_")}
     extra = vocabulary - {"safedata.stages.base", "safedata.sources.base", "safedata.ops.base"}
     assert extra == {"safedata.sources.range", "safedata.stages.take"}
+
+
+def test_the_command_line_loads_none_of_pydantics_plugins() -> None:
+    """A check imports nothing that looks for plugins, and other questions to that module are still answered."""
+    code = (
+        "import sys\n"
+        "from safedata.__main__ import main\n"
+        "main(['check', '--quiet', '--', sys.argv[1]])\n"
+        "from pydantic.plugin import _loader\n"
+        "assert 'importlib.metadata' not in sys.modules\n"
+        "assert _loader.get_plugins() == ()\n"
+        "assert _loader.PYDANTIC_ENTRY_POINT_GROUP == 'pydantic'\n"
+        "assert 'importlib.metadata' in sys.modules\n"
+    )
+    spec = str(Path(__file__).parents[1] / "specs" / "quickstart.yaml")
+    subprocess.run([sys.executable, "-c", code, spec], check=True)

@@ -72,7 +72,8 @@ def test_index_and_epoch_are_there_only_where_something_draws(plan: object) -> N
     assert "epoch" not in titles(quiet)
     steps = "  - map: {image: [decode_image, {resize: [8, 8]}, random_flip_left_right]}\n  - batch: 4\n"
     random = plan(steps)  # type: ignore[operator]
-    assert titles(random)[1:3] == ["enumerate", "epoch"]
+    assert titles(random)[:2] == ["image_folder", "epoch"]
+    assert set(random.steps[0].after.element) == {"path", "label", "#index"}
     assert not any(name.startswith("#") for name in random.result.element)
 
 

@@ -7,7 +7,6 @@ lowered to TensorFlow operations. `docs/reference/expressions.md` is its referen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from safedata.expr.functions import FUNCTIONS
@@ -17,6 +16,7 @@ from safedata.expr.parse import parse_tree
 from safedata.expr.tree import Call, Cut, Index, Name, Node, children, walk
 from safedata.memory import add
 from safedata.problem import Fault
+from safedata.records import record
 from safedata.types import BROKEN, Tensor
 
 __all__ = ["FUNCTIONS", "Expression", "parse"]
@@ -34,7 +34,7 @@ def parse(text: str) -> Expression:
     return Expression(text, root, names)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Expression:
     """An expression that was read; types are those of one element, without batch dimensions."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from safedata.records import record
 
 Span = tuple[int, int]
 """Characters of the text: the first one and the one after the last."""
@@ -12,7 +14,7 @@ Static = Scalar | tuple[int, ...] | None
 """What an argument that must be constant can be: an axis, a dtype's name, a pattern."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Const:
     """A number, a string or a truth value."""
 
@@ -20,7 +22,7 @@ class Const:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Listing:
     """A list of constants of one kind; numbers are all int or all float."""
 
@@ -28,7 +30,7 @@ class Listing:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Name:
     """A component."""
 
@@ -36,7 +38,7 @@ class Name:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """A function or an operator of the table, applied to tensors and constant settings."""
 
@@ -46,14 +48,14 @@ class Call:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class At:
     """One position along an axis, which goes away."""
 
     index: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Cut:
     """A slice along an axis; bounds that are no constants are read per element."""
 
@@ -62,12 +64,12 @@ class Cut:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NewAxis:
     """A new axis of size 1: `None` in brackets."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rest:
     """All axes that are not named: `...` in brackets."""
 
@@ -75,7 +77,7 @@ class Rest:
 Part = At | Cut | NewAxis | Rest
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Index:
     """A value with brackets behind it."""
 

@@ -28,9 +28,10 @@ class Output(Node):
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream with only the components that leave."""
+        visible = before.visible
         for path, name in leaves(self.structure):
-            if name not in before.visible:
-                known = did_you_mean(name, before.visible, what="components")
+            if name not in visible:
+                known = did_you_mean(name, visible, what="components")
                 scope.fault(Fault("SD201", f"there is no component `{name}` to put out", path, help=known))
         wanted = {name for _, name in leaves(self.structure)}
         return before.with_element({name: t for name, t in before.element.items() if name in wanted})
@@ -48,7 +49,9 @@ class Output(Node):
         return data.map(lambda values: rebuild(self.structure, values.__getitem__))
 
 
-def leaves(structure: Structure, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def leaves(
+    structure: Structure, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield every component named in a structure with the path to it."""
     if isinstance(structure, str):
         yield path, structure

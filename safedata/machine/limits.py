@@ -1,7 +1,4 @@
-"""What is free in each place, as plain values; nothing here looks at the machine.
-
-Those that nobody changes are named tuples, which cost a sixth of a dataclass at import.
-"""
+"""What is free in each place, as plain values; nothing here looks at the machine."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from safedata.problem import Problem, Span
@@ -55,7 +56,7 @@ def render(problem: Problem, texts: Mapping[str, str], *, color: bool = False) -
         place = f"{shown_path(main.file)}:{main.line}:{main.column}"
         lines.append(f" {paint('-->' if index == 0 else ':::', 'frame')} {safe(place)}")
         if main.file in texts:
-            source = _BREAK.split(texts[main.file])
+            source = _lines(texts[main.file])
             lines.append(paint(f"{' ' * gutter} |", "frame"))
             lines += _excerpt(block, source, gutter, kind, paint)
     facts = [("note", note) for note in problem.notes] + ([("help", problem.help)] if problem.help else [])
@@ -64,6 +65,12 @@ def render(problem: Problem, texts: Mapping[str, str], *, color: bool = False) -
     for name, text in facts:
         lines += _fact(name, text, gutter, paint)
     return "\n".join(line.rstrip() for line in lines)
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """Return the lines of a file; many problems may point into the same one."""
+    return _BREAK.split(text)
 
 
 def _blocks(problem: Problem) -> list[list[_Underline]]:

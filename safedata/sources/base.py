@@ -35,6 +35,13 @@ class Root:
     def lower(self, low: Lowering) -> Any:
         """Return the `tf.data.Dataset` of its elements, a dict of components each."""
 
+    def numbered(self) -> Root | None:
+        """Return the same source with each element's index as the component `#index`; None where it cannot.
+
+        Elements of a source that cannot are counted as they leave it, by a step of its own.
+        """
+        return None
+
     def keep(self, names: frozenset[str]) -> Root:
         """Return the same source with no other components than these (and fewer if that costs nothing)."""
         return self

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from safedata.problem import did_you_mean
+from safedata.records import record
 from safedata.spec.node import Node
 from safedata.spec.scalars import FALSE_WORDS, TRUE_WORDS
 
@@ -37,7 +38,8 @@ _BOUNDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class Expected(NamedTuple):
+@record(frozen=True, slots=True)
+class Expected:
     """What one type would have taken."""
 
     text: str

@@ -36,8 +36,6 @@ class Frame:
         before: nodes of the document up to this one.
     """
 
-    __slots__ = ("anchor", "before", "children", "flow", "height", "items", "key", "mapping", "mark", "merges")
-
     def __init__(self, mapping: bool, flow: bool, mark: Any, anchor: str | None, before: int) -> None:
         self.mapping = mapping
         self.flow = flow

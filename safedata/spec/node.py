@@ -53,7 +53,8 @@ class Node(NamedTuple):
         if isinstance(self.value, dict):
             return self.value.get(part) if isinstance(part, str) else None
         if isinstance(self.value, list) and isinstance(part, int) and 0 <= part < len(self.value):
-            return self.value[part]
+            found: Node = self.value[part]
+            return found
         return None
 
 
@@ -67,7 +68,7 @@ class Document(NamedTuple):
         """Return the node at `path`, None where the document has none."""
         node: Node | None = self.root
         for part in path:
-            node = node.child(part) if node else None
+            node = node.child(part) if node is not None else None
         return node
 
     def nearest(self, path: Path) -> tuple[Path, Node]:

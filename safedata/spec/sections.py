@@ -1,10 +1,10 @@
-"""The models of a spec's sections, all but `source` and `steps`."""
+"""The models of the sections that every check asks for: `budget` and `runtime`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from safedata.fields import Int, Size, SizeOrShare
 
@@ -37,26 +37,6 @@ class Budget(Section):
     """Taken away from what is free before shares are worked out."""
 
 
-def _sizes(value: object) -> object:
-    """Return one size as a list of one: a machine with one GPU."""
-    return cast("object", value) if isinstance(value, (list, tuple)) else [value]
-
-
-class Target(Section):
-    """A machine to check against, described instead of looked at."""
-
-    name: str = ""
-    """What reports call it; the key in `targets` unless it says otherwise."""
-    gpu: Annotated[tuple[Size, ...], BeforeValidator(_sizes), Field(strict=False)] = ()
-    """Free memory of its GPU, or a list with one size for each; none unless given."""
-    host: Size
-    """Free host memory."""
-    disk: Size | None = None
-    """Free disk, where caches and snapshots go."""
-    cpus: Annotated[Int, Field(ge=1)]
-    """CPU cores that the process may use."""
-
-
 class OnError(Section):
     """What happens when an element's data is bad."""
 
@@ -64,14 +44,6 @@ class OnError(Section):
     """`fail` stops with the element's place; `skip` records the element and leaves it out."""
     max: Annotated[Int, Field(ge=1)] = 100
     """Elements that `skip` leaves out in one epoch before it stops all the same."""
-
-
-class _Skip(Section):
-    max: Annotated[Int, Field(ge=1)] = 100
-
-
-class _SkipForm(Section):
-    skip: _Skip
 
 
 def _on_error(value: object) -> object:
@@ -85,7 +57,9 @@ def _on_error(value: object) -> object:
             f"`{value}` is not an answer to bad data; write `fail`, `skip` or `skip: {{max: 100}}`"
         )
     if isinstance(value, dict):
-        return OnError(mode="skip", max=_SkipForm.model_validate(value).skip.max)
+        from safedata.spec.on_error import SkipForm  # few specs have this form
+
+        return OnError(mode="skip", max=SkipForm.model_validate(value).skip.max)
     return value
 
 
@@ -104,33 +78,3 @@ class Runtime(Section):
     """Bytes that TensorFlow may take on each GPU."""
     on_error: Annotated[OnError, BeforeValidator(_on_error)] = OnError.model_construct()
     """`fail`, `skip` (at most 100 elements an epoch), or `skip: {max: 20}`."""
-
-
-Output = tuple[str, ...] | dict[str, str]
-"""What the training loop receives: a tuple of components, a dict of them; None is a dict of all."""
-
-
-def _output(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError(f"`output` takes a list or a mapping; write `[{value}]` for a tuple of one")
-    parts = list(cast("list[object]", value)) if isinstance(value, list) else []
-    if isinstance(value, dict):
-        parts = list(cast("dict[str, object]", value).values())
-    for part in parts:
-        if not isinstance(part, str):
-            raise ValueError("`output` names components one by one; write a list or a mapping of names")
-    if not parts:
-        raise ValueError(
-            "`output` names no component; write at least one, or leave `output` out for a dict of all"
-        )
-    if isinstance(value, list):
-        return tuple(parts)
-    return cast("dict[str, object]", value) if isinstance(value, dict) else value
-
-
-OUTPUT: TypeAdapter[Output] = TypeAdapter(
-    Annotated[Output, BeforeValidator(_output)], config=ConfigDict(defer_build=True)
-)
-"""Validates `output`; components that stand twice in a list are the stages' business."""
-TARGETS: TypeAdapter[dict[str, Target]] = TypeAdapter(dict[str, Target], config=ConfigDict(defer_build=True))
-"""Validates `targets`."""

@@ -12,7 +12,9 @@ from safedata.problem import CODES, Problem, SpecError
 from safedata.report.text import render_all
 from safedata.spec.load import load
 from safedata.spec.node import DocumentError
-from safedata.spec.sections import OUTPUT, TARGETS, Budget, Runtime, Target
+from safedata.spec.output import OUTPUT
+from safedata.spec.sections import Budget, Runtime
+from safedata.spec.targets import TARGETS, Target
 from safedata.spec.validation import problems_of
 
 CASES = Path(__file__).parent / "cases"

@@ -9,7 +9,9 @@ from safedata.fields import Int, Share, Size, SizeOrShare, size_text
 from safedata.memory import GIB
 from safedata.problem import Problem
 from safedata.spec.document import parse
-from safedata.spec.sections import OUTPUT, TARGETS, Budget, OnError, Runtime, Target
+from safedata.spec.output import OUTPUT
+from safedata.spec.sections import Budget, OnError, Runtime
+from safedata.spec.targets import TARGETS, Target
 from safedata.spec.validation import problems_of
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from safedata.expr import promote, shapes
@@ -11,6 +10,7 @@ from safedata.expr.promote import Operand
 from safedata.expr.ranges import Interval
 from safedata.expr.tree import Node, Span, Static, is_constant
 from safedata.problem import Fault
+from safedata.records import record
 from safedata.types import DTYPE_BYTES, UNBOUNDED, Dim, Tensor, ValueRange
 
 ParameterKind = Literal["tensor", "tensors", "axis", "axes", "flag", "dtype", "ints", "text"]
@@ -27,7 +27,7 @@ class Parameter(NamedTuple):
     keyword: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Arguments:
     """The typed arguments of one call, for the rules."""
 
@@ -145,7 +145,7 @@ def _keeps_shape(_static: dict[str, Static]) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Function:
     """One function or operator: its parameters, static rules, lowering and documentation."""
 
