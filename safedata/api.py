@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safedata.budget import Verdict, judge
 from safedata.fields import read_size
@@ -19,6 +19,9 @@ from safedata.problem import BudgetError, DataError, Fault, Problem, SpecError, 
 from safedata.program import Program, parse_program, problem_of
 from safedata.records import record
 from safedata.spec.node import DocumentError
+
+if TYPE_CHECKING:
+    from safedata.run import Progress, Report
 
 Spec = str | PathLike[str]
 """A path; or a spec's own text, which has a line break in it."""
@@ -255,7 +258,7 @@ def open_pipeline(
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     **params: object,
-) -> Iterator[Pipeline]:
+) -> Generator[Pipeline, None, None]:
     """Open a checked pipeline for a `with` block; its dataset is let go at the end. Arguments as for `check`.
 
     Raises:
@@ -288,14 +291,20 @@ def build(
     disk: Bytes | None = None,
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
-    progress: Callable[[Any], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
     **params: object,
-) -> Any:
-    """Check a spec, compile it, run one pass over its data and write the manifest; other arguments as for `check`.
+) -> Report:
+    """Check a spec, compile it, run one pass over its data and write the manifest.
 
     Args:
         spec: a path, or the spec's text with a line break in it.
         manifest: where the manifest goes; by default beside the spec, for text nowhere.
+        target: as for `check`, like the next five.
+        host: bytes of host memory.
+        gpu: bytes of GPU memory.
+        disk: bytes of disk.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
         progress: called with a `safedata.run.Progress` a few times a second.
 
     Returns:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from safedata.lowering import INDEX, OK, Lowering, Values
-from safedata.stages.base import mapped
+from safedata.lowering import INDEX, OK, Lowering, Values, as_written, mapped
 
 
 def attempt(data: Any, apply: Callable[[Values], Values], low: Lowering) -> Any:
@@ -18,24 +17,31 @@ def attempt(data: Any, apply: Callable[[Values], Values], low: Lowering) -> Any:
     """
     tf = low.tf
 
+    def named(values: Values) -> Values:
+        return {**apply(values), OK: True}
+
     def tried(values: Values) -> Values:
-        one = tf.data.Dataset.from_tensors(values).map(lambda values: {**apply(values), OK: True})
-        stand_in = tf.data.Dataset.from_tensors(0).map(lambda _: _stand_in(tf, one.element_spec))
-        return dict(one.ignore_errors().concatenate(stand_in).take(1).get_single_element())
+        one = tf.data.Dataset.from_tensors(values).map(as_written(low, named))
+
+        def empty(_: Any) -> Values:
+            return _stand_in(tf, one.element_spec)
+
+        stand_in = tf.data.Dataset.from_tensors(0).map(as_written(low, empty))
+        made = one.ignore_errors().concatenate(stand_in).take(1).get_single_element()
+        return {**made, INDEX: values[INDEX]}
 
     def kept(values: Values) -> Any:
-        if low.skipped is None:
+        record, index = low.skipped, values[INDEX]
+        if record is None:
             return values[OK]
-        record = low.skipped
-        index = values[INDEX]
         return tf.cond(values[OK], lambda: True, lambda: record(index))
 
-    def indexed(values: Values) -> Values:
-        return {**tried(values), INDEX: values[INDEX]}
-
-    passed = mapped(data, indexed, low).filter(kept)
     hidden = {OK} if INDEX in low.after.element else {OK, INDEX}
-    return passed.map(lambda values: {name: value for name, value in values.items() if name not in hidden})
+
+    def shown(values: Values) -> Values:
+        return {name: value for name, value in values.items() if name not in hidden}
+
+    return mapped(data, tried, low).filter(as_written(low, kept)).map(as_written(low, shown))
 
 
 def _stand_in(tf: Any, spec: dict[str, Any]) -> Values:

@@ -72,16 +72,21 @@ def _parse_expression(name: str, value: str, parsing: Parsing) -> Chain | None:
 
 
 def _start(entries: list[object], name: str, parsing: Parsing) -> tuple[str | None, int]:
-    first = entries[0] if entries else None
-    if not isinstance(first, dict) or "from" not in first:
+    first = _mapping(entries[0]) if entries else {}
+    if "from" not in first:
         return name, 0
-    start = cast("dict[str, object]", first)["from"]
+    start = first["from"]
     if len(first) != 1 or not isinstance(start, str):
         parsing.at(0).fault(
             Fault("SD105", "`from` takes the name of one component", help="write `{from: image}`")
         )
         return None, 1
     return start, 1
+
+
+def _mapping(entry: object) -> dict[str, object]:
+    """Return an entry that is a mapping; an empty one for all others."""
+    return cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
 
 
 def _parse_links(entries: list[object], first: int, listed: bool, parsing: Parsing) -> Iterator[Link | None]:
@@ -92,8 +97,8 @@ def _parse_links(entries: list[object], first: int, listed: bool, parsing: Parsi
 def _parse_link(entry: object, parsing: Parsing) -> Link | None:
     if isinstance(entry, str):
         name, fields, here = entry, None, parsing
-    elif isinstance(entry, dict) and len(entry) == 1:
-        [(name, fields)] = cast("dict[str, object]", entry).items()
+    elif len(_mapping(entry)) == 1:
+        [(name, fields)] = _mapping(entry).items()
         here = parsing.at(name)
     else:
         way_out = "write `resize` or `{resize: [224, 224]}`, one operation for each entry"

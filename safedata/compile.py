@@ -49,7 +49,8 @@ class Skips:
 
     plan: Plan
     most: int
-    indices: list[int] = field(default_factory=list[int])
+    indices: dict[int, None] = field(default_factory=dict[int, None])
+    """An ordered set: an element that fails again in a later epoch counts once."""
 
     def record(self, index: Any) -> bool:
         """Note one element; called from the graph.
@@ -57,7 +58,9 @@ class Skips:
         Raises:
             DataError: more were left out than `runtime.on_error` allows.
         """
-        self.indices += [int(one) for one in index.reshape(-1)]  # a batch that fails is left out whole
+        self.indices |= dict.fromkeys(
+            int(one) for one in index.reshape(-1)
+        )  # a batch that fails is left out whole
         if len(self.indices) > self.most:
             problem = Problem(
                 "SD409",
@@ -111,9 +114,7 @@ def _lower(tf: Any, plan: Plan, skips: Skips) -> Any:
     for step in plan.steps[1:]:
         if step.before is None or isinstance(step.node, Root):
             raise TypeError("a plan has one source, at its start")
-        low = replace(
-            surroundings, before=step.before, after=step.after, seed=step.seed, parallel=step.calls
-        )
+        low = replace(surroundings, before=step.before, after=step.after, seed=step.seed, parallel=step.calls)
         dataset = step.node.lower(dataset, low)
     return dataset
 
@@ -161,7 +162,9 @@ def run_error(error: Exception, plan: Plan) -> DataError:
     raw = error.object if isinstance(error, UnicodeDecodeError) else None
     text = str(error) if raw is None else f"SD404: {raw.decode('utf-8', 'backslashreplace')}"
     found = plan.root.diagnose(text)
-    code = next((one for one in ("SD501", "SD404", "SD409", "SD403") if one in text), "SD404" if found else "SD502")
+    code = next(
+        (one for one in ("SD501", "SD404", "SD409", "SD403") if one in text), "SD404" if found else "SD502"
+    )
     message = _worded(text)
     problem = Problem(
         code,

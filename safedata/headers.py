@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 from safedata.memory import Evidence
 from safedata.records import record
@@ -133,21 +133,22 @@ def _header(file: BinaryIO) -> Header:
 
 def _opened(file: BinaryIO, *, webp: bool) -> tuple[str, tuple[int, int]]:
     """Return Pillow's name of a format and the size as width and height."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if webp:  # not among the plugins that Pillow loads first
         from PIL import WebPImagePlugin as _  # noqa: F401
     try:
-        with _any_size(), Image.open(file) as image:
-            return image.format or "an unknown format", image.size
-    except Image.UnidentifiedImageError:
+        with _any_size(), cast("Any", Image.open(file)) as image:  # Pillow's own types are not complete
+            size: tuple[int, int] = image.size
+            return str(image.format), size
+    except UnidentifiedImageError:
         raise HeaderError("it does not start like a JPEG, PNG, GIF, BMP or WebP image") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # what its plugins let through
         raise HeaderError(f"its header is damaged: {error}") from None
 
 
 @contextmanager
-def _any_size() -> Iterator[None]:
+def _any_size() -> Generator[None, None, None]:
     """Let Pillow open images of any size: its limit protects from decoding, and nothing is decoded."""
     from PIL import Image
 

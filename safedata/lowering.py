@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from typing import Any
+from typing import Any, cast
 
 from safedata import draws
 from safedata.records import record
@@ -107,9 +107,13 @@ def _checks(tf: Any, value: Any, tensor: Tensor, name: str, where: Any, batch_di
     found: list[Any] = []
     for axis, dim in enumerate(tensor.shape):
         if not dim.exact and dim.most is not None:
-            found.append(_at_most(tf, tf.shape(value)[batch_dims + axis], dim, f"{name}: dimension {axis}", where))
+            found.append(
+                _at_most(tf, tf.shape(value)[batch_dims + axis], dim, f"{name}: dimension {axis}", where)
+            )
     if tensor.dtype == "string" and tensor.length.most is not None:
-        longest = tf.reduce_max(tf.strings.length(value)) if tensor.rank + batch_dims else tf.strings.length(value)
+        longest = (
+            tf.reduce_max(tf.strings.length(value)) if tensor.rank + batch_dims else tf.strings.length(value)
+        )
         found.append(_at_most(tf, longest, tensor.length, f"{name}: bytes", where))
     return found
 
@@ -118,3 +122,17 @@ def _at_most(tf: Any, size: Any, dim: Dim, what: str, where: Any) -> Any:
     limit = tf.constant(dim.most, size.dtype)
     message = f"SD501: {what} must be at most {dim.most} ({dim.evidence}); got"
     return tf.debugging.Assert(size <= limit, [message, size, "in", where])
+
+
+def as_written(low: Lowering, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that TensorFlow traces as it is written: AutoGraph has nothing to rewrite in it."""
+    return cast("Callable[..., Any]", low.tf.autograph.experimental.do_not_convert(function))
+
+
+def mapped(data: Any, function: Callable[[Values], Values], low: Lowering) -> Any:
+    """Return `data.map(function)` with as many calls at once as were planned, in order unless told not to."""
+    if low.parallel == 1:
+        return data.map(as_written(low, function))
+    return data.map(
+        as_written(low, function), num_parallel_calls=low.parallel, deterministic=low.deterministic
+    )

@@ -37,7 +37,7 @@ Evidence = Literal["exact", "declared", "measured", "sampled"]
 EVIDENCE: Final[tuple[Evidence, ...]] = ("exact", "declared", "measured", "sampled")
 
 
-def weakest(*evidence: Evidence) -> Evidence:
+def weakest(*evidence: Evidence | str) -> Evidence:
     """Return the weakest of these; `exact` when there are none."""
     return EVIDENCE[max((EVIDENCE.index(one) for one in evidence), default=0)]
 

@@ -18,7 +18,7 @@ from safedata.problem import Fault, Path, Problem
 from safedata.program import Program, problem_of
 from safedata.records import record
 from safedata.rewrite.entry import Entry
-from safedata.scope import Scope
+from safedata.scope import Scope, unheard
 from safedata.sources.base import Inspected, Root
 from safedata.stages.base import Node
 from safedata.types import Element, Stream
@@ -102,7 +102,7 @@ def make_plan(program: Program, inspected: Inspected, scope: Scope) -> Plan:
 
 def _everything(program: Program, inspected: Inspected, scope: Scope) -> dict[str, str]:
     """Return the structure of a spec without `output`: all components that reach the end, by name."""
-    silent = replace(scope, report=lambda fault: None)
+    silent = replace(scope, report=unheard)
     stream = inspected.root.infer(silent)
     try:
         for node in (*inspected.then, *(step.stage for step in program.steps)):
@@ -209,7 +209,7 @@ class _Walk:
             self._reporter(path)(fault)
             return None
         seed = draws.derive_seed(self.scope.seed, *(path[:2] if path else ("internal", number)))
-        silent = replace(scope, report=lambda fault: None)
+        silent = replace(scope, report=unheard)
         broken = any(tensor.broken for tensor in (*before.element.values(), *after.element.values()))
         holds = () if broken else tuple(entry.node.holds(before, after, silent))
         return PlannedStep(entry.node, path, before, after, holds, entry.node.calls(scope), seed)

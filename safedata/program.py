@@ -210,8 +210,13 @@ class _Reader:
             self._unknown(kind, "source", kinds, path)
             return None
         found = registry.source(kind)
-        fields = value if isinstance(value, dict) else {} if value is None else {found.main: value}
-        if None in fields:
+        if isinstance(value, dict):
+            fields = cast("dict[str, object]", value)
+        elif value is None:
+            fields = {}
+        elif found.main is not None:
+            fields = {found.main: value}
+        else:
             self.report(Fault("SD105", f"`{kind}` takes a mapping of its fields, not `{value}`", path))
             return None
         try:
@@ -288,7 +293,8 @@ class _Reader:
         def report(error: ValidationError, path: Path) -> None:
             """Point at the key beside the stage's own where that is what pydantic refused."""
             model = stage if path == (*step, stage.key()) else registry.op(str(path[-1]))
-            self._refused(error, path, model)
+            beside = model is stage and error.errors()[0]["loc"][:1] in (("device",), ("parallel",))
+            self._refused(error, step if beside else path, model)
 
         return report
 

@@ -50,7 +50,7 @@ class Scope:
         report = self.report
         if report is None:
             return self
-        return replace(self, report=lambda fault: report(fault.under(*path)))
+        return replace(self, report=_under(report, path))
 
 
 def overhead(components: int) -> int:
@@ -59,3 +59,14 @@ def overhead(components: int) -> int:
     Source: resident bytes over payload measured for scalars to 4 kB components (memory facts, 3.0).
     """
     return ELEMENT_BYTES + COMPONENT_BYTES * components
+
+
+def _under(report: Callable[[Fault], None], path: tuple[str | int, ...]) -> Callable[[Fault], None]:
+    def below(fault: Fault) -> None:
+        report(fault.under(*path))
+
+    return below
+
+
+def unheard(fault: Fault) -> None:
+    """Take a fault and say nothing: it is reported elsewhere."""

@@ -18,7 +18,8 @@ def tf() -> ModuleType:
     """TensorFlow, imported once for all tests that want it."""
     from safedata.compile import tensorflow
 
-    return tensorflow()
+    module: ModuleType = tensorflow()
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def test_a_keras_model_fits_and_learns(specs: Path, tf: ModuleType) -> None:
 def test_open_gives_the_dataset_with_its_verdict_and_lets_go(specs: Path, tf: ModuleType) -> None:
     """Inside the block there are dataset, type, verdict and manifest; behind it the dataset is gone."""
     with safedata.open(specs / "quickstart.yaml") as pipeline:
-        images, labels = next(iter(pipeline.dataset))
+        images, _ = next(iter(pipeline.dataset))
         assert images.shape == (16, 224, 224, 3)
         assert pipeline.element_spec[0].shape.as_list() == [None, 224, 224, 3]
         assert pipeline.verdict.fits

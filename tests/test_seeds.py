@@ -50,7 +50,9 @@ def test_seed_b_adds_one_draw_to_each_image(specs: Path, tf: ModuleType) -> None
     np.testing.assert_allclose(ours, again, atol=1e-6)
 
 
-def test_seed_b_is_the_same_whatever_the_parallelism_and_another_each_epoch(specs: Path, tf: ModuleType) -> None:
+def test_seed_b_is_the_same_whatever_the_parallelism_and_another_each_epoch(
+    specs: Path, tf: ModuleType
+) -> None:
     """Draws depend on seed, epoch and element alone: equal in a second run and with one thread, new each epoch."""
     spec = (specs / "seed_b.yaml").read_text()
     one = safedata.load(spec.replace("parallel: auto", "parallel: 1"), folder=specs)
@@ -66,7 +68,9 @@ def test_seed_b_is_the_same_whatever_the_parallelism_and_another_each_epoch(spec
 def test_seed_b_follows_its_seed(specs: Path, tf: ModuleType) -> None:
     """Another `runtime.seed` gives other draws."""
     spec = (specs / "seed_b.yaml").read_text()
-    one, other = (arrays(safedata.load(text, folder=specs)) for text in (spec, spec.replace("seed: 7", "seed: 8")))
+    one, other = (
+        arrays(safedata.load(text, folder=specs)) for text in (spec, spec.replace("seed: 7", "seed: 8"))
+    )
     assert (one[0][0] != other[0][0]).any()
 
 

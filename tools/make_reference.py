@@ -1,7 +1,7 @@
 """Write docs/reference from the code: sources, stages, operations, errors, the command line.
 
-    python tools/make_reference.py            write the pages
-    python tools/make_reference.py --check    say which pages are stale; exit 1 if there are any
+python tools/make_reference.py            write the pages
+python tools/make_reference.py --check    say which pages are stale; exit 1 if there are any
 """
 
 from __future__ import annotations

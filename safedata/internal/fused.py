@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from safedata.lowering import Lowering, Values
 from safedata.memory import add
-from safedata.scope import Scope
+from safedata.scope import Scope, unheard
 from safedata.stages.base import ElementNode
 from safedata.types import Stream
 
@@ -52,7 +52,7 @@ class Fused(ElementNode):
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the element that came in, held by the call throughout, and the largest part."""
-        silent = replace(scope, report=lambda fault: None)
+        silent = replace(scope, report=unheard)
         peak: int | None = 0
         for part, entering, leaving in self._streams(before, silent):
             here = part.call_bytes(entering, leaving, silent)
@@ -61,7 +61,7 @@ class Fused(ElementNode):
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element after every part."""
-        scope = Scope("", report=lambda fault: None)
+        scope = Scope("", report=unheard)
         for part, entering, leaving in self._streams(low.before, scope):
             values = part.apply(values, replace(low, before=entering, after=leaving))
         return values

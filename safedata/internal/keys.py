@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from safedata.lowering import EPOCH, INDEX, Lowering, Values
+from safedata.lowering import EPOCH, INDEX, Lowering, Values, as_written
 from safedata.memory import HOST, Hold, add
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode, Node
@@ -36,7 +36,11 @@ class Identify(Node):
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the enumerated dataset."""
-        return data.enumerate().map(lambda index, values: {**values, INDEX: index})
+
+        def indexed(index: Any, values: Values) -> Values:
+            return {**values, INDEX: index}
+
+        return data.enumerate().map(as_written(low, indexed))
 
 
 class Epoch(Node):
@@ -68,8 +72,15 @@ class Epoch(Node):
         """
         tf = low.tf
         number = tf.data.Dataset.random(self.seed & 0x7FFFFFFF, rerandomize_each_iteration=True).take(1)
-        forever = number.flat_map(lambda one: tf.data.Dataset.from_tensors(one).repeat())
-        return tf.data.Dataset.zip((data, forever)).map(lambda values, epoch: {**values, EPOCH: epoch})
+
+        def repeated(one: Any) -> Any:
+            return tf.data.Dataset.from_tensors(one).repeat()
+
+        def stamped(values: Values, epoch: Any) -> Values:
+            return {**values, EPOCH: epoch}
+
+        forever = number.flat_map(as_written(low, repeated))
+        return tf.data.Dataset.zip((data, forever)).map(as_written(low, stamped))
 
 
 class Keep(ElementNode):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
@@ -46,7 +46,11 @@ class Output(Node):
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of restructured elements."""
-        return data.map(lambda values: rebuild(self.structure, values.__getitem__))
+
+        def restructured(values: Values) -> Any:
+            return rebuild(self.structure, values.__getitem__)
+
+        return data.map(as_written(low, restructured))
 
 
 def leaves(
@@ -56,8 +60,14 @@ def leaves(
     if isinstance(structure, str):
         yield path, structure
         return
-    for key, part in structure.items() if isinstance(structure, dict) else enumerate(structure):
+    for key, part in _parts(structure):
         yield from leaves(part, (*path, key))
+
+
+def _parts(structure: Structure) -> Iterable[tuple[str | int, Structure]]:
+    if isinstance(structure, dict):
+        return cast("dict[str | int, Structure]", structure).items()
+    return enumerate(cast("tuple[Structure, ...]", structure))
 
 
 def rebuild(structure: Structure, leaf: Callable[[str], Any]) -> Any:
@@ -65,5 +75,5 @@ def rebuild(structure: Structure, leaf: Callable[[str], Any]) -> Any:
     if isinstance(structure, str):
         return leaf(structure)
     if isinstance(structure, dict):
-        return {key: rebuild(part, leaf) for key, part in structure.items()}
-    return tuple(rebuild(part, leaf) for part in structure)
+        return {key: rebuild(part, leaf) for key, part in _parts(structure)}
+    return tuple(rebuild(part, leaf) for _, part in _parts(structure))

@@ -79,6 +79,7 @@ def version_note() -> str | None:
 
 
 def installed_version() -> str | None:
+    """Return the version of the TensorFlow that is installed, None where none is; nothing is imported."""
     for folder in sys.path:
         try:
             names = os.listdir(folder or ".")

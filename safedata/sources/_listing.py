@@ -95,6 +95,13 @@ def unreadable(path: str, error: OSError, *, at: Sequence[str | int] = AT) -> Fa
     return Fault("SD402", what, tuple(at), help="give leave to read it, or remove it")
 
 
+def unordinary(path: str, *, at: Sequence[str | int] = AT) -> Fault:
+    """Return SD402 for a folder, or what is no ordinary file: a device, a pipe, a socket."""
+    what = "a folder" if os.path.isdir(path) else "no ordinary file"
+    way_out = "name a file, or a pattern such as `folder/*`"
+    return Fault("SD402", f"`{path}` is {what}", tuple(at), help=way_out)
+
+
 def no_folder(path: str, found: str) -> Fault:
     """Return the fault of a path that should be a folder: SD402 if it leads nowhere, else SD403."""
     if not os.path.exists(found):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from safedata.problem import Fault, Path
 from safedata.scope import Scope
-from safedata.sources._listing import AT, missing, refuse_remote, unreadable
+from safedata.sources._listing import AT, missing, refuse_remote, unordinary, unreadable
 from safedata.types import Stream
 
 READ_BUFFER: Final = 256 * 1024
@@ -48,7 +48,9 @@ def _expand(written: str, scope: Scope, at: Path) -> list[str]:
     if any(sign in written for sign in _MAGIC) and not os.path.exists(path):
         matches = [one for one in sorted(glob.glob(path, recursive=True)) if os.path.isfile(one)]
         if not matches:
-            raise Fault("SD401", f"no file matches `{written}`", at, notes=(f"looked for {path}",))
+            way_out = "name a pattern that files match; `**` stands for any folders"
+            notes = (f"looked for {path}",)
+            raise Fault("SD401", f"no file matches `{written}`", at, notes=notes, help=way_out)
         return matches
     if not os.path.lexists(path):
         raise missing(written, scope, at=at)
@@ -69,8 +71,7 @@ def file_size(path: str, at: Path = ()) -> int:
     except OSError as error:
         raise unreadable(path, error, at=at or AT) from None
     if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file"
-        raise Fault("SD402", f"`{path}` is {what}", at, help="name a file, or a pattern such as `folder/*`")
+        raise unordinary(path, at=at)
     return found.st_size
 
 

@@ -8,7 +8,7 @@ from typing import Any, TextIO, cast
 
 from safedata.problem import Fault
 from safedata.sources._columns import Rows
-from safedata.sources._listing import AT, unreadable
+from safedata.sources._listing import AT, look, unordinary, unreadable
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -29,6 +29,8 @@ def read_rows(path: str, shown: str) -> Rows:
         what = f"`{shown}` is neither `.csv` nor `.tsv` nor `.jsonl`"
         raise Fault("SD107", what, AT, help="save the table as one of these")
     try:
+        if look(path) is None:  # opening a pipe waits for ever, and `/dev/zero` has no end
+            raise unordinary(path)
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = _json_rows(file, shown) if kind == ".jsonl" else _csv_rows(file, _DELIMITERS[kind], shown)
     except OSError as error:
@@ -78,6 +80,11 @@ def _json_rows(file: TextIO, shown: str) -> Rows:
         except ValueError as error:
             what = f"{shown} line {number} is not JSON: {str(error).lower()}"
             raise Fault("SD404", what, AT, help="mend the line") from None
+        except RecursionError:
+            what = f"{shown} line {number} is nested too deep"
+            raise Fault(
+                "SD404", what, AT, help='write each line like {"path": "a.jpg", "label": 0}'
+            ) from None
         if not isinstance(row, dict):
             what = f"{shown} line {number} is not a mapping of columns"
             raise Fault("SD404", what, AT, help='write each line like {"path": "a.jpg", "label": 0}')

@@ -40,7 +40,7 @@ class Csv(Source):
 
     path: str | Annotated[tuple[str, ...], Field(strict=False)]
     """A file, a pattern such as `data/*.csv`, or a list of them."""
-    columns: dict[str, str] | None = None
+    columns: Annotated[dict[str, str], Field(min_length=1)] | None = None
     """The columns to read with their dtypes: `{age: int64, name: "string[<=1KiB]"}`. Without a header, the
     names of all columns in order."""
     header: bool = True

@@ -65,7 +65,10 @@ class Files(Source):
                 for number, pattern in enumerate(self.path)
                 for path in _matches(pattern, scope, (*listing.AT, number))
             }
-        return list(listing.look_at(sorted(matches, key=lambda path: path.split(os.sep))))
+        found = list(listing.look_at(sorted(matches, key=lambda path: path.split(os.sep))))
+        if not found:  # devices and pipes alone
+            raise listing.unordinary(min(matches))
+        return found
 
 
 def _matches(pattern: str, scope: Scope, at: Sequence[str | int]) -> list[str]:
@@ -83,6 +86,8 @@ def _matches(pattern: str, scope: Scope, at: Sequence[str | int]) -> list[str]:
     if not any(sign in pattern for sign in _MAGIC):
         found = listing.local(pattern, scope, at=at)
         if not os.path.isdir(found):
+            if os.path.exists(found):
+                raise listing.unordinary(found, at=at)
             raise listing.unreadable(found, FileNotFoundError(2, "No such file or directory"), at=at)
         way_out = f"`{os.path.join(pattern, '**')}` names all files in it"
         raise Fault("SD403", f"`{pattern}` is a folder, not a file", tuple(at), help=way_out)

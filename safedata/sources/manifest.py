@@ -118,7 +118,7 @@ class Manifest(Source):
                 files[row] = found
         if not files:
             what = f"no file that `{self.path}` names can be read"
-            way_out = f"paths are taken to be relative to `{folder}`; `root` names another folder"
+            way_out = f"paths are taken to be relative to `{folder or '.'}`; `root` names another folder"
             raise Fault("SD404", what, listing.AT, notes=(f"row 1: `{paths[0]}`: {bad[0]}",), help=way_out)
         return files, bad
 
@@ -129,6 +129,8 @@ def _status(path: str) -> listing.Found | str:
         return listing.look(path) or "it is no file"
     except OSError as error:
         return (error.strerror or str(error)).lower()
+    except ValueError:  # the system's paths end at a NUL
+        return "the path has a NUL character in it"
 
 
 def _headers(files: Sequence[listing.Found]) -> Headers | None:

@@ -130,6 +130,7 @@ class Array:
 def _component(name: str, written: str, scope: Scope, at: tuple[str, ...]) -> Array:
     if not name or name[0] == "#":
         raise Fault("SD105", f"`{name}` is not a name for a component", at, help="start it with a letter")
+    path = scope.path(written)
     try:
         [path] = find_files([written], scope)[:1]
         size = file_size(path)
@@ -142,6 +143,8 @@ def _component(name: str, written: str, scope: Scope, at: tuple[str, ...]) -> Ar
             header = read_header(file.read, path)
     except Fault as fault:
         raise replace(fault, at=at) from None
+    except OSError as error:
+        raise unreadable(scope.path(written), error, at=at) from None
     after = size - header.offset - header.data_bytes
     if after < 0:
         found = f"its header says {header.offset + header.data_bytes} bytes, {size} were found"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import NonNegativeInt
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.sources.base import Inspected, Root, Source
@@ -50,4 +50,8 @@ class RangeRoot(Root):
 
     def lower(self, low: Lowering) -> Any:
         """Return the dataset of the integers."""
-        return low.tf.data.Dataset.range(self.count).map(lambda value: {"value": value})
+
+        def named(value: Any) -> Values:
+            return {"value": value}
+
+        return low.tf.data.Dataset.range(self.count).map(as_written(low, named))

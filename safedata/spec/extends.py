@@ -52,7 +52,7 @@ class _Chain:
 
     def _target(self, named: Node, folder: str) -> str:
         value = named.value
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or "\0" in value:
             message = f"`extends` takes the path of one spec, not {named.shown}"
             raise self._fail(message, named.span, "write a path relative to this file: `extends: base.yaml`")
         if "${" in value:

@@ -86,6 +86,10 @@ def _param(lines: list[str], mark: _Mark, opened: _Mark | None, context: str, fi
 def _flow(mark: _Mark, opened: _Mark | None, context: str, file: str) -> Problem | None:
     if "flow" not in context:
         return None
+    if "node" in context:  # behind a bracket or a comma, and nobody says where that stands
+        way_out = "write the `]` or `}`, or the value that should stand here"
+        what = "a closing bracket or a value is missing"
+        return Problem("SD101", what, point(file, mark.line, mark.column), help=way_out)
     bracket, closing = ("{", "}") if "mapping" in context else ("[", "]")
     labels = () if opened is None else (Label(point(file, opened.line, opened.column), "opened here"),)
     return Problem(

@@ -280,7 +280,7 @@ class _Builder:
         label: str = "",
         *,
         labels: tuple[Label, ...] = (),
-        help: str,  # noqa: A002  # the name that `Problem` has
+        help: str,  # the name that `Problem` has
     ) -> None:
         self.problems.append(Problem(code, message, span, label, labels=labels, help=help))
         if len(self.problems) >= MAX_PROBLEMS:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from safedata.lowering import EPOCH, INDEX, Lowering, Values
+from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped
 from safedata.memory import HOST, Hold, times
 from safedata.problem import Fault, Path
 from safedata.records import record
@@ -204,17 +204,3 @@ class ElementNode(Node):
         from safedata.attempt import attempt
 
         return attempt(data, apply, low)
-
-
-def as_written(low: Lowering, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that TensorFlow traces as it is written: AutoGraph has nothing to rewrite in it."""
-    return cast("Callable[..., Any]", low.tf.autograph.experimental.do_not_convert(function))
-
-
-def mapped(data: Any, function: Callable[[Values], Values], low: Lowering) -> Any:
-    """Return `data.map(function)` with as many calls at once as were planned, in order unless told not to."""
-    if low.parallel == 1:
-        return data.map(as_written(low, function))
-    return data.map(
-        as_written(low, function), num_parallel_calls=low.parallel, deterministic=low.deterministic
-    )

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, as_written
 from safedata.memory import HOST, Hold, add
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.stages.base import Parsing, Stage, as_written
+from safedata.stages.base import Parsing, Stage
 from safedata.types import BOOL, Stream
 
 if TYPE_CHECKING:

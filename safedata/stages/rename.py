@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import Field
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, as_written
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
-from safedata.stages.base import Parsing, Stage, as_written
+from safedata.stages.base import Parsing, Stage
 from safedata.types import Stream
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, as_written
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
 from safedata.stages._fields import Names
-from safedata.stages.base import Stage, as_written
+from safedata.stages.base import Stage
 from safedata.types import Stream
 
 

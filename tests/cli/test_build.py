@@ -14,7 +14,7 @@ from safedata.report.build import render
 from safedata.run import Progress, Report
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cli.conftest import Command
 
 GIB = 1 << 30
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cli.conftest import Command
 
 
 def test_a_spec_that_fits_has_status_0_and_nothing_on_stderr(run: Command, counting: Path) -> None:

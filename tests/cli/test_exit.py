@@ -15,7 +15,7 @@ from safedata.cli.status import status_of
 from safedata.problem import Problem
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cli.conftest import Command
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,7 +9,7 @@ import pytest
 from safedata.problem import CODES
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cli.conftest import Command
 
 
 def test_the_graph(run: Command, counting: Path) -> None:

@@ -15,7 +15,7 @@ from safedata.report.sheet import Scale, contact_sheet, image_component, pixels,
 from safedata.types import UINT8_RANGE, Dim, Tensor, ValueRange, parse_type
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cli.conftest import Command
 
 PICTURES = """\
 safedata: 1

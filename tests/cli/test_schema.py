@@ -10,7 +10,7 @@ from safedata import registry
 from safedata.spec.document import parse
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cli.conftest import Command
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).parent.parent.parent

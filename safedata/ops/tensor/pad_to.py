@@ -70,6 +70,8 @@ class PadTo(Op):
             axis = axis_of(x, self.axis, self.key())
             yield from (self.length if number == axis else None for number in range(x.rank))
             return
+        if not x.rank:
+            raise Fault("SD203", f"`pad_to` pads dimensions, and {x} has none", help="take it out")
         if len(self.shape) != x.rank:
             raise Fault("SD203", f"`pad_to` has {len(self.shape)} sizes for the {x.rank} dimensions of {x}")
         yield from self.shape
