@@ -14,30 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from safedata import registry
 from safedata.docstrings import FieldText, fields_of
 from safedata.problem import CODES
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Made by tools/make_reference.py from the code; change it there. -->"
-TYPES = {
-    "PositiveInt": "a number from 1",
-    "NonNegativeInt": "a number from 0",
-    "Count": "a number from 1",
-    "Natural": "a number from 0",
-    "Buffer": "a size",
-    "Size": "a size",
-    "SizeOrShare": "a size or a share",
-    "Int": "a whole number",
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "bool": "`true` or `false`",
-    "None": "nothing",
-    "Names": "a list of components",
-}
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -66,7 +48,17 @@ def _class(name: str, cls: Any) -> str:
     parts = [f"## {name}", inspect.cleandoc(cls.__doc__ or ""), f"```yaml\n{example}\n```"]
     fields = fields_of(cls)
     if fields:
-        rows = [_row(field, text, main=cls.main == field) for field, text in fields.items()]
+        schema = cls.model_json_schema()
+        rows = [
+            _row(
+                cls.model_fields[field].alias or field,
+                text,
+                schema,
+                cls.model_fields[field],
+                main=cls.main == field,
+            )
+            for field, text in fields.items()
+        ]
         parts.append("\n".join(["| field | takes | default | |", "|--|--|--|--|", *rows]))
     facts = [text for flag, text in _FACTS if getattr(cls, flag, None) is True]
     if facts:
@@ -80,27 +72,64 @@ _FACTS = (
 )
 
 
-def _row(name: str, field: FieldText, *, main: bool) -> str:
-    default = "required" if field.default is None else f"`{_default(field.default)}`"
+def _row(name: str, field: FieldText, schema: dict[str, Any], info: Any, *, main: bool) -> str:
     short = " The short form fills it." if main else ""
     text = " ".join(field.text.split()) + short
-    return f"| `{name}` | {_type(field.type)} | {default} | {text.replace('|', chr(92) + '|')} |"
+    takes = _takes(schema["properties"].get(name, {}), schema.get("$defs", {}))
+    cells = (f"`{name}`", takes, _default(info), text)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _default(text: str) -> str:
-    found = re.match(r"Field\(default=([^,)]+)", text)
-    text = found[1] if found else text
-    return {"True": "true", "False": "false", "None": "none", "()": "[]"}.get(text, text.strip("'\""))
+def _default(info: Any) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, (tuple, list, dict)):
+        return f"`{', '.join(map(str, value))}`" if value else ""
+    return f"`{value}`"
 
 
-def _type(text: str) -> str:
-    text = re.sub(r"Annotated\[(.+?), .*\]$", r"\1", text)
-    literals = re.findall(r"Literal\[([^\]]+)\]", text)
-    rest = re.sub(r"Literal\[[^\]]+\]", "", text)
-    parts = [part.strip() for part in re.split(r"\s*\|\s*", rest) if part.strip()]
-    worded = [TYPES.get(part, f"`{part}`") for part in parts if part != "None"]
-    worded += [", ".join(f"`{one.strip().strip(chr(39))}`" for one in group.split(",")) for group in literals]
-    return " or ".join(worded).replace("|", "\\|")
+def _takes(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return in words what a field's JSON Schema allows."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        parts = [_takes(one, definitions) for one in schema["anyOf"] if one.get("type") != "null"]
+        return " or ".join(dict.fromkeys(parts))
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"])
+    if schema.get("type") == "array":
+        return _list(schema, definitions)
+    if schema.get("type") == "string" and schema.get("examples"):
+        return "text such as " + ", ".join(f"`{one}`" for one in schema["examples"])
+    return _PLAIN.get(schema.get("type", ""), "any value") + _limits(schema)
+
+
+_PLAIN = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "`true` or `false`",
+    "object": "a mapping",
+}
+
+
+def _list(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    items = schema.get("prefixItems") or schema.get("items") or {}
+    if isinstance(items, list):
+        return f"a list of {len(items)}: {_takes(items[0], definitions)} each"
+    return f"a list, {_takes(items, definitions)} each"
+
+
+def _limits(schema: dict[str, Any]) -> str:
+    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "exclusiveMaximum": "below"}
+    return "".join(f" {word} {schema[key]:g}" for key, word in words.items() if key in schema)
 
 
 def _errors() -> str:
@@ -135,7 +164,8 @@ def main() -> int:
     stale = []
     for name, text in pages():
         path = FOLDER / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        # Python's versions wrap the help of commands differently: only its words count.
+        if not path.exists() or path.read_text(encoding="utf-8").split() != text.split():
             stale.append(name)
             if not check:
                 path.write_text(text, encoding="utf-8")
@@ -144,8 +174,6 @@ def main() -> int:
         return 1
     return 0
 
-
-__all__ = ["BaseModel", "pages"]
 
 if __name__ == "__main__":
     sys.exit(main())
