@@ -224,8 +224,11 @@ def _wanted(entries: Sequence[Entry]) -> frozenset[str]:
 
 
 def consumer(plan: Plan) -> Hold:
-    """Return what the training loop holds: the element it works on."""
-    return Hold(HOST, plan.result.bytes, "the element that the training step works on", plan.result.weakest)
+    """Return what the training loop holds: the element it works on, unless the last buffer counts them all."""
+    last = plan.steps[-1]
+    counted = not isinstance(last.node, Root) and last.before is not None and last.node.keeps_all(last.before)
+    why = "the element that the training step works on"
+    return Hold(HOST, 0 if counted else plan.result.bytes, why, plan.result.weakest)
 
 
 def structured(plan: Plan) -> Element:

@@ -81,5 +81,5 @@ def test_readme_names_every_command() -> None:
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in COMMANDS:
-        name = command if isinstance(command, str) else command.__name__.rpartition(".")[2]
+        name = command.__name__.rpartition(".")[2]
         assert f"`safedata {name}" in text, name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from safedata.lowering import EPOCH, INDEX, Lowering, Values, as_written
-from safedata.memory import HOST, Hold, add
+from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode, Node
 from safedata.types import SCALAR_INT64, Stream
@@ -31,8 +31,8 @@ class Identify(Node):
         return after - {INDEX}
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the one element handed on."""
-        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+        """Yield the number; the rest of the element is held by the step that made it."""
+        yield Hold(HOST, SCALAR_INT64.bytes, "the element's index")
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the enumerated dataset."""
@@ -62,8 +62,8 @@ class Epoch(Node):
         return after - {EPOCH}
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the one element handed on."""
-        yield Hold(HOST, add(after.bytes, _ONE_NUMBER), "the element handed on", after.weakest)
+        """Yield the number and the dataset that it comes from; the element is held by the step that made it."""
+        yield Hold(HOST, _ONE_NUMBER, "the epoch's number")
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset zipped with one random number that is drawn anew for each iterator.

@@ -72,6 +72,10 @@ class Node:
         keys = {INDEX, EPOCH} if self.random else {INDEX} if self.fallible else set[str]()
         return self.needs(after) | keys
 
+    def keeps_all(self, before: Stream) -> bool:
+        """Return whether its holds have every element of an epoch in them, also the one that has left."""
+        return False
+
     def calls(self, scope: Scope) -> int:
         """Return how many calls run at once: 1 unless this step is a parallel map."""
         return 1

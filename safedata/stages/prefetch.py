@@ -49,15 +49,22 @@ class Prefetch(Stage):
         return before
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the elements kept ready and the one handed on.
+        """Yield the elements kept ready and the one handed on; never more than there are in an epoch.
 
         Source: `n (e + O_pf) + e` (memory facts, 3.1, prefetch).
         """
-        slots = self.slots(before)
+        slots, most = self.slots(before), before.cardinality.most
         one = add(slot_bytes(before), PREFETCH_BYTES)
-        what = "elements without number" if slots is None else f"{slots} elements"
-        yield Hold(HOST, times(slots, one), f"{what} kept ready", before.weakest)
-        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+        kept = slots if slots is None or most is None else min(slots, most)
+        what = "elements without number" if kept is None else f"{kept} elements"
+        yield Hold(HOST, times(kept, one), f"{what} kept ready", before.weakest)
+        more = most is None or slots is None or most > slots
+        yield Hold(HOST, after.bytes if more else 0, "the element handed on", after.weakest)
+
+    def keeps_all(self, before: Stream) -> bool:
+        """Return whether an epoch has no more elements than the buffer and the one handed on."""
+        slots, most = self.slots(before), before.cardinality.most
+        return slots is not None and most is not None and most <= slots + 1
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a buffer of exactly that many elements."""
