@@ -43,7 +43,8 @@ def compare(seed: str, photos: Path, pairs: int) -> tuple[float, float, float]:
         compiled.rate(), by_hand.rate()
         taken = [(compiled.rate(), by_hand.rate()) for _ in range(pairs)]
     finally:
-        compiled.close(), by_hand.close()
+        compiled.close()
+        by_hand.close()
     return (
         statistics.median(ours / theirs for ours, theirs in taken),
         statistics.median(ours for ours, _ in taken),
