@@ -158,6 +158,7 @@ def judge(plan: Plan, machine: Machine, spec: str) -> Verdict:
     lines = hold_lines(plan, machine)
     places = place_verdicts(plan, machine, lines)
     problems = [*plan.program.warnings, *plan.problems, *_unknown(plan, lines)]
+    problems += [*_unseen(plan.program, machine), *_short(plan.program, machine)]
     problems += [
         over(plan, machine, lines, place, verdict)
         for place, verdict in places.items()
@@ -167,6 +168,39 @@ def judge(plan: Plan, machine: Machine, spec: str) -> Verdict:
     if verdict.evidence == "sampled":
         verdict = replace(verdict, problems=(*verdict.problems, _estimate(plan)))
     return verdict
+
+
+def _unseen(program: Program, machine: Machine) -> Iterator[Problem]:
+    """Yield a warning where the spec speaks of GPU memory and this machine shows no GPU to hold it against."""
+    keys = ("gpu",) if program.budget.gpu is not None else ("reserve", "gpu")
+    said = program.budget.gpu is not None or program.budget.reserve.gpu is not None
+    if said and not machine.gpus and machine.gpu_problem is not None:
+        yield Problem(
+            "SD405",
+            "the budget speaks of a GPU, and none can be seen here",
+            program.document.span(("budget", *keys), key=True),
+            severity="warning",
+            notes=(machine.gpu_problem,),
+            help="check for a machine that has one: `--gpu 24GiB`, or `--target` with a machine of `targets`",
+        )
+
+
+def _short(program: Program, machine: Machine) -> Iterator[Problem]:
+    """Yield a problem for each place that has less than `budget.reserve` keeps for the model alone."""
+    reserves = {HOST: program.budget.reserve.host}
+    reserves |= {f"gpu:{gpu.index}": program.budget.reserve.gpu for gpu in machine.gpus}
+    for place, reserve in reserves.items():
+        free = machine.free(place).bytes
+        if reserve is None or free is None or reserve <= free:
+            continue
+        kind = place.partition(":")[0]
+        yield Problem(
+            _CODES[kind],
+            f"the reserve of {format_size(reserve)} on {place} is over the {format_size(free)} that are free",
+            program.document.span(("budget", "reserve", kind)),
+            notes=machine.free(place).notes,
+            help=f"a smaller model or batch; `budget.reserve.{kind}` says what they need",
+        )
 
 
 def _estimate(plan: Plan) -> Problem:

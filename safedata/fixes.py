@@ -37,7 +37,7 @@ class Fix:
 
 def with_fixes(verdict: Verdict) -> Verdict:
     """Return the verdict with a way out in each over-budget problem, the numbers worked out."""
-    over = [problem for problem in verdict.problems if problem.code in _OVER]
+    over = [problem for problem in verdict.problems if problem.code in _OVER and problem.help is None]
     if not over or verdict.plan is None or verdict.machine is None:
         return verdict
     fixes = sorted(_fixes(verdict), key=lambda fix: -fix.part)
