@@ -1,9 +1,8 @@
 """Random numbers that depend on nothing but (seed, epoch, index of the element).
 
 A draw is a hash of its key, so it is the same whatever the parallelism, the shuffle or the batch that
-the element lands in, and a whole batch of draws is a handful of integer operations. The hash is the
-finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA
-2014), applied once for every part of the key.
+the element lands in, and a whole batch of draws is a handful of integer operations. The hash is SplitMix64
+(Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ _MIX_1: Final = 0xBF58476D1CE4E5B9
 _MIX_2: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
 _MANTISSA: Final = 24
+_MOST: Final = 1 << 16
 
 
 def derive_seed(seed: int, *path: str | int) -> int:
@@ -37,7 +37,6 @@ def _mix(tf: Any, value: Any) -> Any:
     def shifted(bits: int) -> Any:
         return tf.bitwise.right_shift(value, tf.constant(bits, tf.uint64))
 
-    value = value + tf.constant(_GOLDEN, tf.uint64)
     value = tf.bitwise.bitwise_xor(value, shifted(30)) * tf.constant(_MIX_1, tf.uint64)
     value = tf.bitwise.bitwise_xor(value, shifted(27)) * tf.constant(_MIX_2, tf.uint64)
     return tf.bitwise.bitwise_xor(value, shifted(31))
@@ -46,16 +45,19 @@ def _mix(tf: Any, value: Any) -> Any:
 def uniform(tf: Any, seed: int, epoch: Any, index: Any, count: int) -> Any:
     """Return `count` numbers for each key, uniform in [0, 1): float32 of `index`'s shape plus [count].
 
+    They are the outputs of a SplitMix64 generator whose state starts at `seed` xor `epoch`, from number
+    `index` * 65,536 on: a dozen small operations, however many keys there are.
+
     Args:
         tf: the TensorFlow module.
         seed: the operation's seed, from `derive_seed`.
         epoch: int64, the epoch's own number; the shape of `index`.
         index: int64, the element's index; any shape, one key for each entry.
-        count: how many draws each key gets.
+        count: how many draws each key gets, at most 65,536; the first ones are the same for every count.
     """
-    key = _mix(tf, tf.cast(epoch, tf.uint64) ^ tf.constant(seed, tf.uint64))
-    key = _mix(tf, tf.bitwise.bitwise_xor(key, tf.cast(index, tf.uint64)))
-    numbers = tf.range(1, count + 1, dtype=tf.int64)
-    bits = _mix(tf, tf.bitwise.bitwise_xor(key[..., tf.newaxis], tf.cast(numbers, tf.uint64)))
-    top = tf.bitwise.right_shift(bits, tf.constant(64 - _MANTISSA, tf.uint64))
+    start = tf.bitwise.bitwise_xor(tf.cast(epoch, tf.uint64), tf.constant(seed, tf.uint64))
+    places = tf.constant([(_GOLDEN * (number + 1)) & _MASK for number in range(count)], tf.uint64)
+    stride = tf.constant((_GOLDEN * _MOST) & _MASK, tf.uint64)
+    state = (start + tf.cast(index, tf.uint64) * stride)[..., tf.newaxis] + places
+    top = tf.bitwise.right_shift(_mix(tf, state), tf.constant(64 - _MANTISSA, tf.uint64))
     return tf.cast(tf.cast(top, tf.int64), tf.float32) * (2.0**-_MANTISSA)

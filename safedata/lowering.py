@@ -7,8 +7,9 @@ from dataclasses import field, replace
 from typing import Any, cast
 
 from safedata import draws
+from safedata.memory import weakest
 from safedata.records import record
-from safedata.types import Dim, Stream, Tensor
+from safedata.types import Stream, Tensor
 
 INDEX = "#index"
 """The internal component that counts elements as they leave the source: int64."""
@@ -105,23 +106,29 @@ def enforce(tf: Any, value: Any, tensor: Tensor, name: str, where: Any, batch_di
 
 def _checks(tf: Any, value: Any, tensor: Tensor, name: str, where: Any, batch_dims: int) -> list[Any]:
     found: list[Any] = []
-    for axis, dim in enumerate(tensor.shape):
-        if not dim.exact and dim.most is not None:
-            found.append(
-                _at_most(tf, tf.shape(value)[batch_dims + axis], dim, f"{name}: dimension {axis}", where)
-            )
-    if tensor.dtype == "string" and tensor.length.most is not None:
-        longest = (
-            tf.reduce_max(tf.strings.length(value)) if tensor.rank + batch_dims else tf.strings.length(value)
+    bounded = [dim for dim in tensor.shape if not dim.exact and dim.most is not None]
+    if bounded:
+        most = [_LARGEST if dim.most is None else min(dim.most, _LARGEST) for dim in tensor.shape]
+        sizes = tf.shape(value)[batch_dims:] if batch_dims else tf.shape(value)
+        fits = tf.reduce_all(sizes <= tf.constant(most, sizes.dtype))
+        limits = ", ".join(str(dim) for dim in tensor.shape)
+        evidence = weakest(*(dim.evidence for dim in bounded))
+        found.append(
+            _assert(tf, fits, f"{name}: dimensions must be [{limits}] ({evidence}); got", sizes, where)
         )
-        found.append(_at_most(tf, longest, tensor.length, f"{name}: bytes", where))
+    if tensor.dtype == "string" and tensor.length.most is not None:
+        lengths = tf.strings.length(value)
+        longest = tf.reduce_max(lengths) if tensor.rank + batch_dims else lengths
+        message = f"{name}: bytes must be at most {tensor.length.most} ({tensor.length.evidence}); got"
+        found.append(_assert(tf, longest <= tensor.length.most, message, longest, where))
     return found
 
 
-def _at_most(tf: Any, size: Any, dim: Dim, what: str, where: Any) -> Any:
-    limit = tf.constant(dim.most, size.dtype)
-    message = f"SD501: {what} must be at most {dim.most} ({dim.evidence}); got"
-    return tf.debugging.Assert(size <= limit, [message, size, "in", where])
+_LARGEST = 2**31 - 1
+
+
+def _assert(tf: Any, fine: Any, message: str, got: Any, where: Any) -> Any:
+    return tf.debugging.Assert(fine, [f"SD501: {message}", got, "in", where])
 
 
 def as_written(low: Lowering, function: Callable[..., Any]) -> Callable[..., Any]:

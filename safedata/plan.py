@@ -157,6 +157,7 @@ class _Walk:
         self.program = program
         self.scope = scope
         self.problems: list[Problem] = []
+        self.counted: dict[str, int] = {}
 
     def run(
         self,
@@ -173,8 +174,8 @@ class _Walk:
             PlannedStep(kept, self.program.source_path, None, stream, tuple(kept.holds(stream, root_scope)))
         ]
         complete = True
-        for number, entry in enumerate(entries):
-            step = self._step(entry, stream, number)
+        for entry in entries:
+            step = self._step(entry, stream)
             if step is None:
                 complete = False
                 break
@@ -200,7 +201,16 @@ class _Walk:
 
         return report
 
-    def _step(self, entry: Entry, before: Stream, number: int) -> PlannedStep | None:
+    def _seed(self, node: Node) -> int:
+        """Return the seed of a step: by its place among the steps that draw, or among those of its name.
+
+        So a step that is put in elsewhere, a `prefetch` say, changes no draw and no order.
+        """
+        kind = "draw" if node.random else node.title()
+        number = self.counted[kind] = self.counted.get(kind, 0) + 1
+        return draws.derive_seed(self.scope.seed, kind, number)
+
+    def _step(self, entry: Entry, before: Stream) -> PlannedStep | None:
         path = entry.path
         scope = self._scope(path)
         try:
@@ -208,7 +218,7 @@ class _Walk:
         except Fault as fault:
             self._reporter(path)(fault)
             return None
-        seed = draws.derive_seed(self.scope.seed, *(path[:2] if path else ("internal", number)))
+        seed = self._seed(entry.node)
         silent = replace(scope, report=unheard)
         broken = any(tensor.broken for tensor in (*before.element.values(), *after.element.values()))
         holds = () if broken else tuple(entry.node.holds(before, after, silent))

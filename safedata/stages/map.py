@@ -236,7 +236,7 @@ def _apply_chain(chain: Chain, values: Values, before: Stream, low: Lowering) ->
             types[number],
             types[number + 1],
             before.batch_dims,
-            draws.derive_seed(low.seed, number, link.op.key()),
+            draws.derive_seed(low.seed, sum(one.op.random for one in chain.links[:number]), link.op.key()),
             values,
             low.origin,
         )

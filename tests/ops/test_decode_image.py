@@ -159,7 +159,9 @@ def test_damage(tf: Any, kind: str) -> None:
 @pytest.mark.tf
 def test_larger_than_its_type(tf: Any) -> None:
     """An image over `max_size` is an error with the size and the name."""
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"SD501: .*dimension 0.* 39 .*\[40\].*\[7\]"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"SD501: .*dimensions must be .*<=39.*\[40 .*\[7\]"
+    ):
         run(tf, "decode_image: {max_size: [39, 30]}", FILE, encode("RGB", "PNG"), index=7)
 
 
