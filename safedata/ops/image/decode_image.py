@@ -74,4 +74,8 @@ class DecodeImage(Op):
 
 def _all_jpeg(x: Tensor) -> bool:
     """Return whether every file's header was read and said JPEG."""
-    return x.encoded is not None and x.encoded.formats == {"jpeg"} and x.encoded.height.evidence == "measured"
+    return (
+        x.encoded is not None
+        and x.encoded.formats == frozenset({"jpeg"})
+        and x.encoded.height.evidence == "measured"
+    )
