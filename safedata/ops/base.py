@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -32,21 +33,21 @@ class Op(BaseModel):
     batches: ClassVar[bool] = True
     """Whether it takes a batch as well as an element."""
 
+    @abstractmethod
     def infer(self, x: Tensor) -> Tensor:
         """Return the type of the result for an element of type `x`.
 
         Raises:
             Fault: the operation cannot take such a component.
         """
-        raise NotImplementedError
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return an upper bound in bytes of what one call holds beside `x` and `y`; None when unbounded."""
         return 0
 
+    @abstractmethod
     def lower(self, x: Any, call: Call) -> Any:
         """Return the tensor that this operation makes of `x`."""
-        raise NotImplementedError
 
     def require(self, x: Tensor, *dtypes: str, help: str | None = None) -> None:
         """Raise SD202 unless `x` has one of these dtypes."""
