@@ -69,7 +69,9 @@ class DecodeImage(Op):
                 return tf.io.decode_jpeg(file, channels=self.channels)
             return tf.io.decode_image(file, channels=self.channels, expand_animations=False)
 
-        return _decode.lower(x, call, _FORMATS[self.channels], decode)
+        # Each format has checks of its own, which every new iterator sets up again: 100 ms for all of them.
+        formats = ("jpeg",) if _all_jpeg(call.x) else _FORMATS[self.channels]
+        return _decode.lower(x, call, formats, decode)
 
 
 def _all_jpeg(x: Tensor) -> bool:
