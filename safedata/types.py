@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import Final, Literal
 
-from safedata.memory import Evidence, format_size, parse_size, weakest
+from safedata.memory import Evidence, parse_size, weakest
 from safedata.records import record
 
 DTYPE_BYTES: Final[dict[str, int]] = {
@@ -446,8 +446,3 @@ def _exact_size(count: int) -> str:
         if count and count % unit == 0:
             return f"{count // unit}{name}"
     return f"{count}B"
-
-
-def describe_bytes(tensor: Tensor) -> str:
-    """Return a type with its largest payload: `uint8[224, 224, 3] (147.00 KiB)`."""
-    return f"{tensor} ({format_size(tensor.bytes)})"
