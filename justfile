@@ -28,6 +28,10 @@ test:
 slow:
     pytest -m slow
 
+# Every bound beside what is measured, case by case; writes docs/memory.md and docs/memory.svg. An hour.
+bench-memory:
+    python -m tests.memory --write
+
 # Ratios printed, nothing asserted: cost of a check, throughput beside hand-written tf.data.
 bench:
     python -m tests.benchmarks

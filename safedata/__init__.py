@@ -7,23 +7,42 @@ from typing import TYPE_CHECKING, Any
 from safedata._version import __version__
 
 if TYPE_CHECKING:
-    from safedata.api import build, check, load
+    from safedata.api import build, check, doctor, fit, load, measure, profile
     from safedata.api import open_pipeline as open
-    from safedata.problem import BudgetError, DataError, SafedataError, SpecError
+    from safedata.isolation import isolated
+    from safedata.problem import BudgetError, ClosedError, DataError, IsolatedError, SafedataError, SpecError
+    from safedata.together import check_together
 
 __all__ = [
     "BudgetError",
+    "ClosedError",
     "DataError",
+    "IsolatedError",
     "SafedataError",
     "SpecError",
     "__version__",
     "build",
     "check",
+    "check_together",
+    "doctor",
+    "fit",
+    "isolated",
     "load",
+    "measure",
     "open",
+    "profile",
 ]
 
-_API = {"build": "build", "check": "check", "load": "load", "open": "open_pipeline"}
+_API = {
+    "build": "build",
+    "check": "check",
+    "doctor": "doctor",
+    "fit": "fit",
+    "load": "load",
+    "measure": "measure",
+    "open": "open_pipeline",
+    "profile": "profile",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -32,7 +51,15 @@ def __getattr__(name: str) -> Any:
         from safedata import api
 
         return getattr(api, _API[name])
-    if name in ("BudgetError", "DataError", "SafedataError", "SpecError"):
+    if name == "isolated":
+        from safedata.isolation import isolated
+
+        return isolated
+    if name == "check_together":
+        from safedata.together import check_together
+
+        return check_together
+    if name in ("BudgetError", "ClosedError", "DataError", "IsolatedError", "SafedataError", "SpecError"):
         from safedata import problem
 
         return getattr(problem, name)

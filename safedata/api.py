@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from safedata.budget import Verdict, judge
 from safedata.fields import read_size
-from safedata.machine import Machine, read_machine, resident, tensorflow_loaded
+from safedata.machine import Machine, read_machine
 from safedata.machine.limits import Cpus, Free
-from safedata.memory import format_size
+from safedata.mistakes import with_mistakes
+from safedata.placement import gpus_wanted
 from safedata.plan import Plan, make_plan, scope_of
 from safedata.problem import BudgetError, DataError, Fault, Problem, SpecError, did_you_mean
 from safedata.program import Program, parse_program, problem_of
@@ -21,6 +21,11 @@ from safedata.records import record
 from safedata.spec.node import DocumentError
 
 if TYPE_CHECKING:
+    from safedata import crew, measuring
+    from safedata.diagnosis import Examination
+    from safedata.fitting import Fit
+    from safedata.pipeline import Freed, Pipeline
+    from safedata.profiling import Profile
     from safedata.run import Progress, Report
 
 Spec = str | PathLike[str]
@@ -83,7 +88,7 @@ def check_request(spec: Spec, request: Request) -> Verdict:
         machine = machine_for(program, request)
     except Fault as fault:
         return _refused(name, program, [problem_of(fault, program.document)])
-    scope = scope_of(program, machine.cpus.usable or 1)
+    scope = scope_of(program, machine.cpus.usable or 1, len(machine.gpus))
     problems: list[Problem] = []
 
     def report(fault: Fault) -> None:
@@ -98,7 +103,7 @@ def check_request(spec: Spec, request: Request) -> Verdict:
     if problems:
         broken = any(problem.severity == "error" for problem in problems)
         plan = replace(plan, problems=(*problems, *plan.problems), complete=plan.complete and not broken)
-    verdict = judge(plan, machine, name)
+    verdict = with_mistakes(judge(plan, machine, name), plan)
     if verdict.fits:
         return verdict
     from safedata.fixes import with_fixes
@@ -124,8 +129,10 @@ def machine_for(program: Program, request: Request) -> Machine:
         machine = _target(program, request.target)
     else:
         uses_gpu = program.budget.gpu is not None or program.budget.reserve.gpu is not None
-        machine = read_machine(disk_path=program.folder, gpus=uses_gpu and request.gpu is None)
-        machine = _with_own_bytes(machine)
+        uses_gpu = uses_gpu or gpus_wanted(program) > 0
+        threads = 1 if program.runtime.threads == "auto" else program.runtime.threads
+        look = uses_gpu and request.gpu is None
+        machine = read_machine(disk_path=program.folder, gpus=look, threads=threads)
     if request.host is not None:
         machine = replace(machine, host=_said(request.host, "--host"))
     if request.disk is not None:
@@ -135,19 +142,6 @@ def machine_for(program: Program, request: Request) -> Machine:
         described = Machine.from_target(gpus=[_bytes(one) for one in given], name="--gpu")
         machine = replace(machine, gpus=described.gpus)
     return machine
-
-
-def _with_own_bytes(machine: Machine) -> Machine:
-    """Return the machine with what this process holds counted as free, where TensorFlow already runs in it.
-
-    The peak that it is compared with is that of the whole process, TensorFlow included.
-    """
-    own = resident().now if tensorflow_loaded() else None
-    if own is None or machine.host.bytes is None:
-        return machine
-    note = f"{format_size(own)} that this process holds already counts as available to it"
-    host = replace(machine.host, bytes=machine.host.bytes + own, notes=(*machine.host.notes, note))
-    return replace(machine, host=host)
 
 
 def _target(program: Program, name: str) -> Machine:
@@ -198,6 +192,112 @@ def raise_for(verdict: Verdict) -> None:
     raise BudgetError(found) if families == {"SD3"} else SpecError(found)
 
 
+def fit(
+    spec: Spec,
+    *names: str,
+    multiple_of: int = 1,
+    target: str | None = None,
+    host: Bytes | None = None,
+    gpu: Bytes | Sequence[Bytes] | None = None,
+    disk: Bytes | None = None,
+    allow_env: Collection[str] = (),
+    folder: str | PathLike[str] | None = None,
+    **params: object,
+) -> Fit:
+    """Return the largest batch, or the largest of other numbers, with which a spec fits, without TensorFlow.
+
+    Args:
+        spec: a path, or the spec's text with a line break in it.
+        names: which numbers, by the name of a step, a stage or a parameter; by default the size of the last batch.
+            Several grow together, in the proportion that they have in the spec.
+        multiple_of: every number is a multiple of this one.
+        target: as for `check`, like the rest.
+        host: bytes of host memory.
+        gpu: bytes of GPU memory.
+        disk: bytes of disk.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
+        params: values for the spec's parameters.
+
+    Returns:
+        The `safedata.fitting.Fit`: the numbers, the verdict with them, and what keeps them from being larger.
+
+    Raises:
+        SpecError: the spec has problems beside its budget, or no such number.
+        DataError: its data is missing, unreadable or damaged.
+    """
+    from safedata.fitting import fit_verdict
+
+    request = Request(params, target, host, gpu, disk, allow_env, folder)
+    return fit_verdict(check_request(spec, request), names, multiple_of)
+
+
+def profile(
+    spec: Spec,
+    *,
+    seconds: float = 10.0,
+    batches: int | None = None,
+    warmup: int = 5,
+    step: float = 0.0,
+    target: str | None = None,
+    host: Bytes | None = None,
+    gpu: Bytes | Sequence[Bytes] | None = None,
+    disk: Bytes | None = None,
+    allow_env: Collection[str] = (),
+    folder: str | PathLike[str] | None = None,
+    **params: object,
+) -> Profile:
+    """Check a spec, run it for a while, and return what each step did and which one the others wait for.
+
+    Args:
+        spec: a path, or the spec's text with a line break in it.
+        seconds: how long to measure; the warm-up is not counted.
+        batches: how many batches to measure, where that is sooner.
+        warmup: batches before measuring starts, in which buffers fill.
+        step: seconds that a training step takes; the consumer sleeps that long after each batch.
+        target: as for `check`, like the rest.
+        host: bytes of host memory.
+        gpu: bytes of GPU memory.
+        disk: bytes of disk.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
+        params: values for the spec's parameters.
+
+    Returns:
+        The `safedata.profiling.Profile`: elements, times and bytes by step, the waiting, the bottleneck.
+
+    Raises:
+        SpecError: the spec has problems.
+        DataError: its data is missing, unreadable or damaged.
+        BudgetError: it does not fit.
+    """
+    from safedata.profiling import Pace, profile_verdict
+
+    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
+    raise_for(verdict)
+    return profile_verdict(verdict, Pace(seconds, batches, warmup, step))
+
+
+def doctor(
+    *, folder: str | PathLike[str] = ".", tensorflow: bool = False, empty_torch_cache: bool = False
+) -> Examination:
+    """Return what this machine has free, who holds the rest, what TensorFlow would take, and what to change.
+
+    Where TensorFlow or PyTorch run in this process already, they tell their own figures; neither is imported.
+
+    Args:
+        folder: where caches would go.
+        tensorflow: whether to import TensorFlow and start it, with memory growth on its GPUs.
+        empty_torch_cache: whether PyTorch, where it runs here, is to give its unused GPU memory back first.
+
+    Returns:
+        The `safedata.diagnosis.Examination`; its `findings` are problems, each with one thing to do.
+    """
+    from safedata.diagnosis import examine
+
+    return examine(os.fspath(folder), tensorflow=tensorflow, empty_torch=empty_torch_cache)
+
+
 def load(
     spec: Spec,
     *,
@@ -222,32 +322,6 @@ def load(
     return compile_plan(checked(spec, request)).dataset
 
 
-class Pipeline:
-    """A checked pipeline while it is in use."""
-
-    dataset: Any
-    """The `tf.data.Dataset`."""
-    verdict: Verdict
-    manifest: dict[str, Any]
-    """What was built from what: the resolved spec, types, cardinality, fingerprint, versions."""
-    skipped: Callable[[], list[str]]
-    """Where each element comes from that `on_error: skip` left out so far."""
-
-    def __init__(
-        self, dataset: Any, verdict: Verdict, manifest: dict[str, Any], skipped: Callable[[], list[str]]
-    ) -> None:
-        self.dataset = dataset
-        self.verdict = verdict
-        self.manifest = manifest
-        self.skipped = skipped
-
-    @property
-    def element_spec(self) -> Any:
-        """TensorFlow's type of one element."""
-        return self.dataset.element_spec
-
-
-@contextmanager
 def open_pipeline(
     spec: Spec,
     *,
@@ -257,28 +331,35 @@ def open_pipeline(
     disk: Bytes | None = None,
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
+    report: Callable[[Freed], None] | None = None,
+    clear_keras: bool = False,
     **params: object,
-) -> Generator[Pipeline, None, None]:
-    """Open a checked pipeline for a `with` block; its dataset is let go at the end. Arguments as for `check`.
+) -> Pipeline:
+    """Return a checked pipeline, for a `with` block, at the end of which its memory is given back.
+
+    Args:
+        spec: a path, or the spec's text with a line break in it.
+        target: as for `check`, like the next five.
+        host: bytes of host memory.
+        gpu: bytes of GPU memory.
+        disk: bytes of disk.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
+        report: called on leaving with the `safedata.pipeline.Freed`: what was given back, and what is still held
+            by whom. Without it that goes to the log `safedata`.
+        clear_keras: whether leaving clears Keras' session too: its models' graphs and names.
+        params: values for the spec's parameters.
 
     Raises:
         SpecError: the spec has problems.
         DataError: its data is missing, unreadable or damaged.
         BudgetError: it does not fit.
     """
-    from safedata.compile import compile_plan
-    from safedata.manifest import manifest_of
+    from safedata.pipeline import Pipeline
 
     verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
     raise_for(verdict)
-    assert verdict.plan is not None
-    compiled = compile_plan(verdict.plan)
-    pipeline = Pipeline(compiled.dataset, verdict, manifest_of(verdict), compiled.skips.described)
-    del compiled
-    try:
-        yield pipeline
-    finally:
-        pipeline.dataset = None
+    return Pipeline(verdict, report=report, clear_keras=clear_keras)
 
 
 def build(
@@ -320,3 +401,35 @@ def build(
     verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
     raise_for(verdict)
     return build_verdict(verdict, manifest, progress)
+
+
+def measure(
+    spec: Spec,
+    *,
+    beside: bool = False,
+    allow_env: Collection[str] = (),
+    folder: str | PathLike[str] | None = None,
+    progress: Callable[[crew.Progress], None] | None = None,
+    **params: object,
+) -> measuring.Report:
+    """Read everything of which a check reads a sample, and keep it, so that bounds become `measured`.
+
+    Args:
+        spec: a path, or the spec's text with a line break in it.
+        beside: whether to keep it in the data's own folder, and not in the user's cache folder.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
+        progress: called with a `safedata.crew.Progress` a few times a second.
+        params: values for the spec's parameters.
+
+    Returns:
+        The `safedata.measuring.Report`: what was read, where it is kept, and which data is bad.
+
+    Raises:
+        SpecError: the spec has problems.
+        DataError: its data is missing or unreadable, or the measurement cannot be written.
+    """
+    from safedata.measuring import measure_program
+
+    program = parse_program(spec, overrides=params, allow_env=allow_env, folder=folder)
+    return measure_program(program, beside=beside, progress=progress)

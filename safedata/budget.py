@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 
 from safedata.fields import Share
 from safedata.machine import Machine, tensorflow_footprint
-from safedata.machine.limits import Free
-from safedata.memory import DISK, HOST, KIB, MIB, Evidence, Hold, Place, add, format_size, weakest
-from safedata.plan import Plan, PlannedStep, consumer
+from safedata.machine.limits import HERE, Free
+from safedata.memory import DISK, GIB, HOST, KIB, MIB, Evidence, Hold, Place, add, format_size, gpu, weakest
+from safedata.plan import Plan, PlannedStep, allocator_share, consumer
 from safedata.problem import Label, Path, Problem
 from safedata.program import Program
 from safedata.records import record
+from safedata.sources.base import Root
 
 THREAD: Final = 80 * KIB
 """Bound on what one busy thread of a pipeline takes at its peak; measured about 70 kB (memory facts, 3.7)."""
@@ -21,17 +22,14 @@ STEP: Final = 192 * KIB
 """Bound on a step's functions and iterators; measured about 150 kB (memory facts, 3.7)."""
 ITERATOR: Final = MIB
 """Bound on the root iterator; measured 0.6 MB (memory facts, 3.7)."""
-ARENA_FLOOR: Final = 24 * MIB
-"""What the allocator may keep beside small pipelines: a heap for each thread, rounded up."""
-ARENA_PERCENT: Final = 25
-"""What the allocator may keep beside the live bytes, in percent of them: fragments, and freed blocks.
-
-With glibc and TensorFlow's own pool as they come, the pipelines of tests/test_memory.py and of tests/stages stay under
-the sum, at 0.6 to 0.95 of it. Settings that make freed memory go back at once (a fixed threshold for mapped blocks,
-oneDNN without its pool) changed their peaks by less than 6 percent and cost 20 to 50 percent more CPU an image.
-"""
+CUDA: Final = 2 * GIB
+"""Allowance for what CUDA and its libraries take of host memory once a GPU is in use; not measured."""
 
 _CODES: Final = {"host": "SD301", "gpu": "SD302", "disk": "SD303"}
+_NO_GPU: Final = (
+    "check for a machine that has one: `--gpu 24GiB`, or `--target`; or write `runtime: {device_fallback: cpu}`, "
+    "which lets the host do the same where there is no GPU"
+)
 _NAMES: Final = {"host": "host memory", "disk": "disk"}
 
 
@@ -88,29 +86,69 @@ class Verdict:
 def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
     """Yield what the process holds beside its steps' own bytes: TensorFlow, threads, the allocator's share."""
     affinity = machine.cpus.affinity or plan.scope.cpus
-    yield tensorflow_footprint(max(affinity, plan.scope.cpus))
+    yield _tensorflow(machine, max(affinity, plan.scope.cpus))
     threads = plan.scope.cpus + sum(1 for step in plan.steps if step.calls > 1) + _ahead(plan)
     steps = len(plan.steps)
     yield Hold(HOST, ITERATOR + threads * THREAD + steps * STEP, f"{threads} threads and {steps} steps")
+    if any(hold.place.startswith("gpu") for step in plan.steps for hold in step.holds):
+        yield Hold(HOST, CUDA, "CUDA's context and libraries, an allowance", "declared")
     yield consumer(plan)
+
+
+def _tensorflow(machine: Machine, cpus: int) -> Hold:
+    """Return what TensorFlow takes: as measured where the plan runs on this machine, and it was measured here."""
+    if machine.name != HERE:
+        return tensorflow_footprint(cpus)
+    from safedata.machine import calibration
+
+    measured = calibration.known()
+    hold = tensorflow_footprint(cpus, measured)
+    return hold if measured else hold._replace(why=f"{hold.why}; not measured on this machine yet")
 
 
 def _ahead(plan: Plan) -> int:
     return sum(1 for step in plan.steps if getattr(step.node, "ahead", False))
 
 
-def allocator_hold(lines: Sequence[HoldLine]) -> Hold:
-    """Return what glibc keeps beside the live bytes of the steps: fragments and freed blocks in arenas."""
+def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
+    """Return what the allocator keeps beside the live bytes of the steps: free blocks, and its own tables."""
     live = add(*(line.hold.bytes for line in lines if line.step is not None and line.hold.place == HOST))
-    share = None if live is None else ARENA_FLOOR + live * ARENA_PERCENT // 100
-    return Hold(HOST, share, "the allocator: fragments, and freed blocks kept for reuse", "measured")
+    whose = "TensorFlow's pool" if plan.scope.pooled else "glibc's heap"
+    why = f"the allocator, {whose}: free blocks kept for reuse, and its tables"
+    return Hold(HOST, allocator_share(plan, live), why, "measured")
 
 
 def hold_lines(plan: Plan, machine: Machine) -> list[HoldLine]:
     """Return every hold of a plan, the process's first."""
-    steps = [HoldLine(number, hold) for number, step in enumerate(plan.steps) for hold in step.holds]
+    steps = [HoldLine(number, hold) for number, holds in enumerate(_step_holds(plan)) for hold in holds]
     process = [HoldLine(None, hold) for hold in process_holds(plan, machine)]
-    return [*process, HoldLine(None, allocator_hold(steps)), *steps]
+    return [*process, HoldLine(None, allocator_hold(plan, steps)), *steps]
+
+
+def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:
+    """Yield each step's holds; where a batch in the making already has its place in a buffer, it counts once."""
+    filling: PlannedStep | None = None
+    for step in plan.steps:
+        node, holds = step.node, step.holds
+        if isinstance(node, Root):
+            yield holds
+            continue
+        if node.takes and filling is not None and holds and step.after.place == HOST:
+            yield (_less_one(holds[0], filling), *holds[1:])
+        else:
+            yield holds
+        if node.fills:
+            filling = step
+        elif holds:
+            filling = None
+
+
+def _less_one(kept: Hold, filling: PlannedStep) -> Hold:
+    """Return a buffer's hold without the one place that the batch in the making is counted for already."""
+    made = filling.holds[-1].bytes
+    if kept.bytes is None or made is None:
+        return kept
+    return kept._replace(bytes=max(0, kept.bytes - made), why=f"{kept.why}, one of them the batch in work")
 
 
 def total(lines: Sequence[HoldLine], place: Place) -> int | None:
@@ -134,6 +172,10 @@ def _place(program: Program, free: Free, place: Place, peak: int | None) -> Plac
     reserve = {"host": budget.reserve.host, "gpu": budget.reserve.gpu}.get(kind)
     notes = list(free.notes)
     left = free.bytes
+    cap = program.runtime.gpu_memory_limit if kind == "gpu" else None
+    if cap is not None and left is not None:
+        left = min(left, cap)
+        notes.insert(0, f"`runtime.gpu_memory_limit` lets TensorFlow take {format_size(cap)}")
     if reserve is not None and left is not None:
         left = max(0, left - reserve)
         notes.insert(0, f"`budget.reserve.{kind}` keeps {format_size(reserve)} of it")
@@ -166,7 +208,7 @@ def judge(plan: Plan, machine: Machine, spec: str) -> Verdict:
     ]
     verdict = Verdict(spec, plan, machine, places, tuple(lines), tuple(problems), texts)
     if verdict.evidence == "sampled":
-        verdict = replace(verdict, problems=(*verdict.problems, _estimate(plan)))
+        verdict = replace(verdict, problems=(*verdict.problems, _estimate(plan, spec)))
     return verdict
 
 
@@ -203,15 +245,23 @@ def _short(program: Program, machine: Machine) -> Iterator[Problem]:
         )
 
 
-def _estimate(plan: Plan) -> Problem:
+def _estimate(plan: Plan, spec: str) -> Problem:
     return Problem(
         "SD310",
         "the verdict is an estimate: it rests on a sample of the data",
         plan.program.document.span(plan.program.source_path, key=True),
         severity="warning",
         notes=plan.inspected.notes,
-        help="declare the bounds where the source takes them: `max_size`, `max_bytes`, `max`",
+        help=f"{_measuring(spec)} reads all of it once, and what it finds are bounds{_declaring(plan)}",
     )
+
+
+def _measuring(spec: str) -> str:
+    return "`safedata.measure`" if spec == "<text>" else f"`safedata measure {spec}`"
+
+
+def _declaring(plan: Plan) -> str:
+    return f"; or declare {plan.inspected.declare}" if plan.inspected.declare else ""
 
 
 def _unknown(plan: Plan, lines: Sequence[HoldLine]) -> Iterator[Problem]:
@@ -252,8 +302,15 @@ def over(
     plan: Plan, machine: Machine, lines: Sequence[HoldLine], place: Place, verdict: PlaceVerdict
 ) -> Problem:
     """Return the problem of a place whose peak is over its limit, with the largest holds as labels."""
-    name = _NAMES.get(place, f"memory on {place}")
-    if verdict.limit is None:
+    name, way_out = _NAMES.get(place, f"memory on {place}"), None
+    if (
+        verdict.limit is None
+        and place.startswith("gpu")
+        and not any(place == gpu(g.index) for g in machine.gpus)
+    ):
+        message = f"the pipeline holds {format_size(verdict.bytes)} on {place}, and {machine.name} shows no such GPU"
+        way_out = _NO_GPU
+    elif verdict.limit is None:
         message = f"peak {name} is {format_size(verdict.bytes)}, and nobody can say how much is free"
     else:
         message = (
@@ -283,6 +340,7 @@ def over(
         labels[0].text if labels else "",
         labels=labels[1:4],
         notes=tuple(notes),
+        help=way_out,
     )
 
 

@@ -7,15 +7,21 @@ was estimated is what runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from safedata import allocator
+from safedata.internal.crossing import Crossing
 from safedata.internal.output import leaves, rebuild
-from safedata.lowering import Lowering
-from safedata.plan import Plan
+from safedata.internal.transfer import Transfer
+from safedata.lowering import Lowering, Values
+from safedata.memory import HOST, Place
+from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Fault, Problem, SafedataError
+from safedata.skips import Skips
 from safedata.sources.base import Root
-from safedata.types import Tensor
+from safedata.types import Stream, Tensor
 
 
 def tensorflow() -> Any:
@@ -43,85 +49,134 @@ class MissingPackageError(SafedataError, ImportError):
         super().__init__(f"{problem.message}; {problem.help}")
 
 
-@dataclass(slots=True)
-class Skips:
-    """Which elements `on_error: skip` left out, in the order of their failing."""
-
-    plan: Plan
-    most: int
-    indices: dict[int, None] = field(default_factory=dict[int, None])
-    """An ordered set: an element that fails again in a later epoch counts once."""
-
-    def record(self, index: Any) -> bool:
-        """Note one element; called from the graph.
-
-        Raises:
-            DataError: more were left out than `runtime.on_error` allows.
-        """
-        self.indices |= dict.fromkeys(
-            int(one) for one in index.reshape(-1)
-        )  # a batch that fails is left out whole
-        if len(self.indices) > self.most:
-            problem = Problem(
-                "SD409",
-                f"more than {self.most} elements could not be read",
-                notes=tuple(self.described()[:5]),
-                help="mend the data, or raise `runtime.on_error.skip.max`",
-            )
-            raise DataError([problem])
-        return False
-
-    def described(self) -> list[str]:
-        """Return where each element that was left out comes from."""
-        return [self.plan.root.describe(index) for index in self.indices]
-
-
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A dataset, and the elements that it left out while it ran."""
 
     dataset: Any
     skips: Skips
+    plan: Plan
+    """What it was made of: with all on the host where there was no GPU and the spec allows that."""
 
 
-def compile_plan(plan: Plan) -> Compiled:
+def compile_plan(plan: Plan, devices: Mapping[Place, str] | None = None) -> Compiled:
     """Return the graph of a plan.
+
+    Args:
+        plan: a checked plan.
+        devices: TensorFlow's names of devices that stand for GPUs; by default the GPUs themselves.
 
     Raises:
         SafedataError: TensorFlow is not installed.
+        DeviceError: a GPU is not there, is not used, or was set up too late.
     """
+    from safedata import device
+    from safedata.machine import calibration
+
+    unmeasured = calibration.wanted()
     tf = tensorflow()
+    allocator.choose(plan.scope.pooled)
+    device.configure(tf, plan)
+    if unmeasured:
+        calibration.observe(tf)
+    plan = device.settle(tf, plan, devices or {})
     skips = Skips(plan, plan.scope.max_skipped)
     with tf.device("/CPU:0"):
-        dataset = _lower(tf, plan, skips)
-        dataset = dataset.with_options(_options(tf, plan))
+        lower = _Lower(tf, plan, skips, devices or {})
+        dataset = lower.dataset().with_options(lower.options)
+        if device.crosses(plan):
+            lower.try_device()
     _verify(tf, plan, dataset)
-    return Compiled(dataset, skips)
+    return Compiled(dataset, skips, plan)
 
 
-def _lower(tf: Any, plan: Plan, skips: Skips) -> Any:
+class _Lower:
+    """Lowers the steps of one plan."""
+
+    def __init__(self, tf: Any, plan: Plan, skips: Skips, devices: Mapping[Place, str]) -> None:
+        self.tf = tf
+        self.plan = plan
+        self.devices = devices
+        self.options = _options(tf, plan)
+        self.surroundings = _surroundings(tf, plan, skips)
+
+    def dataset(self) -> Any:
+        """Return the dataset of all steps."""
+        return self._steps(self.plan.root.lower(self.surroundings), self.plan.steps[1:])
+
+    def _steps(self, dataset: Any, steps: Sequence[PlannedStep]) -> Any:
+        for step in steps:
+            if step.before is None or isinstance(step.node, Root):
+                raise TypeError("a plan has one source, at its start")
+            if isinstance(step.node, Transfer) and step.after.place != HOST:
+                behind = dataset.with_options(self.options)
+                dataset = Crossing(self.tf, behind, step.node.names, self._target(step.after.place))
+                continue
+            low = replace(
+                self.surroundings, before=step.before, after=step.after, seed=step.seed, parallel=step.calls
+            )
+            dataset = step.node.lower(dataset, low)
+        return dataset
+
+    def _target(self, place: Place) -> str:
+        return self.devices.get(place) or f"/{place.upper()}"
+
+    def try_device(self) -> None:
+        """Run what stands behind the transfer once, on an element of ones, and see where the result lies.
+
+        The data's own first element would do as well, at the cost of filling every buffer before it, and the
+        epochs' draws would then start with the second epoch's.
+
+        Raises:
+            DeviceError: SD503, it did not run on the device, or not at all.
+        """
+        from safedata import device
+
+        steps = self.plan.steps
+        number = next(i for i, step in enumerate(steps) if isinstance(step.node, Transfer))
+        wanted = self._target(steps[number].after.place)
+        probe = self._steps(_ones(self.tf, steps[number].after), steps[number:]).with_options(self.options)
+        try:
+            first = next(iter(probe))
+        except self.tf.errors.OpError as error:
+            raise device.failed(self.plan, error, wanted) from error
+        device.refuse_elsewhere(self.tf, self.plan, first, wanted)
+
+
+def _ones(tf: Any, stream: Stream) -> Any:
+    """Return a dataset of one element of a stream's type: as small as its static shape allows, and all ones."""
+    shapes = {name: tensor.static_shape for name, tensor in stream.element.items()}
+    one = {
+        name: tf.ones([size or 1 for size in shapes[name]], tensor.dtype)
+        for name, tensor in stream.element.items()
+    }
+
+    def loosened(values: Values) -> Values:
+        return {
+            name: tf.raw_ops.PlaceholderWithDefault(input=value, shape=shapes[name])
+            for name, value in values.items()
+        }
+
+    return tf.data.Dataset.from_tensors(one).map(tf.autograph.experimental.do_not_convert(loosened))
+
+
+def _surroundings(tf: Any, plan: Plan, skips: Skips) -> Lowering:
     root = plan.root
-    surroundings = Lowering(
+    return Lowering(
         tf,
         plan.steps[0].after,
         plan.steps[0].after,
         plan.scope.seed,
+        cpus=plan.scope.cpus,
         deterministic=plan.program.runtime.deterministic,
         origin=lambda index: root.origin(tf, index),
         skipped=_recorder(tf, skips) if plan.scope.on_error == "skip" else None,
     )
-    dataset = root.lower(surroundings)
-    for step in plan.steps[1:]:
-        if step.before is None or isinstance(step.node, Root):
-            raise TypeError("a plan has one source, at its start")
-        low = replace(surroundings, before=step.before, after=step.after, seed=step.seed, parallel=step.calls)
-        dataset = step.node.lower(dataset, low)
-    return dataset
 
 
 def _recorder(tf: Any, skips: Skips) -> Any:
     def record(index: Any) -> Any:
-        kept = tf.numpy_function(skips.record, [index], tf.bool, stateful=True)
+        kept = tf.numpy_function(skips.note, [index], tf.bool, stateful=True)
         return tf.ensure_shape(kept, [])
 
     return record
@@ -130,11 +185,20 @@ def _recorder(tf: Any, skips: Skips) -> Any:
 def _options(tf: Any, plan: Plan) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
+    # No number here is left to AUTOTUNE; were one, this would hold it. `enabled` alone does not: a
+    # `prefetch(AUTOTUNE)` grew to 16 elements of 1 MiB in 300 steps with pauses, to 4 under a budget of 4 MiB.
+    options.autotune.ram_budget = ram_budget(plan)
     options.experimental_optimization.apply_default_optimizations = False
     options.deterministic = plan.program.runtime.deterministic
     options.threading.private_threadpool_size = plan.scope.cpus
     options.threading.max_intra_op_parallelism = 1
     return options
+
+
+def ram_budget(plan: Plan) -> int:
+    """Return what the plan's own steps hold of host memory, in bytes: more no buffer of the graph may grow to."""
+    holds = [hold.bytes or 0 for step in plan.steps for hold in step.holds if hold.place == HOST]
+    return max(1, sum(holds))
 
 
 def _verify(tf: Any, plan: Plan, dataset: Any) -> None:
@@ -170,9 +234,21 @@ def run_error(error: Exception, plan: Plan) -> DataError:
         code,
         f"{found}: {message}" if found else message,
         plan.program.document.span(plan.program.source_path, key=True),
-        help="mend or remove it; or `runtime: {on_error: skip}` leaves bad elements out",
+        help=_way_out(text) if code == "SD501" else f"mend or remove it; or {_LEAVE_OUT}",
     )
     return DataError([problem])
+
+
+_LEAVE_OUT: Final = "`runtime: {on_error: skip}` leaves bad elements out"
+
+
+def _way_out(text: str) -> str:
+    """Return what helps where an element was over a bound, by what the message says that the bound rests on."""
+    if "(sampled)" in text:
+        return f"the bound came from a sample: `safedata measure` on this spec finds the true one; or {_LEAVE_OUT}"
+    if "(measured)" in text:
+        return f"the data has changed since it was checked: run the check again; or {_LEAVE_OUT}"
+    return f"declare a larger bound and check again, since the peak grows with it; or {_LEAVE_OUT}"
 
 
 def _worded(text: str) -> str:

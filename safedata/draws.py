@@ -61,3 +61,15 @@ def uniform(tf: Any, seed: int, epoch: Any, index: Any, count: int) -> Any:
     state = (start + tf.cast(index, tf.uint64) * stride)[..., tf.newaxis] + places
     top = tf.bitwise.right_shift(_mix(tf, state), tf.constant(64 - _MANTISSA, tf.uint64))
     return tf.cast(tf.cast(top, tf.int64), tf.float32) * (2.0**-_MANTISSA)
+
+
+def parted(tf: Any, number: Any, part: Any) -> Any:
+    """Return a number for one part of what `number` stands for, another one for each part: int64.
+
+    Args:
+        tf: the TensorFlow module.
+        number: int64, any shape.
+        part: int64, which part, from 0 on; a shape that broadcasts with `number`'s.
+    """
+    start = tf.cast(number, tf.uint64) + tf.constant(_GOLDEN, tf.uint64)
+    return tf.cast(_mix(tf, start * tf.constant(_MIX_1, tf.uint64) + tf.cast(part, tf.uint64)), tf.int64)

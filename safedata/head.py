@@ -54,7 +54,7 @@ def draw(plan: Plan, count: int) -> Drawn:
     compiled = compile_plan(plan)
     tf = tensorflow()
     try:
-        rows = tuple(islice(_all_rows(compiled.dataset.take(count), plan), count))
+        rows = tuple(islice(_all_rows(compiled.dataset, plan), count))
     except tf.errors.OpError as error:
         raise run_error(error, plan) from error
     return Drawn(rows, tuple(compiled.skips.described()))

@@ -7,15 +7,17 @@ no turning by an orientation tag.
 from __future__ import annotations
 
 import io
+import os
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, BinaryIO, Final, cast
 
 from safedata.memory import Evidence
 from safedata.records import record
 from safedata.scope import MANY_FILES
-from safedata.types import UNBOUNDED, Dim, Encoded
+from safedata.types import IMAGE_ENDS, UNBOUNDED, Dim, Encoded
 
 _NAMES: Final = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "WEBP": "webp"}
 """Pillow's names of the formats that TensorFlow decodes; MPO is a JPEG with others behind it."""
@@ -35,6 +37,8 @@ class Header:
     height: int
     """In pixels, like `width`."""
     width: int
+    whole: bool = False
+    """Whether it is a JPEG or PNG that ends as one does."""
 
 
 @record(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Headers:
     """How many of them were opened."""
     damaged: tuple[tuple[str, str], ...] = ()
     """Each opened file that is no image, with the reason."""
+    seen: frozenset[Header] = frozenset()
+    """The different headers among them."""
 
     @property
     def sampled(self) -> bool:
@@ -79,17 +85,21 @@ def inspect_images(paths: Sequence[str], *, most: int | None = MANY_FILES) -> He
     seen: set[Header] = set()
     damaged: list[tuple[str, str]] = []
     for path in chosen:
-        header = _try_header(path)
+        header = try_header(path)
         if isinstance(header, Header):
             seen.add(header)
         else:
             damaged.append((path, header))
     evidence: Evidence = "measured" if len(chosen) == len(paths) else "sampled"
-    return Headers(_joined(seen, evidence), len(paths), len(chosen), tuple(damaged))
+    return Headers(joined(seen, evidence), len(paths), len(chosen), tuple(damaged), frozenset(seen))
 
 
-def _try_header(path: str) -> Header | str:
-    """Return what a file's header says, or why it says nothing."""
+def try_header(path: str) -> Header | str:
+    """Return what a file's header says, or why it says nothing.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
     try:
         return read_header(path)
     except HeaderError as error:
@@ -128,7 +138,15 @@ def _header(file: BinaryIO) -> Header:
         raise HeaderError(f"it is {name}, which TensorFlow does not decode")
     if height < 1 or width < 1:
         raise HeaderError(f"its header says {width} x {height} pixels")
-    return Header(_NAMES[name], height, width)
+    return Header(_NAMES[name], height, width, _ends(file, _NAMES[name]))
+
+
+def _ends(file: BinaryIO, name: str) -> bool:
+    """Return whether a file of this format has the two bytes at its end that it must have."""
+    if name not in IMAGE_ENDS:
+        return False
+    file.seek(-2, os.SEEK_END)
+    return file.read(2) == IMAGE_ENDS[name]
 
 
 def _opened(file: BinaryIO, *, webp: bool) -> tuple[str, tuple[int, int]]:
@@ -150,16 +168,44 @@ def _opened(file: BinaryIO, *, webp: bool) -> tuple[str, tuple[int, int]]:
 @contextmanager
 def _any_size() -> Generator[None, None, None]:
     """Let Pillow open images of any size: its limit protects from decoding, and nothing is decoded."""
-    from PIL import Image
-
-    limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
+    _LIMIT.lift()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        Image.MAX_IMAGE_PIXELS = limit
+        _LIMIT.restore()
+
+
+class _Limit:
+    """Pillow's limit and Python's warnings are the process's own: the first thread lifts, the last one restores."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.depth = 0
+        self.pixels: int | None = None
+        self.quiet = warnings.catch_warnings()
+
+    def lift(self) -> None:
+        from PIL import Image
+
+        with self.lock:
+            self.depth += 1
+            if self.depth == 1:
+                self.quiet = warnings.catch_warnings()
+                self.quiet.__enter__()
+                warnings.simplefilter("ignore")
+                self.pixels, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+
+    def restore(self) -> None:
+        from PIL import Image
+
+        with self.lock:
+            self.depth -= 1
+            if self.depth == 0:
+                Image.MAX_IMAGE_PIXELS = self.pixels
+                self.quiet.__exit__(None, None, None)
+
+
+_LIMIT: Final = _Limit()
 
 
 def _spaced(paths: Sequence[str], count: int) -> list[str]:
@@ -167,7 +213,8 @@ def _spaced(paths: Sequence[str], count: int) -> list[str]:
     return [paths[number * (len(paths) - 1) // (count - 1)] for number in range(count)]
 
 
-def _joined(seen: set[Header], evidence: Evidence) -> Encoded:
+def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
+    """Return what is known of images with these headers: sizes exact where all of them were read and agree."""
     formats = frozenset(header.format for header in seen)
     # A GIF's frames may be smaller than its canvas, and TensorFlow gives it the size of its largest frame.
     settled = evidence == "measured" and "gif" not in formats
@@ -175,6 +222,7 @@ def _joined(seen: set[Header], evidence: Evidence) -> Encoded:
         _dim({header.height for header in seen}, settled, evidence),
         _dim({header.width for header in seen}, settled, evidence),
         formats,
+        evidence == "measured" and bool(seen) and all(header.whole for header in seen),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, cast
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -39,7 +39,7 @@ EVIDENCE: Final[tuple[Evidence, ...]] = ("exact", "declared", "measured", "sampl
 
 def weakest(*evidence: Evidence | str) -> Evidence:
     """Return the weakest of these; `exact` when there are none."""
-    return EVIDENCE[max((EVIDENCE.index(one) for one in evidence), default=0)]
+    return cast("Evidence", max(evidence, key=EVIDENCE.index, default=EVIDENCE[0]))
 
 
 def gpu(index: int) -> Place:
@@ -104,3 +104,9 @@ def times(number: int | None, count: int | None) -> int | None:
     if number == 0 or count == 0:
         return 0
     return None if number is None or count is None else number * count
+
+
+def largest(*counts: int | None) -> int | None:
+    """Return the largest, None as soon as one is unknown."""
+    known = [count for count in counts if count is not None]
+    return max(known) if len(known) == len(counts) else None

@@ -7,19 +7,20 @@ inspected before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator, Sequence
 
-from safedata import draws, rewrite
+from safedata import allocator, draws, placement, rewrite
 from safedata.internal.keys import Epoch, Identify
 from safedata.internal.output import Output, leaves
-from safedata.memory import HOST, Evidence, Hold, weakest
+from safedata.memory import HOST, Evidence, Hold, add, weakest
 from safedata.problem import Fault, Path, Problem
 from safedata.program import Program, problem_of
-from safedata.records import record
+from safedata.records import record, replace
 from safedata.rewrite.entry import Entry
 from safedata.scope import Scope, unheard
 from safedata.sources.base import Inspected, Root
+from safedata.stages._gpu import element_blocks
 from safedata.stages.base import Node
 from safedata.types import Element, Stream
 
@@ -34,7 +35,7 @@ class PlannedStep:
     before: Stream | None
     """What enters; None for the source."""
     after: Stream
-    holds: tuple[Hold, ...]
+    holds: tuple[Hold, ...] = ()
     calls: int = 1
     seed: int = 0
 
@@ -78,16 +79,22 @@ class Plan:
         return weakest(*(hold.evidence for step in self.steps for hold in step.holds), self.result.weakest)
 
 
-def scope_of(program: Program, cpus: int) -> Scope:
-    """Return the settled numbers of a program on a machine with this many CPUs."""
+def scope_of(program: Program, cpus: int, gpus: int = 0) -> Scope:
+    """Return the settled numbers of a program on a machine with this many CPUs and GPUs."""
     runtime = program.runtime
     threads = cpus if runtime.threads == "auto" else runtime.threads
+    settled = allocator.settled()
+    if settled is None and runtime.allocator != "auto":
+        settled = runtime.allocator == "pool"
     return Scope(
         program.folder,
         threads,
         runtime.seed,
         runtime.on_error.mode,
         runtime.on_error.max if runtime.on_error.mode == "skip" else 0,
+        host_only=runtime.device_fallback == "cpu" and placement.gpus_wanted(program) > gpus,
+        pooled=bool(settled),
+        either=settled is None,
     )
 
 
@@ -96,8 +103,70 @@ def make_plan(program: Program, inspected: Inspected, scope: Scope) -> Plan:
     structure = program.output if program.output is not None else _everything(program, inspected, scope)
     numbered = inspected.root.numbered()
     assembled = _assemble(program, inspected, structure, scope, counted=numbered is not None)
+    assembled += placement.dealt_out(program.runtime.replicas)
     entries, notes = rewrite.apply(assembled)
-    return _Walk(program, scope).run(entries, inspected, numbered or inspected.root, structure, notes)
+    walk = _Walk(program, scope)
+    for fault in placement.faults([Entry(step.stage, step.path) for step in program.steps]):
+        walk.report(fault)
+    steps = tuple(walk.steps(entries, numbered or inspected.root))
+    sound = len(steps) > len(entries) and not any(problem.severity == "error" for problem in walk.problems)
+    plan = Plan(program, inspected, scope, steps, structure, tuple(notes), tuple(walk.problems), sound)
+    ways = (False, True) if scope.either else (scope.pooled,)
+    return min((_bounded(plan, replace(scope, pooled=pooled)) for pooled in ways), key=_taken)
+
+
+def _bounded(plan: Plan, scope: Scope) -> Plan:
+    """Return the plan with what each of its steps holds where the scope's numbers are the settled ones."""
+    silent = replace(scope, report=unheard)
+    steps = tuple(replace(step, holds=tuple(_holds(step, silent))) for step in plan.steps)
+    return replace(plan, scope=scope, steps=steps)
+
+
+def _holds(step: PlannedStep, scope: Scope) -> Iterator[Hold]:
+    """Yield the holds of a step; none where a type is not known."""
+    if isinstance(step.node, Root):
+        yield from step.node.holds(step.after, scope)
+    elif step.before is not None and not any(
+        tensor.broken for tensor in (*step.before.element.values(), *step.after.element.values())
+    ):
+        yield from step.node.holds(step.before, step.after, scope)
+
+
+def _taken(plan: Plan) -> float:
+    """Return what the steps take of the host, in bytes, with the allocator's share; endless where unknown."""
+    live = add(*(hold.bytes for step in plan.steps for hold in step.holds if hold.place == HOST))
+    share = allocator_share(plan, live)
+    return math.inf if live is None or share is None else live + share
+
+
+def allocator_share(plan: Plan, live: int | None) -> int | None:
+    """Return a bound on what the allocator keeps beside the live bytes of the steps; None where these are unknown.
+
+    A cache lays its elements down in the room that other blocks left, for good, and the pool hands out a piece of
+    less than twice the size asked for whole.
+    """
+    if live is None:
+        return None
+    blocks = sorted(_blocks(plan))
+    share = allocator.share(live, max(blocks, default=0), pooled=plan.scope.pooled)
+    for step in plan.steps:
+        if step.before is None or not getattr(step.node, "freezes", False) or not step.holds:
+            continue
+        for size in _sizes(step.before.element):
+            unsplit = plan.scope.pooled or size >= allocator.ALWAYS_POOLED
+            kept = size * (step.before.cardinality.most or 0)
+            share += int(kept * allocator.unsplit(size, blocks)) if unsplit else 0
+    return share
+
+
+def _blocks(plan: Plan) -> set[int]:
+    """Return the bytes of every numeric tensor that a step hands on."""
+    made = [step.after for step in plan.steps if step.after.place == HOST]
+    return {min(size, one.together or size) for one in made for size in _sizes(one.element)}
+
+
+def _sizes(element: Element) -> list[int]:
+    return [one.bytes for one in element.values() if one.dtype != "string" and not one.broken and one.bytes]
 
 
 def _everything(program: Program, inspected: Inspected, scope: Scope) -> dict[str, str]:
@@ -129,15 +198,16 @@ def _assemble(
     if random:
         front.append(Entry(Epoch(draws.derive_seed(scope.seed, "epoch"))))
         entries = list(_renewed(entries, scope))
-    return _with_output([*front, *entries], structure)
+    return _with_output(placement.place([*front, *entries], structure, scope), structure)
 
 
 def _renewed(entries: Sequence[Entry], scope: Scope) -> list[Entry]:
     """Return the entries with a fresh epoch behind each cache: what is cached is frozen, epochs are not."""
     renewed: list[Entry] = []
+    last = max((number for number, entry in enumerate(entries) if entry.node.random), default=-1)
     for number, entry in enumerate(entries):
         renewed.append(entry)
-        if entry.node.freezes and any(later.node.random for later in entries[number + 1 :]):
+        if entry.node.freezes and number < last:
             renewed.append(Entry(Epoch(draws.derive_seed(scope.seed, "epoch", number))))
     return renewed
 
@@ -151,7 +221,7 @@ def _with_output(entries: list[Entry], structure: object) -> list[Entry]:
 
 
 class _Walk:
-    """Goes along the entries once, typing and bounding each; faults become problems."""
+    """Goes along the entries once and types each; faults become problems."""
 
     def __init__(self, program: Program, scope: Scope) -> None:
         self.program = program
@@ -159,38 +229,22 @@ class _Walk:
         self.problems: list[Problem] = []
         self.counted: dict[str, int] = {}
 
-    def run(
-        self,
-        entries: Sequence[Entry],
-        inspected: Inspected,
-        root: Root,
-        structure: object,
-        notes: Sequence[str],
-    ) -> Plan:
+    def steps(self, entries: Sequence[Entry], root: Root) -> Iterator[PlannedStep]:
+        """Yield the steps, the source first, up to one that cannot be typed."""
+        path = self.program.source_path
         kept = root.keep(_wanted(entries))
-        root_scope = self._scope(self.program.source_path)
-        stream = kept.infer(root_scope)
-        steps = [
-            PlannedStep(kept, self.program.source_path, None, stream, tuple(kept.holds(stream, root_scope)))
-        ]
-        complete = True
+        stream = kept.infer(self._scope(path))
+        yield PlannedStep(kept, path, None, stream)
         for entry in entries:
             step = self._step(entry, stream)
             if step is None:
-                complete = False
-                break
-            steps.append(step)
+                return
+            yield step
             stream = step.after
-        return Plan(
-            self.program,
-            inspected,
-            self.scope,
-            tuple(steps),
-            structure,
-            tuple(notes),
-            tuple(self.problems),
-            complete and not any(problem.severity == "error" for problem in self.problems),
-        )
+
+    def report(self, fault: Fault) -> None:
+        """Take a fault whose path starts at the document's top."""
+        self._reporter(None)(fault)
 
     def _scope(self, path: Path | None) -> Scope:
         return replace(self.scope, report=self._reporter(path))
@@ -219,10 +273,7 @@ class _Walk:
             self._reporter(path)(fault)
             return None
         seed = self._seed(entry.node)
-        silent = replace(scope, report=unheard)
-        broken = any(tensor.broken for tensor in (*before.element.values(), *after.element.values()))
-        holds = () if broken else tuple(entry.node.holds(before, after, silent))
-        return PlannedStep(entry.node, path, before, after, holds, entry.node.calls(scope), seed)
+        return PlannedStep(entry.node, path, before, after, calls=entry.node.calls(scope), seed=seed)
 
 
 def _wanted(entries: Sequence[Entry]) -> frozenset[str]:
@@ -234,11 +285,10 @@ def _wanted(entries: Sequence[Entry]) -> frozenset[str]:
 
 
 def consumer(plan: Plan) -> Hold:
-    """Return what the training loop holds: the element it works on, unless the last buffer counts them all."""
-    last = plan.steps[-1]
-    counted = not isinstance(last.node, Root) and last.before is not None and last.node.keeps_all(last.before)
+    """Return what the training loop holds: the element it works on, also while the next epoch's are made."""
+    size = plan.result.bytes if plan.result.place == HOST else element_blocks(plan.result)
     why = "the element that the training step works on"
-    return Hold(HOST, 0 if counted else plan.result.bytes, why, plan.result.weakest)
+    return Hold(plan.result.place, size, why, plan.result.weakest)
 
 
 def structured(plan: Plan) -> Element:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from safedata.records import record
+
+if TYPE_CHECKING:
+    from safedata.change import Fix
 
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
@@ -38,11 +41,26 @@ CODES: Final[dict[str, str]] = {
     "SD207": "a stage or an operation in a place where it cannot stand",
     "SD208": "an expression whose types do not fit",
     "SD209": "an endless stream where an end is needed",
+    "SD210": "a step on the CPU behind one on a GPU",
+    "SD211": "an operation that no GPU can run",
+    "SD212": "a component that cannot be carried to a GPU",
+    "SD213": "a device or a number of calls that a GPU pipeline does not take",
+    "SD214": "elements carried to a GPU one by one",
     "SD301": "over the budget of host memory",
     "SD302": "over the budget of GPU memory",
     "SD303": "over the budget of disk",
     "SD304": "the bytes of a stage cannot be bounded",
     "SD310": "the verdict is an estimate",
+    "SD320": "a GPU that cannot be used",
+    "SD321": "GPU memory that others hold",
+    "SD322": "too little host memory for TensorFlow itself",
+    "SD323": "more threads than a CPU quota has time for",
+    "SD324": "an allocator that was asked for and is not there",
+    "SD325": "a limit of the system that pipelines run into",
+    "SD326": "no room for caches",
+    "SD327": "TensorFlow cannot use what the machine has",
+    "SD330": "a fix that cannot be written into the spec",
+    "SD331": "no such number to fit",
     "SD401": "a path that does not exist",
     "SD402": "a path that cannot be read",
     "SD403": "no data where data is named",
@@ -52,8 +70,36 @@ CODES: Final[dict[str, str]] = {
     "SD407": "a package that this needs is not installed",
     "SD408": "the output cannot be written",
     "SD409": "too much of the data is bad",
+    "SD410": "a measurement that cannot be used",
+    "SD411": "data that is newer than its measurement",
     "SD501": "an element was larger than its type says",
     "SD502": "TensorFlow could not run the pipeline",
+    "SD503": "the pipeline did not run on its GPU",
+    "SD504": "TensorFlow was started before its GPU settings were made",
+    "SD505": "TensorFlow sees no such GPU",
+    "SD506": "a pipeline on one GPU under a strategy of several replicas",
+    "SD507": "what cannot be sent to another process, or back from it",
+    "SD508": "a process that ended before its function returned",
+    "SD509": "a pipeline that is used after it was left",
+    "SD601": "a cache behind a random operation",
+    "SD602": "a cache behind a shuffle",
+    "SD603": "a cache of shuffled batches",
+    "SD604": "a memory cache that is never complete",
+    "SD605": "a cache behind a repeat",
+    "SD606": "a take or skip of an order that changes",
+    "SD607": "a shuffle behind a batch",
+    "SD608": "a shuffle behind a repeat",
+    "SD609": "a shuffle buffer that hardly mixes",
+    "SD610": "training in the order of the source",
+    "SD611": "a large shuffle in a spec for evaluation",
+    "SD612": "a shuffle behind a map that makes elements larger",
+    "SD613": "floats in a buffer where bytes would do",
+    "SD614": "work behind the last prefetch",
+    "SD615": "training without a prefetch",
+    "SD616": "a prefetch of many batches",
+    "SD617": "batches that are taken apart and made again",
+    "SD618": "components that belong together, moved by draws of their own",
+    "SD619": "boxes or a mask that stay behind when the image moves",
 }
 """Every code with its title. A test holds this table against the pages."""
 
@@ -91,6 +137,8 @@ class Problem:
     notes: tuple[str, ...] = ()
     help: str | None = None
     """One thing to do."""
+    fixes: tuple[Fix, ...] = ()
+    """For a spec over its budget: changes with which everything fits, the cheapest first."""
 
 
 @record(eq=False)
@@ -124,6 +172,20 @@ class Fault(Exception):
 class SafedataError(Exception):
     """The base of every error that safedata raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how a copy is made, in this process or another: the problems are not what `args` has."""
+        state = dict(self.__dict__)
+        if isinstance(state.get("texts"), Mapping):
+            state["texts"] = dict(state["texts"])  # a mapping proxy cannot be pickled
+        return _again, (type(self), self.args, state)
+
+
+def _again(kind: type[SafedataError], args: tuple[object, ...], state: dict[str, object]) -> SafedataError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
 
 class SpecError(SafedataError, ValueError):
     """A spec with problems; `problems` has all of them."""
@@ -142,6 +204,35 @@ class BudgetError(SpecError):
 
 class DataError(SafedataError, OSError):
     """Data that is missing, unreadable or damaged; `problems` say which and where."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(summary(self.problems))
+
+
+class DeviceError(SafedataError, RuntimeError):
+    """A GPU that is not there, not used, or can no longer be set up; `problems` say which."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(summary(self.problems))
+
+
+class ClosedError(SafedataError, ValueError):
+    """A pipeline that is used after it was left; `problems` has the one that says so."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(summary(self.problems))
+
+
+class IsolatedError(SafedataError, RuntimeError):
+    """A function that could not be run in a process of its own, or whose process ended before it returned."""
+
+    signal: int | None = None
+    """The signal that ended the process; None where it ended otherwise."""
+    peak: int | None = None
+    """The most resident bytes that the process had; None where it never started or the system does not tell."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)

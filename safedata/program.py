@@ -26,16 +26,9 @@ BESIDE: Final = ("name", "device", "parallel")
 """Keys that may stand beside a stage's own in a step."""
 LATER: Final[Mapping[str, str]] = {
     "interleave": "sources read their files in order",
-    "ragged_batch": "use `padded_batch`",
-    "bucket_batch": "use `padded_batch`",
-    "window": "cut the data into windows beforehand",
-    "flatten": "use `unbatch`",
     "pack": "use `padded_batch`",
     "snapshot": "use `cache: memory`",
     "distribute": "use `shard`",
-    "jsonl": "use `manifest`, which reads jsonl",
-    "text": "use `csv` with one column and `header: false`",
-    "fixed_length": "use `numpy`, or `files` with `decode_raw`",
     "parquet": "save it as csv or npy",
     "tfds": "name its TFRecord files with `tfrecord`",
     "saved": "name the files that it was saved from",

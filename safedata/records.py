@@ -3,20 +3,31 @@
 `dataclass` writes the source of six methods for each class and compiles it: 0.9 ms for each class, at every
 start. A record's methods are ordinary functions that go through its fields instead, so an object takes about
 twice as long to make; a check makes few. To type checkers a record is a dataclass, and `dataclasses.replace`
-and `dataclasses.fields` take it.
+and `dataclasses.fields` take it; the `replace` here does the same for records alone, in a third of the time.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["record"]
+__all__ = ["record", "replace"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass as record
+    from dataclasses import replace
 else:
+
+    def replace(one: Any, **changes: Any) -> Any:
+        """Return a copy of a record with some fields changed; what it has is taken over, and nothing is run."""
+        made = object.__new__(type(one))
+        for name in one.__dataclass_fields__:
+            _put(made, name, changes.pop(name) if name in changes else getattr(one, name))
+        for name in changes:
+            raise TypeError(f"{type(one).__name__} has no field `{name}`")
+        return made
 
     def record(*, frozen: bool = False, slots: bool = False, eq: bool = True) -> Callable[[type], type]:
         """Return a class decorator; the arguments mean what they mean for `dataclass`."""
@@ -39,7 +50,7 @@ def _methods(cls: Any, *, frozen: bool, eq: bool) -> dict[str, Any]:
         "__reduce__": _reduce,
     }
     if eq:
-        methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
+        methods |= _compared(tuple(field.name for field in dataclasses.fields(cls) if field.compare), frozen)
     if frozen:
         methods |= {"__setattr__": _refuse, "__delattr__": _refuse}
     return methods
@@ -78,16 +89,21 @@ def _repr(self: Any) -> str:
     return f"{type(self).__qualname__}({values})"
 
 
-def _compared(record: Any) -> list[Any]:
-    return [getattr(record, field.name) for field in record.__dataclass_fields__.values() if field.compare]
+def _compared(names: tuple[str, ...], frozen: bool) -> dict[str, Any]:
+    """Return `__eq__` and `__hash__` over these fields; what can be changed has no hash."""
+    values: Callable[[Any], Any] = attrgetter(*names) if names else _nothing
+
+    def eq(self: Any, other: object) -> bool:
+        return values(self) == values(other) if type(other) is type(self) else NotImplemented
+
+    def hashed(self: Any) -> int:
+        return hash(values(self))
+
+    return {"__eq__": eq, "__hash__": hashed if frozen else None}
 
 
-def _eq(self: Any, other: object) -> bool:
-    return _compared(self) == _compared(other) if type(other) is type(self) else NotImplemented
-
-
-def _hash(self: Any) -> int:
-    return hash(tuple(_compared(self)))
+def _nothing(_: Any) -> None:
+    """Return the same for every record, as one without fields has it."""
 
 
 def _reduce(self: Any) -> tuple[Any, ...]:

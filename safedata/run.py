@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Final
 
-from safedata.budget import Verdict
+from safedata.budget import Verdict, judge
 from safedata.compile import compile_plan, run_error, tensorflow
 from safedata.machine import resident
 from safedata.manifest import check_writable, default_path, manifest_of, write_manifest
@@ -74,6 +74,8 @@ def build_verdict(
     if target is not None:
         check_writable(target)
     compiled = compile_plan(plan)
+    if compiled.plan is not plan and verdict.machine is not None:  # it runs on the host in a GPU's place
+        verdict = judge(compiled.plan, verdict.machine, verdict.spec)
     elements, batches, seconds = one_pass(compiled.dataset, plan, progress)
     estimated = verdict.places[HOST].bytes
     assert estimated is not None

@@ -20,7 +20,10 @@ from safedata.spec.targets import Target
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _BESIDE: Final[Schema] = {
     "name": {"type": "string", "description": "What a spec that extends this one calls the step."},
-    "device": {"type": "string", "description": "Where the step runs: `cpu`."},
+    "device": {
+        "type": "string",
+        "description": "Where the step runs: `cpu`, `gpu`, or `gpu:1` for the second GPU.",
+    },
     "parallel": {
         "anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}, PARAMETER],
         "description": "Calls at once; `auto` is one for each CPU.",

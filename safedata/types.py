@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final, Literal
 
-from safedata.memory import Evidence, parse_size, weakest
-from safedata.records import record
+from safedata.memory import HOST, Evidence, Place, parse_size, weakest
+from safedata.records import record, replace
 
 DTYPE_BYTES: Final[dict[str, int]] = {
     "bool": 1,
@@ -126,6 +126,10 @@ UNIT_RANGE: Final = ValueRange(0.0, 1.0)
 SIGNED_UNIT_RANGE: Final = ValueRange(-1.0, 1.0)
 
 
+IMAGE_ENDS: Final = {"jpeg": b"\xff\xd9", "png": b"\x60\x82"}
+"""The last two bytes of an image file that most likely is whole: the end marker, the checksum of the last chunk."""
+
+
 @record(frozen=True, slots=True)
 class Encoded:
     """What is known of the images inside encoded bytes: their decoded sizes and their formats."""
@@ -134,11 +138,14 @@ class Encoded:
     width: Dim = UNBOUNDED
     formats: frozenset[str] = frozenset()
     """Lowercase names as in file headers: `jpeg`, `png`, `gif`, `bmp`, `webp`; empty when unknown."""
+    whole: bool = False
+    """Whether all of them, JPEG or PNG, were seen to end as their formats do: none was cut off at the check."""
 
     def join(self, other: Encoded) -> Encoded:
         """Return what is known of images that are one or the other."""
         formats = self.formats | other.formats if self.formats and other.formats else frozenset[str]()
-        return Encoded(self.height.join(other.height), self.width.join(other.width), formats)
+        whole = self.whole and other.whole
+        return Encoded(self.height.join(other.height), self.width.join(other.width), formats, whole)
 
 
 @record(frozen=True, slots=True)
@@ -187,13 +194,22 @@ class Tensor:
         if count is None:
             return None
         if self.dtype != "string":
-            splits = 8 * (count + 1) * self.ragged_rank
-            return count * DTYPE_BYTES[self.dtype] + splits
+            return count * DTYPE_BYTES[self.dtype] + self._splits
         if count == 0:
-            return 0
+            return self._splits
         if self.length.most is None:
             return None
-        return count * (STRING_SLOT + self.length.most + (STRING_HEAP if self.length.most > 22 else 0))
+        heap = STRING_HEAP if self.length.most > 22 else 0
+        return count * (STRING_SLOT + self.length.most + heap) + self._splits
+
+    @property
+    def _splits(self) -> int:
+        """Bytes of the row splits: for each ragged level, one number more than it has rows."""
+        rows, total = 1, 0
+        for dim in self.shape[: self.ragged_rank]:
+            rows *= dim.most or 0
+            total += 8 * (rows + 1)
+        return total
 
     @property
     def static(self) -> bool:
@@ -359,6 +375,20 @@ class Stream:
     """The memory cache whose tensors these elements share; None once something copied them."""
     evidence: Evidence = field(default="exact")
     """What the cardinality rests on."""
+    place: Place = HOST
+    """Where the elements lie: the host, or the GPU that a step has carried them to."""
+    narrow: tuple[Element, int] | None = None
+    """Components, and the bytes that they take at most where that is less than their types say, as for batches of
+    which the longer have fewer rows. It speaks of that very object, so a step that makes new components ends it."""
+
+    @property
+    def together(self) -> int | None:
+        """The bytes that one element takes at most, where more is known of them than the types say."""
+        return self.narrow[1] if self.narrow is not None and self.narrow[0] is self.element else None
+
+    def narrowed(self, most: int | None) -> Stream:
+        """Return the same stream, whose elements take `most` bytes at most, their objects included; None if unknown."""
+        return replace(self, narrow=None if most is None else (self.element, most))
 
     @property
     def visible(self) -> Element:
@@ -368,7 +398,8 @@ class Stream:
     @property
     def bytes(self) -> int | None:
         """The largest payload of one element in bytes, internal components included."""
-        return element_bytes(self.element)
+        found, most = element_bytes(self.element), self.together
+        return found if found is None or most is None else min(found, most)
 
     @property
     def weakest(self) -> Evidence:

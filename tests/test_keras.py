@@ -41,4 +41,5 @@ def test_open_gives_the_dataset_with_its_verdict_and_lets_go(specs: Path, tf: Mo
         assert pipeline.element_spec[0].shape.as_list() == [None, 224, 224, 3]
         assert pipeline.verdict.fits
         assert pipeline.manifest["element"]["label"] == "int64[<=16]"
-    assert pipeline.dataset is None
+    with pytest.raises(safedata.ClosedError, match="SD509"):
+        _ = pipeline.dataset

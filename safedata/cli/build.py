@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.check_only:
         from safedata.cli.check import run as check
 
-        args.specs = [args.spec]
+        args.specs, args.fix, args.together, args.strict = [args.spec], None, False, False
         return check(args)
     console = Console.of(args)
     verdict = verdict_of(args.spec, args)
@@ -65,7 +65,7 @@ def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
     from safedata.cli.hush import start_tensorflow
     from safedata.problem import SafedataError
 
-    start_tensorflow()
+    start_tensorflow(verdict.plan)
     try:
         report = _pass(verdict, args.manifest, console)
     except SafedataError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from safedata.budget import Verdict
     from safedata.cli.console import Console
+    from safedata.together import Together
 
 
 def verdict_of(spec: str, args: argparse.Namespace) -> Verdict:
@@ -26,9 +27,9 @@ def verdict_of(spec: str, args: argparse.Namespace) -> Verdict:
     return check_request(Path(spec), request_of(args))
 
 
-def show_problems(verdict: Verdict, console: Console) -> None:
-    """Write a verdict's problems on stderr; with `--quiet` only when one of them is an error."""
-    if not verdict.problems or (console.quiet and verdict.fits):
+def show_problems(verdict: Verdict | Together, console: Console, *, warnings: bool = False) -> None:
+    """Write a verdict's problems on stderr; with `--quiet` only when one is an error, or `warnings` are wanted."""
+    if not verdict.problems or (console.quiet and verdict.fits and not warnings):
         return
     from safedata.report.text import render_all
 

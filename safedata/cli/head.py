@@ -76,7 +76,7 @@ def _head(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
         message = "no component is a picture, [height, width, 1, 3 or 4]"
         console.error(f"safedata head: --image: {message}; there are {format_element(types)}")
         return USAGE
-    start_tensorflow()
+    start_tensorflow(plan)
     drawn = draw(plan, args.count)
     _print(drawn, console, as_text=args.format == "text")
     if drawn.skipped:

@@ -7,32 +7,45 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from safedata.plan import Plan
 
 _LEVEL: Final = "TF_CPP_MIN_LOG_LEVEL"
 """Set by somebody who wants to choose what TensorFlow says; then nothing is held back."""
 
 
-def start_tensorflow() -> None:
+def start_tensorflow(plan: Plan | None) -> None:
     """Import TensorFlow and create its context; what it writes meanwhile is shown only if that fails.
 
     Its libraries look for GPUs and speak of it before any log level counts, on the file descriptor itself.
 
+    Args:
+        plan: what will run: the allocator that it was bounded for and the limits of its GPUs count only if they
+            are set before TensorFlow starts.
+
     Raises:
         SafedataError: TensorFlow is not installed.
     """
+    from safedata import allocator
     from safedata.compile import tensorflow
+    from safedata.device import configure
 
+    if plan is not None:
+        allocator.choose(plan.scope.pooled)
     if os.environ.get(_LEVEL) is not None or "tensorflow" in sys.modules:
         return
-    with _held_back():
+    with held_back():
         tf = tensorflow()
+        if plan is not None:
+            configure(tf, plan)
         with tf.device("/CPU:0"):
             tf.constant(0)
 
 
 @contextmanager
-def _held_back() -> Generator[None, None, None]:
+def held_back() -> Generator[None, None, None]:
     """Keep what is written to file descriptor 2 in a file; write it out when an exception passes."""
     try:
         kept = os.dup(2)

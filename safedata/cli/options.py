@@ -126,10 +126,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def add_request(parser: argparse.ArgumentParser) -> None:
     """Add the flags that set parameters and describe the machine to check against."""
     group = parser.add_argument_group("the spec and the machine")
-    group.add_argument(
-        "--set", metavar="NAME=VALUE", type=assignment, action="append", default=[],
-        help="a value for one of the spec's parameters; may be given several times",
-    )  # fmt: skip
+    _add_set(group.add_argument)
     group.add_argument(
         "--target", metavar="NAME", help="check against a machine that the spec's `targets` names"
     )
@@ -139,7 +136,25 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--host", metavar="SIZE", type=size, help="free host memory, such as 64GiB")
     group.add_argument("--disk", metavar="SIZE", type=size, help="free disk, such as 1TiB")
-    group.add_argument(
+    _add_allow_env(group.add_argument)
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that set parameters, for commands to which the machine is all one."""
+    group = parser.add_argument_group("the spec")
+    _add_set(group.add_argument)
+    _add_allow_env(group.add_argument)
+
+
+def _add_set(add: Callable[..., object]) -> None:
+    add(
+        "--set", metavar="NAME=VALUE", type=assignment, action="append", default=[],
+        help="a value for one of the spec's parameters; may be given several times",
+    )  # fmt: skip
+
+
+def _add_allow_env(add: Callable[..., object]) -> None:
+    add(
         "--allow-env", metavar="NAME", action="append", default=[],
         help="let the spec read this environment variable; may be given several times",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from safedata.cli.console import Console, emit
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from safedata import crew
     from safedata.run import Progress
 
 _CELLS: Final = 24
@@ -36,6 +37,11 @@ class Bar:
         if self._console.live:
             self._draw(line(progress)[: _columns() - 1])
 
+    def measuring(self, progress: crew.Progress) -> None:
+        """Show how much has been read; nothing where stderr is no terminal."""
+        if self._console.live:
+            self._draw(reading_line(progress)[: _columns() - 1])
+
     def _draw(self, text: str) -> None:
         self._drawn = True
         try:
@@ -57,11 +63,26 @@ def line(progress: Progress) -> str:
     facts = [f"{progress.elements:,} elements", f"{rate:,.0f} elements/s"]
     if not progress.of:
         return "  ".join([f"{progress.batches:,} done", *facts])
-    done = min(1.0, progress.batches / progress.of)
+    return "  ".join(_bar(min(1.0, progress.batches / progress.of), progress.seconds, facts))
+
+
+def reading_line(progress: crew.Progress) -> str:
+    """Return one line: bar, files or bytes that were read, rate and the time that is left."""
+    done = progress.done / progress.of if progress.of else 1.0
+    rate = progress.done / progress.seconds if progress.seconds else 0.0
+    if progress.unit == "bytes":
+        from safedata.memory import format_size
+
+        facts = [format_size(progress.done), f"{format_size(int(rate))}/s"]
+    else:
+        facts = [f"{progress.done:,} {progress.unit}", f"{rate:,.0f} {progress.unit}/s"]
+    return "  ".join(_bar(done, progress.seconds, facts))
+
+
+def _bar(done: float, seconds: float, facts: list[str]) -> list[str]:
     filled = round(done * _CELLS)
     bar = f"[{'#' * filled}{'.' * (_CELLS - filled)}] {done:4.0%}"
-    left = progress.seconds * (1 / done - 1) if done else None
-    return "  ".join([bar, *facts, *([f"{duration(left)} left"] if left is not None else [])])
+    return [bar, *facts, *([f"{duration(seconds * (1 / done - 1))} left"] if done else [])]
 
 
 def duration(seconds: float) -> str:

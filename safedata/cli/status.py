@@ -23,13 +23,13 @@ INTERRUPTED: Final = 130
 _OF_DATA: Final = ("SD4", "SD5")
 
 
-def status_of(problems: Iterable[Problem]) -> int:
-    """Return the exit status for these problems; warnings do not count.
+def status_of(problems: Iterable[Problem], *, strict: bool = False) -> int:
+    """Return the exit status for these problems; warnings count only where `strict` says so.
 
     Only when every error is one of files, data or the machine is the data to blame: a spec that has problems
     of its own must be mended first.
     """
-    codes = [problem.code for problem in problems if problem.severity == "error"]
+    codes = [problem.code for problem in problems if strict or problem.severity == "error"]
     if not codes:
         return FINE
     return DATA if all(code.startswith(_OF_DATA) for code in codes) else PROBLEMS

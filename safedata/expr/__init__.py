@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from safedata.expr.functions import FUNCTIONS
+from safedata.expr.functions import FUNCTIONS, ON_HOST
 from safedata.expr.infer import Types, check_bounded
 from safedata.expr.lower import Lowering
 from safedata.expr.parse import parse_tree
@@ -47,6 +47,12 @@ class Expression:
     def random(self) -> bool:
         """Whether it draws: no function does so far."""
         return False
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it can run on a GPU: it makes no text, and needs no element taken out of its batch."""
+        calls = (node.function for node in walk(self.root) if isinstance(node, Call))
+        return not self._one_by_one and not any(name in ON_HOST for name in calls)
 
     @property
     def batchable(self) -> bool:

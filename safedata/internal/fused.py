@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from safedata.lowering import Lowering, Values
-from safedata.memory import add
+from safedata.memory import Evidence, add, largest, weakest
+from safedata.records import replace
 from safedata.scope import Scope, unheard
 from safedata.stages.base import ElementNode
 from safedata.types import Stream
@@ -17,6 +17,13 @@ class Fused(ElementNode):
 
     def __init__(self, parts: tuple[ElementNode, ...]) -> None:
         self.parts = parts
+        self._typed: tuple[tuple[ElementNode, Stream, Stream], ...] = ()
+        """The parts with the types around them, as they were typed last: what is bounded was typed just before."""
+
+    @property
+    def gpu(self) -> int | None:
+        """The number of the GPU that the parts run on, None for the CPU."""
+        return next((part.gpu for part in self.parts if part.gpu is not None), None)
 
     @property
     def random(self) -> bool:
@@ -44,20 +51,25 @@ class Fused(ElementNode):
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return what leaves the last part."""
-        for part in self.parts:
-            before = part.infer(before, scope)
+        self._typed = tuple(self._streams(before, scope))
+        after = self._typed[-1][2]
         if self.fallible and scope.on_error == "skip":
-            return replace(before, cardinality=before.cardinality.weakened())
-        return before
+            return replace(after, cardinality=after.cardinality.weakened())
+        return after
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
-        """Return the element that came in, held by the call throughout, and the largest part."""
+        """Return the largest part, beside which the call holds the element that came in throughout."""
         silent = replace(scope, report=unheard)
-        peak: int | None = 0
-        for part, entering, leaving in self._streams(before, silent):
+        peaks: list[int | None] = []
+        for number, (part, entering, leaving) in enumerate(self._around(before, silent)):
             here = part.call_bytes(entering, leaving, silent)
-            peak = None if here is None or peak is None else max(peak, here)
-        return add(before.bytes, peak)
+            peaks.append(add(before.bytes if number else 0, here))  # the first part counts it itself
+        return largest(*peaks)
+
+    def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
+        """Return the weakest evidence of the parts."""
+        streams = self._around(before, replace(scope, report=unheard))
+        return weakest(*(part.evidence(entering, leaving, scope) for part, entering, leaving in streams))
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element after every part."""
@@ -65,6 +77,12 @@ class Fused(ElementNode):
         for part, entering, leaving in self._streams(low.before, scope):
             values = part.apply(values, replace(low, before=entering, after=leaving))
         return values
+
+    def _around(self, before: Stream, scope: Scope) -> tuple[tuple[ElementNode, Stream, Stream], ...]:
+        """Return the parts with the types around them, those known where the same stream entered last."""
+        if not self._typed or self._typed[0][1] is not before:
+            self._typed = tuple(self._streams(before, scope))
+        return self._typed
 
     def _streams(self, before: Stream, scope: Scope) -> Iterator[tuple[ElementNode, Stream, Stream]]:
         for part in self.parts:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from safedata.insist import Check, Where, insist
 from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import add, times
 from safedata.scope import Scope
@@ -71,9 +73,7 @@ class ParseExample(ElementNode):
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the features of one record, with their bounds made true."""
         tf = low.tf
-        where = tf.constant("a record")
-        if low.origin is not None and INDEX in values:
-            where = low.origin(values[INDEX])
+        where = Where(tf, "a record", low.origin, values.get(INDEX))
         record = enforce(tf, values[RECORD], low.before.element[RECORD], "record", where)
         found = self._parse(tf, record)
         kept = {name: value for name, value in values.items() if name != RECORD}
@@ -113,26 +113,21 @@ def _dense(tf: Any, value: Any) -> Any:
     return value.values if isinstance(value, tf.SparseTensor) else value
 
 
-def _bounded(tf: Any, value: Any, one: Parsed, where: Any) -> Any:
+def _bounded(tf: Any, value: Any, one: Parsed, where: Where) -> Any:
     if one.kind != "ragged":
         return enforce(tf, _dense(tf, value), one.tensor, one.name, where)
     rows, longest = one.tensor.shape
     flat = replace(one.tensor, shape=(UNBOUNDED,), ragged_rank=0)
     values = enforce(tf, value.values, flat, one.name, where)
+    longest_row = tf.reduce_max(value.row_lengths(), keepdims=False)
     checks = [
-        _at_most(tf, value.nrows(), rows, f"{one.name}: rows", where),
-        _at_most(
-            tf, tf.reduce_max(value.row_lengths(), keepdims=False), longest, f"{one.name}: a row", where
-        ),
+        *_at_most(value.nrows(), rows, f"{one.name}: rows"),
+        *_at_most(longest_row, longest, f"{one.name}: a row"),
     ]
-    with tf.control_dependencies([check for check in checks if check is not None]):
-        return tf.RaggedTensor.from_row_splits(
-            tf.identity(values), tf.identity(value.row_splits), validate=False
-        )
+    splits = insist(tf, value.row_splits, checks, where)
+    return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
 
 
-def _at_most(tf: Any, size: Any, dim: Dim, what: str, where: Any) -> Any:
-    if dim.most is None:
-        return None
-    message = f"SD501: {what} must be at most {dim.most} ({dim.evidence}); got"
-    return tf.debugging.Assert(size <= tf.constant(dim.most, size.dtype), [message, size, "in", where])
+def _at_most(size: Any, dim: Dim, what: str) -> Iterator[Check]:
+    if dim.most is not None:
+        yield Check(size <= dim.most, f"SD501: {what} must be at most {dim.most} ({dim.evidence}); got", size)

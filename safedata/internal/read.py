@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from safedata.lowering import INDEX, Lowering, Values, enforce
+from safedata.insist import Check, Where, insist
+from safedata.lowering import INDEX, Lowering, Values, bounds
 from safedata.memory import add
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
@@ -62,17 +63,18 @@ class Read(ElementNode):
         """Return the element with the file's bytes, held to the size of the largest file at the check."""
         tf = low.tf
         path = self._joined(tf, values[self.path])
-        where = path if low.origin is None or INDEX not in values else low.origin(values[INDEX])
         data = tf.io.read_file(path)
+        checks = list(bounds(tf, data, self.type, self.name))
         if self.least:
-            size = tf.strings.length(data)
-            check = tf.debugging.Assert(
-                size >= self.least, ["SD404: bad data: bytes of the file", size, "in", where]
-            )
-            with tf.control_dependencies([check]):
-                data = tf.identity(data)
-        made = {**values, self.name: enforce(tf, data, self.type, self.name, where)}
+            size = checks[0].found if checks else tf.strings.length(data)
+            checks.append(Check(size >= self.least, "SD404: bad data: bytes of the file", size))
+        made = {**values, self.name: insist(tf, data, checks, self._where(values, path, low))}
         return {name: made[name] for name in self._order(values)}
+
+    def _where(self, values: Values, path: Any, low: Lowering) -> Where:
+        if low.origin is None or INDEX not in values:
+            return Where(low.tf, origin=_as_it_is, index=path)
+        return Where(low.tf, origin=low.origin, index=values[INDEX])
 
     def _joined(self, tf: Any, path: Any) -> Any:
         if not self.folder:
@@ -87,3 +89,8 @@ class Read(ElementNode):
 
     def _part(self, name: str, before: Stream) -> Tensor:
         return self.type if name == self.name else before.element[name]
+
+
+def _as_it_is(path: Any) -> Any:
+    """Return what an element without an index is named by: its path."""
+    return path

@@ -125,8 +125,10 @@ def _upwards(mount: _Mount, path: str) -> Iterator[Group]:
 def memory(root: str = "/") -> tuple[Free, ...]:
     """Return what each group with a memory limit leaves free, the innermost group first.
 
-    Free is the limit less what is in use, where file pages (`inactive_file`, `active_file`) do not count as
-    in use, since the kernel takes them back. A group without limit says nothing, unless `memory.high` is set.
+    Free is the limit less what is in use. What the kernel takes back before it ends a process does not count
+    as in use: file pages (`inactive_file`, `active_file`, so neither tmpfs nor locked pages) and, where
+    version 2 tells it, `slab_reclaimable`. Swap counts for nothing: neither a limit on it nor room in it.
+    `memory.high` is a limit like `memory.max`: above it nothing is ended, and allocations all but stop.
     """
     found: list[Free] = []
     innermost, apart = True, False
@@ -146,19 +148,32 @@ def memory(root: str = "/") -> tuple[Free, ...]:
 
 
 def _memory_v2(group: Group, root: str) -> Free | None:
-    limit = read_text(root, f"{group.directory}/memory.max")
-    high = read_int(root, f"{group.directory}/memory.high")
-    slow: tuple[str, ...] = ()
-    if high is not None:
-        slow = (f"cgroup v2 `{group.name}` is slowed down above its memory.high of {format_size(high)}",)
-    if limit is None or limit.strip() == "max":
-        return Free(None, slow) if slow else None
-    bytes_ = read_int(root, f"{group.directory}/memory.max")
-    if bytes_ is None:
-        return Free(None, (f"cgroup v2 `{group.name}` has a memory.max that cannot be read", *slow))
+    limits, notes = _limits_v2(group, root)
+    if not limits:
+        return Free(None, notes) if notes else None
     current = read_int(root, f"{group.directory}/memory.current")
-    free = _less_used(group, bytes_, current, _file_pages(group, root, ""))
-    return Free(free.bytes, free.notes + slow)
+    least, name = min(limits)
+    what = f"cgroup v2 `{group.name}`: {name} {format_size(least)}"
+    if name != "limit":
+        what += ", above which it is slowed down,"
+    free = _less_used(what, least, current, _taken_back(group, root))
+    return Free(free.bytes, free.notes + notes)
+
+
+def _limits_v2(group: Group, root: str) -> tuple[list[tuple[int, str]], tuple[str, ...]]:
+    """Return the limits that a group of version 2 sets, each with its name, and a note on each it garbles."""
+    limits: list[tuple[int, str]] = []
+    notes: list[str] = []
+    for file, name in (("memory.max", "limit"), ("memory.high", "memory.high")):
+        text = read_text(root, f"{group.directory}/{file}")
+        if text is None or text.strip() == "max":
+            continue
+        bytes_ = parse_int(text)
+        if bytes_ is None:
+            notes.append(f"cgroup v2 `{group.name}` has a {file} that cannot be read")
+        else:
+            limits.append((bytes_, name))
+    return limits, tuple(notes)
 
 
 def _memory_v1(group: Group, root: str) -> Free | None:
@@ -172,19 +187,23 @@ def _memory_v1(group: Group, root: str) -> Free | None:
     if not limits or min(limits) >= NO_LIMIT:
         return None
     usage = read_int(root, f"{group.directory}/memory.usage_in_bytes")
-    return _less_used(group, min(limits), usage, _file_pages(group, root, "total_"))
+    above = limit is None or min(limits) < limit
+    whose = "limit of a group above it" if above else "limit"
+    what = f"cgroup v1 `{group.name}`: {whose} {format_size(min(limits))}"
+    return _less_used(what, min(limits), usage, _taken_back(group, root, "total_"))
 
 
-def _file_pages(group: Group, root: str, prefix: str) -> int:
+def _taken_back(group: Group, root: str, prefix: str = "") -> int:
+    """Return the bytes in use by a group that the kernel takes back rather than end a process."""
     table = read_table(root, f"{group.directory}/memory.stat") or {}
-    return table.get(f"{prefix}inactive_file", 0) + table.get(f"{prefix}active_file", 0)
+    files = table.get(f"{prefix}inactive_file", 0) + table.get(f"{prefix}active_file", 0)
+    return files + table.get("slab_reclaimable", 0)
 
 
-def _less_used(group: Group, limit: int, usage: int | None, file_pages: int) -> Free:
-    what = f"cgroup v{group.version} `{group.name}`: limit {format_size(limit)}"
+def _less_used(what: str, limit: int, usage: int | None, taken_back: int) -> Free:
     if usage is None:
         return Free(limit, (f"{what}; what is in use cannot be read",))
-    used = max(0, usage - file_pages)
+    used = max(0, usage - taken_back)
     return Free(max(0, limit - used), (f"{what} less {format_size(used)} in use",))
 
 

@@ -16,7 +16,12 @@ MEASURED_VERSION: Final = "2.21.0"
 """The release of TensorFlow that the figures below were measured with."""
 
 
-def tensorflow_footprint(cpus: int) -> Hold:
+_SPREAD_PERCENT: Final = 2
+"""What runs of the same process differ by, and what a few more pages of TensorFlow's libraries take."""
+_SPREAD: Final = 4 * MIB
+
+
+def tensorflow_footprint(cpus: int, measured: int | None = None) -> Hold:
     """Return a bound on the resident bytes of a process that has TensorFlow running and no pipeline yet.
 
     In it: the interpreter, pydantic, PyYAML and pynvml, `import tensorflow` (Keras included), the eager
@@ -42,7 +47,12 @@ def tensorflow_footprint(cpus: int) -> Hold:
 
     Args:
         cpus: CPUs that the threads may run on (the affinity, not the quota): TensorFlow's pools follow it.
+        measured: the peak in bytes that a fresh process had on the machine in question, as
+            `safedata.machine.calibration` keeps it; a few percent are put on top.
     """
+    if measured is not None:
+        size = measured + measured * _SPREAD_PERCENT // 100 + _SPREAD
+        return Hold(HOST, size, "TensorFlow itself: as measured on this machine", "measured")
     return Hold(
         HOST,
         656 * MIB + 384 * KIB * max(1, cpus),
@@ -80,6 +90,12 @@ def version_note() -> str | None:
 
 def installed_version() -> str | None:
     """Return the version of the TensorFlow that is installed, None where none is; nothing is imported."""
+    found = installed()
+    return found[0] if found else None
+
+
+def installed() -> tuple[str, str] | None:
+    """Return version and metadata folder of the TensorFlow that is installed; None where none is."""
     for folder in sys.path:
         try:
             names = os.listdir(folder or ".")
@@ -88,7 +104,7 @@ def installed_version() -> str | None:
         for name in names:
             package, _, version = name.removesuffix(".dist-info").partition("-")
             if name.endswith(".dist-info") and package in ("tensorflow", "tensorflow_cpu"):
-                return version
+                return version, os.path.join(os.path.abspath(folder or "."), name)
     return None
 
 

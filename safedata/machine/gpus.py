@@ -10,17 +10,22 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from safedata.machine import running
 from safedata.machine.limits import Gpu, GpuProcess, GpuReport, tensorflow_reserve
 from safedata.machine.visible import Device, choose
 from safedata.memory import MIB
 
+_NO_LIBRARY: Final = 12
 _REASONS: Final = {
     4: "this user may not ask the NVIDIA driver: no permission",
     9: "the NVIDIA driver is not loaded",
+    15: "the NVIDIA driver has lost the GPU; a reset or a restart brings it back",
     12: "there is no NVIDIA driver here: its library libnvidia-ml.so.1 is not found",
     18: "the NVIDIA driver and its library libnvidia-ml.so.1 differ in version; a restart loads the same",
 }
 """NVML's return codes that mean no GPU can be seen, in plain words."""
+_GONE: Final = (15, 16)
+"""NVML's return codes for a GPU that fell off the bus, or that must be reset before it works again."""
 
 
 class _Found(NamedTuple):
@@ -35,13 +40,18 @@ class _Found(NamedTuple):
 def read_gpus(environ: Mapping[str, str] | None = None) -> GpuReport:
     """Return the NVIDIA GPUs that TensorFlow would see in this environment.
 
-    `CUDA_VISIBLE_DEVICES` is followed as CUDA does. Never raises: what goes wrong becomes the report's
-    `problem`. GPUs that TensorFlow leaves out for few multiprocessors or an old compute capability are
-    listed all the same.
+    `CUDA_VISIBLE_DEVICES` is followed as CUDA does. Where TensorFlow has set up its GPUs in this process, its own
+    figures stand in place of the driver's: it took memory for itself, which it gives to tensors. Never raises: what
+    goes wrong becomes the report's `problem`. GPUs that TensorFlow leaves out for few multiprocessors or an old
+    compute capability are listed all the same.
 
     Args:
         environ: Environment variables; those of this process when None.
     """
+    return running.used(_read(os.environ if environ is None else environ))
+
+
+def _read(environ: Mapping[str, str]) -> GpuReport:
     try:
         import pynvml
     except ImportError:
@@ -50,19 +60,22 @@ def read_gpus(environ: Mapping[str, str] | None = None) -> GpuReport:
     try:
         nvml.nvmlInit()
     except Exception as error:  # a broken driver library can fail in any way
-        return GpuReport(problem=_reason(error))
+        return GpuReport(problem=_reason(error), broken=_code(error) != _NO_LIBRARY)
     try:
-        return _report(nvml, os.environ if environ is None else environ)
+        return _report(nvml, environ)
     except Exception as error:
-        return GpuReport(problem=_reason(error))
+        return GpuReport(problem=_reason(error), broken=True)
     finally:
         _ask(nvml.nvmlShutdown)
 
 
-def _reason(error: Exception) -> str:
+def _code(error: Exception) -> int | None:
     code = getattr(error, "value", None)
-    plain = _REASONS.get(code) if isinstance(code, int) else None
-    return plain or f"the NVIDIA driver answers `{error}`"
+    return code if isinstance(code, int) else None
+
+
+def _reason(error: Exception) -> str:
+    return _REASONS.get(_code(error) or 0) or f"the NVIDIA driver answers `{error}`"
 
 
 def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -80,13 +93,24 @@ def _report(nvml: Any, environ: Mapping[str, str]) -> GpuReport:
     gpus: list[Gpu] = []
     for place in picked:
         gpus.append(_gpu(nvml, found[place], len(gpus), environ))
-    return GpuReport(tuple(gpus), "; ".join(problems) or None, notes)
+    problem = "; ".join(problems) or None
+    cuda = _ask(nvml.nvmlSystemGetCudaDriverVersion_v2)
+    return GpuReport(
+        tuple(gpus),
+        problem,
+        notes,
+        driver=_ask(nvml.nvmlSystemGetDriverVersion) or None,
+        cuda=None if not cuda else f"{cuda // 1000}.{cuda % 1000 // 10}",
+        nvml=_ask(nvml.nvmlSystemGetNVMLVersion) or None,
+        broken=problem is not None,
+    )
 
 
 def _devices(nvml: Any, problems: list[str]) -> Iterator[_Found]:
     for index in range(nvml.nvmlDeviceGetCount()):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            _refuse_gone(nvml, handle)
         except Exception as error:
             problems.append(f"GPU {index} cannot be used: the NVIDIA driver answers `{error}`")
             continue
@@ -99,6 +123,15 @@ def _devices(nvml: Any, problems: list[str]) -> Iterator[_Found]:
         if not instances:
             problems.append(f"GPU {index} is in MIG mode and has no instance that could be used")
         yield from instances
+
+
+def _refuse_gone(nvml: Any, handle: Any) -> None:
+    """Raise what the driver says of a GPU that was lost after it gave out a handle; other answers come later."""
+    try:
+        nvml.nvmlDeviceGetMemoryInfo(handle)
+    except nvml.NVMLError as error:
+        if _code(error) in _GONE:
+            raise
 
 
 def _instances(nvml: Any, handle: Any, index: int, uuid: str | None) -> Iterator[_Found]:
@@ -151,7 +184,13 @@ def _reserve(
 
 
 def _processes(nvml: Any, handle: Any) -> Iterator[GpuProcess]:
-    for one in _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ():
-        used = one.usedGpuMemory
-        name = _ask(nvml.nvmlSystemGetProcessName, one.pid)
-        yield GpuProcess(int(one.pid), name or None, None if used is None else int(used))
+    """Yield the processes that hold memory for computing or drawing, each once."""
+    seen: set[int] = set()
+    for ask in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
+        for one in _ask(ask, handle) or ():
+            pid, used = int(one.pid), one.usedGpuMemory
+            if pid in seen:
+                continue
+            seen.add(pid)
+            name = _ask(nvml.nvmlSystemGetProcessName, pid)
+            yield GpuProcess(pid, name or None, None if used is None else int(used), pid == os.getpid())

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from safedata.memory import DISK, GIB, HOST, MIB, Place, format_size, gpu
 from safedata.records import record
 
+HERE: Final = "this machine"
+"""The name of the machine that `safedata` itself runs on."""
 CUDA_CONTEXT: Final = 600 * MIB
 """Allowance for the CUDA context, which exists before TensorFlow asks how much is free.
 
@@ -42,6 +44,8 @@ class GpuProcess(NamedTuple):
     name: str | None = None
     bytes: int | None = None
     """None where the driver does not tell, inside most containers say."""
+    own: bool = False
+    """Whether it is the process that asks, where both count processes alike."""
 
 
 def tensorflow_reserve(free: int | None, capability: tuple[int, int] | None) -> int | None:
@@ -91,13 +95,12 @@ class Gpu:
         if self.available is None:
             return Free(None, (f"the free memory of gpu:{self.index} is unknown", *self.notes))
         context = f", less {format_size(self.context)} for the CUDA context" if self.context else ""
+        left = (
+            f", less {format_size(self.reserve)} that TensorFlow leaves to the system" if self.reserve else ""
+        )
         return Free(
             self.available,
-            (
-                f"{format_size(self.free)} free on {self.name or gpu(self.index)}{context}"
-                f", less {format_size(self.reserve)} that TensorFlow leaves to the system",
-                *self.notes,
-            ),
+            (f"{format_size(self.free)} free on {self.name or gpu(self.index)}{context}{left}", *self.notes),
         )
 
 
@@ -108,6 +111,14 @@ class GpuReport(NamedTuple):
     problem: str | None = None
     """One line on what keeps GPUs from being seen; GPUs beside it are those that still answer."""
     notes: tuple[str, ...] = ()
+    driver: str | None = None
+    """Version of NVIDIA's driver; None where it does not tell."""
+    cuda: str | None = None
+    """The newest version of CUDA that the driver supports, `12.4`."""
+    nvml: str | None = None
+    """Version of the library that was asked."""
+    broken: bool = False
+    """Whether there is a driver or a GPU, and `problem` says why it cannot be used; a machine without any is not."""
 
 
 _NO_DISK: Final = Free(None, ("nothing was asked about disk",))
@@ -122,7 +133,7 @@ class Machine:
     gpus: tuple[Gpu, ...] = ()
     disk: Free = _NO_DISK
     cpus: Cpus = _NO_CPUS
-    name: str = "this machine"
+    name: str = HERE
     gpu_problem: str | None = None
     """Why GPUs may be missing from `gpus`, None when all is well."""
     gpu_notes: tuple[str, ...] = ()

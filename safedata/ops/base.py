@@ -30,8 +30,15 @@ class Op(BaseModel):
     """Whether it draws, so that the element needs an index and an epoch."""
     fallible: ClassVar[bool] = False
     """Whether it may find the data itself bad, so that `runtime.on_error` speaks of it."""
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ()
+    """Dtypes of what comes in for which TensorFlow has GPU kernels for the whole of its graph."""
+    forwards: ClassVar[bool] = False
+    """Whether its result takes the place of an intermediate of the same size that comes in: TensorFlow's kernels for
+    arithmetic do (`forward_input_or_allocate_output`)."""
     batches: ClassVar[bool] = True
     """Whether it takes a batch as well as an element."""
+    ragged: ClassVar[bool] = False
+    """Whether it takes a ragged component as well as a dense one."""
 
     @abstractmethod
     def infer(self, x: Tensor) -> Tensor:
@@ -40,6 +47,10 @@ class Op(BaseModel):
         Raises:
             Fault: the operation cannot take such a component.
         """
+
+    def on_gpu(self, x: Tensor) -> bool:
+        """Return whether it can run on a GPU for elements of type `x`, and find no data bad there."""
+        return x.dtype in self.gpu_dtypes
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return an upper bound in bytes of what one call holds beside `x` and `y`; None when unbounded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from safedata.budget import Verdict
 from safedata.memory import Place, add, format_size
-from safedata.plan import Plan, PlannedStep
+from safedata.plan import Plan
 from safedata.report.columns import safe
 from safedata.report.steps import chains, label, line_of, numbers
 from safedata.report.table import table
@@ -26,10 +26,11 @@ def render(verdict: Verdict, *, color: bool = False) -> str:
 
 def _steps(verdict: Verdict, plan: Plan) -> list[str]:
     where = used(verdict)
+    held = _held(verdict)
     rows = [["#", "step", "line", *where, "cardinality", "element"]]
     for number, step in enumerate(plan.steps):
         line = line_of(plan, step)
-        cells = [_bytes(step, place) for place in where]
+        cells = [format_size(held.get((number, place), 0)) for place in where]
         settled = numbers(step)
         rows.append(
             [
@@ -44,8 +45,13 @@ def _steps(verdict: Verdict, plan: Plan) -> list[str]:
     return table(rows, right=(0, 2, *range(3, 3 + len(where))))
 
 
-def _bytes(step: PlannedStep, place: Place) -> str:
-    return format_size(add(*(hold.bytes for hold in step.holds if hold.place == place)))
+def _held(verdict: Verdict) -> dict[tuple[int | None, Place], int | None]:
+    """Return what each step holds in each place, as the verdict counts it."""
+    held: dict[tuple[int | None, Place], int | None] = {}
+    for line in verdict.lines:
+        key = (line.step, line.hold.place)
+        held[key] = add(held.get(key, 0), line.hold.bytes)
+    return held
 
 
 def _chains(plan: Plan) -> list[str]:

@@ -34,7 +34,7 @@ def verdict_object(verdict: Verdict) -> Object:
             place: {"bytes": one.bytes, "limit": one.limit, "free": one.free}
             for place, one in verdict.places.items()
         },
-        "stages": [] if plan is None else [_process(verdict), *(_stage(plan, step) for step in plan.steps)],
+        "stages": [] if plan is None else [_process(verdict), *_stages(verdict, plan)],
         "problems": [problem_object(problem) for problem in verdict.problems],
     }
 
@@ -47,12 +47,12 @@ def plan_object(verdict: Verdict) -> Object:
     steps = [
         {
             "number": number,
-            **_stage(plan, step),
+            **stage,
             "settled": numbers(step),
             "chains": chains(step),
             "calls": step.calls,
         }
-        for number, step in enumerate(plan.steps)
+        for number, (step, stage) in enumerate(zip(plan.steps, _stages(verdict, plan), strict=True))
     ]
     return {
         **verdict_object(verdict),
@@ -73,13 +73,21 @@ def _process(verdict: Verdict) -> Object:
     }
 
 
-def _stage(plan: Plan, step: PlannedStep) -> Object:
+def _stages(verdict: Verdict, plan: Plan) -> list[Object]:
+    """Return every step with its holds as the verdict counts them, which may be less than the step alone takes."""
+    holds: dict[int | None, list[Hold]] = {}
+    for line in verdict.lines:
+        holds.setdefault(line.step, []).append(line.hold)
+    return [_stage(plan, step, holds.get(number, [])) for number, step in enumerate(plan.steps)]
+
+
+def _stage(plan: Plan, step: PlannedStep, holds: list[Hold]) -> Object:
     return {
         "stage": step.title,
         "line": line_of(plan, step),
         "element": {name: str(tensor) for name, tensor in step.after.visible.items()},
         "cardinality": str(step.after.cardinality),
-        "holds": [_hold(hold) for hold in step.holds],
+        "holds": [_hold(hold) for hold in holds],
     }
 
 

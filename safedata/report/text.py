@@ -165,4 +165,8 @@ def as_json(problem: Problem) -> dict[str, object]:
         "column": span.column if span else None,
         "notes": list(problem.notes),
         "help": problem.help,
+        "fixes": [
+            {"change": fix.text, "cost": fix.cost, "saves": dict(fix.saves), "peaks": dict(fix.peaks)}
+            for fix in problem.fixes
+        ],
     }

@@ -29,4 +29,4 @@ def rewrite(entries: list[Entry]) -> tuple[list[Entry], str | None]:
 
 
 def _passes(entry: Entry) -> bool:
-    return entry.node.commutes or isinstance(entry.node, (Identify, Epoch))
+    return entry.node.unseeing or isinstance(entry.node, (Identify, Epoch))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from safedata.insist import Where
 from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.scope import Scope
@@ -34,7 +35,9 @@ class CsvRoot(Root):
     """Bytes of the longest row."""
     evidence: Evidence
     places: Places | None
-    """Where each row lies; None where they were not counted."""
+    """Where each row lies; None where that is not known."""
+    count: int | None = None
+    """The number of rows; None where they were not counted."""
 
     def title(self) -> str:
         """Return the source's name."""
@@ -43,7 +46,7 @@ class CsvRoot(Root):
     def infer(self, scope: Scope) -> Stream:
         """Return scalar strings no longer than the longest row."""
         row = Tensor("string", (), Dim.at_most(self.longest, self.evidence))
-        cardinality = UNKNOWN if self.places is None else exactly(self.places.count)
+        cardinality = UNKNOWN if self.count is None else exactly(self.count)
         return Stream({RECORD: row}, cardinality, evidence=self.evidence)
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
@@ -71,8 +74,8 @@ class CsvRoot(Root):
             return {RECORD: row}
 
         data = tf.data.Dataset.from_tensor_slices(list(self.files)).flat_map(rows)
-        if self.places is not None:
-            data = data.apply(tf.data.experimental.assert_cardinality(self.places.count))
+        if self.count is not None:
+            data = data.apply(tf.data.experimental.assert_cardinality(self.count))
         return data.map(named)
 
     def describe(self, index: int) -> str:
@@ -163,9 +166,7 @@ class ParseRow(ElementNode):
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the columns of one row, with their bounds made true."""
         tf = low.tf
-        where = tf.constant("a row")
-        if low.origin is not None and INDEX in values:
-            where = low.origin(values[INDEX])
+        where = Where(tf, "a row", low.origin, values.get(INDEX))
         row = enforce(tf, values[RECORD], low.before.element[RECORD], "row", where)
         fields = self._fields(tf, row)
         kept = {name: value for name, value in values.items() if name != RECORD}

@@ -15,6 +15,8 @@ from safedata.sources._listing import unreadable
 from safedata.sources._records import damaged
 
 _BREAK: Final = b"\n"
+_BLOCK: Final = 16 << 20
+"""Bytes of a file that are looked at together."""
 _MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -59,9 +61,40 @@ def read_plain(path: str) -> list[bytes] | None:
             data = file.read()
     except OSError as error:
         raise unreadable(path, error) from None
-    if b'"' in data or b"\r" in data or b"\n\n" in data or data.startswith((b"\n", _MARK)):
+    return _lines(data, split=True, first=True) if data else None
+
+
+def read_blocks(path: str, *, split: bool = True) -> Iterator[tuple[list[bytes] | None, int]]:
+    """Yield the lines of a file block by block, with the bytes they take; None for lines that are no rows each.
+
+    Args:
+        path: the file.
+        split: whether to split the lines; without it the list is empty.
+
+    Raises:
+        Fault: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            first, rest = True, b""
+            while block := file.read(_BLOCK):
+                cut = block.rfind(_BREAK) + 1
+                whole, rest = (rest + block[:cut], block[cut:]) if cut else (b"", rest + block)
+                if whole:
+                    yield _lines(whole, split=split, first=first), len(whole)
+                    first = False
+            if rest:
+                yield _lines(rest, split=split, first=first), len(rest)
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _lines(data: bytes, *, split: bool, first: bool) -> list[bytes] | None:
+    """Return the lines of a block in which every line is a row, None for any other."""
+    marked = first and data.startswith(_MARK)
+    if marked or b'"' in data or b"\r" in data or b"\n\n" in data or data.startswith(_BREAK):
         return None
-    return data.removesuffix(_BREAK).split(_BREAK) if data else None
+    return data.removesuffix(_BREAK).split(_BREAK) if split else []
 
 
 def _read(path: str, most: int | None) -> Iterator[Row | None]:

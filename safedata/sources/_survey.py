@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from safedata.memory import Evidence
 from safedata.sources._example import Record, Values, integers, parse_record
+from safedata.sources._listing import FIRST
 from safedata.types import Dim, Encoded
 
 Kind = Literal["fixed", "variable", "ragged", "sequence"]
@@ -38,6 +39,20 @@ class Wanted:
 
 
 @dataclass(slots=True)
+class Bad:
+    """Records that do not fit: how many, and the first ones, where each is and why."""
+
+    count: int = 0
+    first: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def add(self, where: str, reason: str, count: int = 1) -> None:
+        """Take one, which stands for `count` of them."""
+        self.count += count
+        if len(self.first) < FIRST:
+            self.first.append((where, reason))
+
+
+@dataclass(slots=True)
 class Seen:
     """What was seen of one feature."""
 
@@ -53,13 +68,14 @@ class Seen:
     dtypes: set[str] = field(default_factory=set[str])
     counts: set[int] = field(default_factory=set[int])
     """How many values the records have, as far as they differ."""
-    bad: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """Records that do not fit: where each is, and why."""
+    bad: Bad = field(default_factory=Bad)
     sizes: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     """Heights and widths of the images inside."""
     formats: set[str] = field(default_factory=set[str])
     images: bool = True
     """Whether every string so far starts like an image."""
+    whole: bool = True
+    """Whether every image so far ends as its format does."""
 
     def encoded(self, evidence: Evidence) -> Encoded | None:
         """Return what the images inside say, None where some value is no image."""
@@ -68,7 +84,7 @@ class Seen:
         settled = evidence == "measured" and "gif" not in self.formats
         heights, widths = ({size[axis] for size in self.sizes} for axis in (0, 1))
         height, width = (Dim(max(one), settled and len(one) == 1, evidence) for one in (heights, widths))
-        return Encoded(height, width, frozenset(self.formats))
+        return Encoded(height, width, frozenset(self.formats), self.whole and evidence == "measured")
 
 
 @dataclass(slots=True)
@@ -79,8 +95,8 @@ class Survey:
     records: int = 0
     keys: set[str] = field(default_factory=set[str])
     """Every key that a record had."""
-    broken: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """Records that are no examples: where each is, and why."""
+    broken: Bad = field(default_factory=Bad)
+    """Records that are no examples."""
     seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
 
     def __post_init__(self) -> None:
@@ -92,13 +108,13 @@ class Survey:
         try:
             record = parse_record(data)
         except ValueError as error:
-            self.broken.append((where, f"is no serialized example: {error}"))
+            self.broken.add(where, f"is no serialized example: {error}")
             return
         self.keys.update(record.features, record.steps)
         for one in self.wanted:
             reason = self._look(data, record, one, self.seen[one.name])
             if reason:
-                self.seen[one.name].bad.append((where, reason))
+                self.seen[one.name].bad.add(where, reason)
 
     def _look(self, data: bytes, record: Record, one: Wanted, seen: Seen) -> str | None:
         if one.kind == "sequence":
@@ -153,6 +169,7 @@ def _sizes(data: bytes, pieces: Iterable[tuple[int, int]], seen: Seen) -> None:
             return
         seen.sizes.add((header.height, header.width))
         seen.formats.add(header.format)
+        seen.whole = seen.whole and header.whole
 
 
 def _counted(count: int, size: int, seen: Seen) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,9 @@ from safedata.memory import Hold
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
 from safedata.types import Stream
+
+if TYPE_CHECKING:
+    from safedata.sources._shelf import Work
 
 
 class Root:
@@ -74,6 +77,8 @@ class Inspected:
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """Facts that a verdict should mention: how many files were sampled, say."""
+    declare: str = ""
+    """What the spec may say in place of each bound that rests on a sample: `max_bytes: 90 B` of the feature `text`."""
 
 
 class Source(BaseModel):
@@ -93,6 +98,14 @@ class Source(BaseModel):
         Raises:
             Fault: the data is missing, unreadable or not what the spec says.
         """
+
+    def to_measure(self, scope: Scope) -> tuple[Work, ...]:
+        """Return what `safedata measure` has to read so that no bound rests on a sample; nothing unless said.
+
+        Raises:
+            Fault: the data is missing or unreadable.
+        """
+        return ()
 
     @classmethod
     def key(cls) -> str:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field, field_validator
 
 from safedata.memory import Evidence
-from safedata.problem import Fault, Path, did_you_mean
+from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources._csv_columns import BLOCK, Column, Table, is_number
+from safedata.sources._csv_columns import Column, is_number
 from safedata.sources._csv_graph import CsvRoot, ParseRow, Read
-from safedata.sources._csv_rows import BadRowError, Row, read_plain, read_rows, split
-from safedata.sources._fingerprint import fingerprint
-from safedata.sources._listing import FIRST
-from safedata.sources._records import Places, damaged, find_files
+from safedata.sources._csv_reading import Reading
+from safedata.sources._fingerprint import digest
+from safedata.sources._listing import look_at
+from safedata.sources._records import Places, find_files
 from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Tensor, parse_type
 
+if TYPE_CHECKING:
+    from safedata.measured import Question
+    from safedata.sources._listing import Found
+    from safedata.sources._shelf import Work
+
 WHOLE: Final = 32 << 20
 """Bytes of all files up to which every row is read; of larger ones, so much is, in equal parts."""
-DTYPES: Final = ("int32", "int64", "float32", "float64", "string")
 
 
 class Csv(Source):
@@ -64,9 +66,12 @@ class Csv(Source):
             Fault: a file is missing or damaged; a column is missing, or does not fit its dtype.
         """
         files = find_files(self.path, scope)
-        delimiter = self.delimiter or ("\t" if files[0].lower().endswith(".tsv") else ",")
-        reading = _Reading(self, files, delimiter.encode(), Places("line", paths=files))
-        reading.run()
+        delimiter = self._delimiter(files)
+        found = tuple(look_at(files))
+        reading = self._reading(files, delimiter)
+        many = sum(file.size for file in found) > WHOLE
+        known = self._known(reading, found, delimiter, scope) if many else {}
+        reading.run(WHOLE, known)
         notes = tuple(reading.report(scope))
         evidence: Evidence = "measured" if reading.complete else "sampled"
         columns = tuple(_read(column, self.columns or {}, evidence) for column in reading.table.columns)
@@ -78,10 +83,57 @@ class Csv(Source):
             reading.quoted or not reading.complete,
             reading.longest,
             evidence,
-            reading.places if reading.complete else None,
+            reading.places if reading.complete and reading.placed else None,
+            reading.places.count if reading.complete else None,
         )
         node = ParseRow(columns, reading.width, delimiter)
-        return Inspected(root, (node,), fingerprint(files), files, notes)
+        return Inspected(root, (node,), digest(found), files, notes)
+
+    def _known(
+        self, reading: Reading, found: Sequence[Found], delimiter: str, scope: Scope
+    ) -> dict[str, Any]:
+        """Return what was kept of files that were measured, by path."""
+        from safedata.sources._csv_facts import checker
+        from safedata.sources._shelf import Shelf, renewed
+
+        question = self._question(reading.start(), delimiter, scope)
+        known = Shelf.of(question, scope, checker(len(reading.table.columns))).values(found)
+        renewed(scope, sum(file.path not in known for file in found) if known else 0, len(found))
+        return known
+
+    def to_measure(self, scope: Scope) -> tuple[Work, ...]:
+        """Return the files, where a check reads the first rows of each."""
+        files = tuple(dict.fromkeys(find_files(self.path, scope)))
+        found = tuple(look_at(files))
+        if sum(file.size for file in found) <= WHOLE:
+            return ()
+        from safedata.sources._csv_facts import bad_rows, checker, read_whole
+        from safedata.sources._shelf import Work, no_summary
+
+        delimiter = self._delimiter(files)
+        first = self._reading(files, delimiter)
+        names = first.start()
+
+        def read(path: str, tick: Callable[[int], None]) -> Any:
+            one = self._reading((path,), delimiter)
+            one.settle(names, path)
+            return read_whole(one, tick)
+
+        question, check = self._question(names, delimiter, scope), checker(len(first.table.columns))
+        return (Work(question, found, digest(found), read, no_summary, bad_rows, check, by_bytes=True),)
+
+    def _delimiter(self, files: Sequence[str]) -> str:
+        return self.delimiter or ("\t" if files[0].lower().endswith(".tsv") else ",")
+
+    def _reading(self, files: tuple[str, ...], delimiter: str) -> Reading:
+        return Reading(self, files, delimiter.encode(), Places("line", paths=files))
+
+    def _question(self, names: Sequence[str], delimiter: str, scope: Scope) -> Question:
+        from safedata.sources._shelf import asked
+
+        columns = [(name, written) for name, written in (self.columns or {}).items()]
+        more = (repr(names), repr(columns), repr(self.default), delimiter, str(self.header))
+        return asked("rows", self.path, scope, "csv", *more)
 
 
 def _read(column: Column, declared: dict[str, str], evidence: Evidence) -> Read:
@@ -103,179 +155,3 @@ def _check_default(column: Column, dtype: str) -> None:
     if column.default is not None and not is_number(str(column.default).encode(), dtype):
         message = f"the default of `{column.name}` is not {dtype}: `{column.default}`"
         raise Fault("SD105", message, ("default", column.name))
-
-
-@dataclass(slots=True)
-class _Reading:
-    """Reads the rows of a check."""
-
-    source: Csv
-    files: tuple[str, ...]
-    delimiter: bytes
-    places: Places
-    table: Table = field(default_factory=lambda: Table(()))
-    names: list[str] | None = None
-    width: int = 0
-    longest: int = 0
-    quoted: bool = False
-    complete: bool = True
-    bad: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-
-    def run(self) -> None:
-        """Read every file, as far as the limit of a check reaches."""
-        total = sum(os.path.getsize(path) for path in self.files)
-        most = None if total <= WHOLE else WHOLE // len(self.files)
-        for number, path in enumerate(self.files):
-            lines = read_plain(path) if most is None else None
-            if lines is not None:
-                self._plain(lines, number)
-                continue
-            rows = read_rows(path, most)
-            if self.source.header:
-                self._header(next(rows, None), path)
-            for row in rows:
-                if row is None:
-                    self.complete = False
-                else:
-                    self._row(row, number)
-        self.table.flush()
-        if self.places.count == 0:
-            way_out = "name files with rows" if self.complete else "its first row is too long to read"
-            raise Fault("SD403", "the files have no rows", ("path",), help=way_out)
-
-    def _plain(self, lines: list[bytes], file: int) -> None:
-        """Take a file whose every line is a row, in one go."""
-        first = 0
-        if self.source.header:
-            self._header(Row(1, lines[0]), self.files[file])
-            first = 1
-        if self.names is None:
-            self._unnamed(lines[0].count(self.delimiter) + 1)
-        self.longest = max(self.longest, *map(len, lines))
-        start = self.places.count - first
-        self.places.add_run(file, first + 1, len(lines) - first)
-        for tag in range(first, len(lines), BLOCK):
-            rows: list[Sequence[bytes]] = [line.split(self.delimiter) for line in lines[tag : tag + BLOCK]]
-            if {len(fields) for fields in rows} != {self.width}:
-                wrong = [(start + tag + n, len(one)) for n, one in enumerate(rows) if len(one) != self.width]
-                self.bad += [(place, _not_as_wide(count, self.width)) for place, count in wrong]
-                for number, fields in enumerate(rows):
-                    if len(fields) == self.width:
-                        self.table.add(fields, start + tag + number)
-            else:
-                self.table.take(rows, start + tag)
-
-    def _header(self, row: Row | None, path: str) -> None:
-        if row is None:
-            raise Fault(
-                "SD403", f"`{path}` has no header", ("path",), help="add one, or write `header: false`"
-            )
-        self._measure(row)
-        try:
-            names = [name.decode() for name in split(row.text, self.delimiter)]
-        except (BadRowError, UnicodeDecodeError) as error:
-            raise damaged(path, f"has a header that cannot be read: {error}", at=("path",)) from None
-        if self.names is None:
-            self._start(names, path)
-        elif names != self.names:
-            message = f"has other columns than {self.files[0]}: {', '.join(names)[:200]}"
-            raise damaged(path, message, at=("path",), way_out="give all files the same header")
-
-    def _start(self, names: list[str], path: str) -> None:
-        """Settle the columns by their names."""
-        self.names, self.width = names, len(names)
-        for name in names:
-            if names.count(name) > 1 or not name or name[0] == "#":
-                what = "twice" if name and names.count(name) > 1 else "which is no name for a component"
-                raise damaged(
-                    path, f"has the column `{name}` {what}", way_out="rename it, or `header: false`"
-                )
-        self.table = Table(tuple(self._columns(names)))
-
-    def _columns(self, names: list[str]) -> Iterator[Column]:
-        declared = self.source.columns
-        for section, given in (("columns", declared or {}), ("default", self.source.default)):
-            for name in given:
-                if name not in names:
-                    known = did_you_mean(name, names, what="columns")
-                    raise Fault("SD201", f"there is no column `{name}`", (section, name), help=known)
-        for place, name in enumerate(names):
-            if declared is None:
-                yield Column(name, place, None, self.source.default.get(name))
-            elif name in declared:
-                dtype = _dtype(declared[name], ("columns", name))
-                yield Column(name, place, dtype, self.source.default.get(name))
-
-    def _row(self, row: Row, file: int) -> None:
-        self._measure(row)
-        tag = self.places.count
-        self.places.add(file, row.line)
-        try:
-            fields = split(row.text, self.delimiter)
-        except BadRowError as error:
-            self.bad.append((tag, str(error) if row.closed else "a quote that is never closed"))
-            return
-        if self.names is None:
-            self._unnamed(len(fields))
-        if len(fields) != self.width:
-            self.bad.append((tag, _not_as_wide(len(fields), self.width)))
-            return
-        self.table.add(fields, tag)
-
-    def _unnamed(self, count: int) -> None:
-        """Settle the columns of files without a header by the first row."""
-        names = [f"column_{place}" for place in range(count)]
-        if self.source.columns is not None:
-            names = list(self.source.columns)
-            if len(names) != count:
-                message = f"`columns` names {len(names)} columns, and the first row has {count} fields"
-                raise Fault(
-                    "SD203", message, ("columns",), help="without a header, name all columns in order"
-                )
-        self._start(names, self.files[0])
-
-    def _measure(self, row: Row) -> None:
-        self.longest = max(self.longest, len(row.text))
-        self.quoted = self.quoted or row.lines > 1 or not row.closed
-
-    def report(self, scope: Scope) -> Iterator[str]:
-        """Report rows that do not fit; under `on_error: skip`, yield how many will be left out."""
-        for column in self.table.columns:
-            if column.dtype is None and column.settle() != "string" and column.name in self.table.missing:
-                self.bad.append((self.table.missing[column.name], f"`{column.name}` is missing"))
-        bad = dict(sorted([*self.bad, *self.table.bad], reverse=True))
-        if not bad:
-            return
-        tags = sorted(bad)
-        lines = [f"{self._where(tag)}: {bad[tag]}" for tag in tags[:FIRST]]
-        if scope.on_error == "skip" and len(bad) < self.places.count:
-            yield f"{len(bad)} rows or more will be left out: {lines[0]}"
-            return
-        missing = next((name for name in self.table.missing if f"`{name}` is missing" == bad[tags[0]]), None)
-        way_out = "mend the rows; or `runtime: {on_error: skip}` leaves bad ones out"
-        if missing is not None:
-            way_out = f"write `default: {{{missing}: 0}}`, or another value for what is missing"
-        scope.fault(Fault("SD404", lines[0], ("path",), notes=tuple(lines[1:]), help=way_out))
-
-    def _where(self, tag: int) -> str:
-        path, line = self.places.find(tag) or (self.files[0], 0)
-        return f"`{path}` line {line}"
-
-
-def _not_as_wide(count: int, width: int) -> str:
-    return f"{count} fields where there are {width} columns"
-
-
-def _dtype(written: str, at: Path) -> str:
-    name = written.partition("[")[0].strip()
-    if name not in DTYPES:
-        message = f"`{written}` is not a dtype that CSV is read as"
-        raise Fault("SD202", message, at, help=f"write one of {', '.join(DTYPES)}, and cast it in a `map`")
-    if "[" in written:
-        try:
-            tensor = parse_type(written)
-        except ValueError as error:
-            raise Fault("SD105", str(error), at) from None
-        if tensor.shape:
-            raise Fault("SD203", f"a column holds one value, not {written}", at, help=f"write `{name}`")
-    return name

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from safedata.headers import HeaderError, Headers, inspect_images, read_header
+from safedata.headers import Header, Headers, try_header
 from safedata.internal.read import Read
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
+from safedata.sources._images import Images, max_size_for
 from safedata.sources._table import TableRoot, text_column
 from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Tensor
+
+if TYPE_CHECKING:
+    from safedata.measured import Question
+    from safedata.sources._shelf import Bad, Work
 
 _MAGIC = ("*", "?", "[")
 
@@ -43,17 +49,34 @@ class Files(Source):
         """
         found = self._list(scope)
         paths = tuple(file.path for file in found)
-        with listing.reading():
-            headers = _images(paths)
+        fingerprint = digest(found)
+        headers: Headers | None = None
+        sampled: tuple[str, ...] = ()
+        if _starts_with_image(found):
+            headers, sampled = Images(partial(self._question, scope), found, fingerprint).headers(scope)
         encoded = headers.encoded if headers and not headers.damaged else None
         size = Dim.at_most(max(file.size for file in found), "measured")
         return Inspected(
             TableRoot("files", {"path": text_column(paths)}, "path"),
             (Read("data", Tensor("string", length=size, encoded=encoded)),),
-            digest(found),
+            fingerprint,
             paths,
-            _notes(headers),
+            (*_notes(headers), *sampled),
+            max_size_for(encoded),
         )
+
+    def to_measure(self, scope: Scope) -> tuple[Work, ...]:
+        """Return the images whose headers a check samples, where there are so many."""
+        found = self._list(scope)
+        if not _starts_with_image(found):
+            return ()
+        return Images(partial(self._question, scope), found, digest(found)).works(_not_bad)
+
+    def _question(self, scope: Scope) -> Question:
+        """Return the question that these patterns ask, of the folder that all of them start from."""
+        from safedata.sources._shelf import asked
+
+        return asked("images", self.path, scope, "files")
 
     def _list(self, scope: Scope) -> list[listing.Found]:
         """Return what the patterns name, sorted."""
@@ -117,13 +140,14 @@ def _no_match(pattern: str, scope: Scope, at: Sequence[str | int]) -> Fault:
     )
 
 
-def _images(paths: Sequence[str]) -> Headers | None:
-    """Return what headers say if the first file is an image."""
-    try:
-        read_header(paths[0])
-    except HeaderError:
-        return None
-    return inspect_images(paths)
+def _starts_with_image(found: Sequence[listing.Found]) -> bool:
+    with listing.reading():
+        return isinstance(try_header(found[0].path), Header)
+
+
+def _not_bad(values: Mapping[str, Any]) -> Bad:
+    """Return nothing: files may be no images, and then nothing bounds decoded sizes."""
+    return 0, ()
 
 
 def _notes(headers: Headers | None) -> tuple[str, ...]:
@@ -135,4 +159,4 @@ def _notes(headers: Headers | None) -> tuple[str, ...]:
             f"{len(headers.damaged)} of {headers.read} files are no images, so nothing bounds decoded sizes"
         )
         return (f"{counted}: `{path}`, {reason}",)
-    return listing.sampled_note(headers)
+    return ()

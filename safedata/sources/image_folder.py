@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from safedata.headers import inspect_images
 from safedata.internal.read import Read
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
 from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
+from safedata.sources._images import Images, bad_files, max_size_for
 from safedata.sources._table import Column, TableRoot, text_column
 from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Tensor, ValueRange
+
+if TYPE_CHECKING:
+    from safedata.measured import Question
+    from safedata.sources._shelf import Work
 
 _CLASSES = ("classes",)
 
@@ -41,7 +46,8 @@ class ImageFolder(Source):
     of labels, and within a class folder by folder in the order of names.
 
     Every file's size is read when the spec is checked, and the headers of up to 4096 files: they bound the
-    bytes and the decoded sizes. Hidden files and other extensions are left out, and a note counts them.
+    bytes and the decoded sizes. `safedata measure` reads all headers where there are more. Hidden files and
+    other extensions are left out, and a note counts them.
     """
 
     example: ClassVar[str] = "image_folder: {path: data/photos, labels: directory}"
@@ -76,8 +82,8 @@ class ImageFolder(Source):
         if not found.files:
             raise self._nothing(found)
         paths = tuple(file.path for file in found.files)
-        with listing.reading():
-            headers = inspect_images(paths)
+        fingerprint = digest(found.files)
+        headers, sampled = Images(partial(_question, folder), found.files, fingerprint).headers(scope)
         empty = [file.path for file in found.files if not file.size]
         notes = listing.bad_images(empty, headers, scope)
         largest = Dim.at_most(max(file.size for file in found.files), "measured")
@@ -89,10 +95,17 @@ class ImageFolder(Source):
         return Inspected(
             TableRoot("image_folder", columns, "path"),
             (Read("image", image, least=1),),
-            digest(found.files),
+            fingerprint,
             paths,
-            (*notes, *listing.sampled_note(headers), *found.notes()),
+            (*notes, *sampled, *found.notes()),
+            max_size_for(image.encoded),
         )
+
+    def to_measure(self, scope: Scope) -> tuple[Work, ...]:
+        """Return the images whose headers a check samples, where there are so many."""
+        folder = listing.local(self.path, scope)
+        files = self._list(folder).files
+        return Images(partial(_question, folder), files, digest(files)).works(bad_files)
 
     def _list(self, folder: str) -> _Listed:
         wanted, ignored = self._wanted, listing.Ignored()
@@ -152,6 +165,12 @@ class ImageFolder(Source):
         if any(kind[1:] not in self.extensions and kind for kind in found.ignored.others):
             way_out += ", or their extensions with `extensions`"
         return Fault("SD403", f"there is no image in `{self.path}`", listing.AT, notes=notes, help=way_out)
+
+
+def _question(folder: str) -> Question:
+    from safedata.measured import Question
+
+    return Question("images", folder, "image_folder")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from safedata.headers import Headers, inspect_images
 from safedata.internal.read import Read
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
 from safedata.sources import _listing as listing
 from safedata.sources._columns import Dtype, Rows, typed
 from safedata.sources._fingerprint import digest
+from safedata.sources._images import Images, bad_files, max_size_for
 from safedata.sources._rows import read_rows
 from safedata.sources._table import Column, TableRoot
 from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Tensor
+
+if TYPE_CHECKING:
+    from safedata.measured import Question
+    from safedata.sources._shelf import Bad, Work
 
 
 class Manifest(Source):
@@ -50,16 +55,14 @@ class Manifest(Source):
         Raises:
             Fault: SD107, a column is not there; SD401 to SD406, the table or a file is missing or bad.
         """
-        table = listing.local(self.path, scope)
+        table, folder = self._places(scope)
         rows = read_rows(table, self.path)
         self._check_names(rows)
         columns = {name: self._column(rows, name) for name in rows.names}
-        folder = (
-            os.path.dirname(table) if self.root is None else listing.local(self.root, scope, at=("root",))
-        )
-        [stamp] = listing.look_at([table])
         files, bad = self._look(columns[self.file].values, folder)
-        headers = _headers(list(files.values()))
+        images = self._images(table, folder, files)
+        read, sampled = images.headers(scope)
+        headers = read if read.images else None
         if headers is not None:
             damaged = {
                 **dict(headers.damaged),
@@ -73,15 +76,42 @@ class Manifest(Source):
             of="rows",
         )
         size = Dim.at_most(max(file.size for file in files.values()), "measured")
-        encoded = headers.encoded if headers else None
+        encoded = None if headers is None else headers.encoded
         image = Tensor("string", length=size, encoded=encoded)
         return Inspected(
             TableRoot("manifest", columns, self.file, rows_of=self.path),
             (Read(self.component, image, self.file, folder, least=0 if headers is None else 1),),
-            digest([stamp, *files.values()]),
+            images.fingerprint,
             (table, *(file.path for file in files.values())),
-            (*notes, *rows.notes, *(listing.sampled_note(headers) if headers else ())),
+            (*notes, *rows.notes, *(sampled if headers is not None else ())),
+            max_size_for(encoded),
         )
+
+    def to_measure(self, scope: Scope) -> tuple[Work, ...]:
+        """Return the images whose headers a check samples, where there are so many."""
+        table, folder = self._places(scope)
+        rows = read_rows(table, self.path)
+        self._check_names(rows)
+        files, _ = self._look(self._column(rows, self.file).values, folder)
+        return self._images(table, folder, files).works(_bad_images)
+
+    def _places(self, scope: Scope) -> tuple[str, str]:
+        """Return the table, and the folder that its paths are relative to."""
+        table = listing.local(self.path, scope)
+        if self.root is None:
+            return table, os.path.dirname(table)
+        return table, listing.local(self.root, scope, at=("root",))
+
+    def _images(self, table: str, folder: str, files: Mapping[int, listing.Found]) -> Images:
+        [stamp] = listing.look_at([table])
+        listed = list(files.values())
+        return Images(partial(self._question, table, folder), listed, digest([stamp, *listed]))
+
+    def _question(self, table: str, folder: str) -> Question:
+        from safedata.measured import Question
+
+        asked = "\0".join(("manifest", os.path.relpath(table, folder or os.curdir), self.file))
+        return Question("images", folder, asked)
 
     def _check_names(self, rows: Rows) -> None:
         """Raise SD107 for a field that names a column which is not there, or gives a name twice."""
@@ -133,8 +163,7 @@ def _status(path: str) -> listing.Found | str:
         return "the path has a NUL character in it"
 
 
-def _headers(files: Sequence[listing.Found]) -> Headers | None:
-    """Return what headers say of files of which at least one is an image."""
-    with listing.reading():
-        headers = inspect_images([file.path for file in files])
-    return headers if headers.images else None
+def _bad_images(values: Mapping[str, Any]) -> Bad:
+    """Return the files that are no images, where some are."""
+    count, found = bad_files(values)
+    return (count, found) if count < len(values) else (0, ())

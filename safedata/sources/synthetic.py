@@ -148,14 +148,14 @@ class SyntheticRoot(Root):
         return Stream(dict(self.element), INFINITE if self.count is None else exactly(self.count))
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield each component while it is made, the text that strings are cut from, the element."""
+        """Yield each component while it is made, and the text that strings are cut from."""
         for name, tensor in self.element.items():
             if tensor.dtype == "string":
                 text = add(times(2, tensor.length.most), 4 * len(_LETTERS), 256)
                 yield Hold(HOST, text, f"the text that `{name}` is cut from", tensor.evidence)
-            drawn = add(times(3, tensor.bytes), times(_PER_VALUE, tensor.elements))
+            wide = times(_PER_VALUE, tensor.elements) if _through_int64(tensor) else 0
+            drawn = add(times(3, tensor.bytes), wide)
             yield Hold(HOST, drawn, f"`{name}` while it is drawn", tensor.evidence)
-        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
 
     def lower(self, low: Lowering) -> Any:
         """Return a map over the indices."""
@@ -167,6 +167,12 @@ class SyntheticRoot(Root):
             return {name: maker.make(index) for name, maker in makers.items()}
 
         return indices.map(make)
+
+
+def _through_int64(tensor: Tensor) -> bool:
+    """Return whether values are drawn as int64 first: whole numbers of a range that is not the dtype's own."""
+    plain = tensor.range is None or (tensor.dtype == "uint8" and tensor.range == UINT8_RANGE)
+    return tensor.dtype in (*INTEGERS, "bool") and not plain
 
 
 class _Maker:

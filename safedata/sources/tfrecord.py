@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, NonNegativeInt
 
 from safedata.fields import Size
 from safedata.internal.parse_example import Parsed, ParseExample
+from safedata.measured import Question
 from safedata.memory import Evidence
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
 from safedata.sources._feature import Feature, check_fields, default_of, encode, encoded_of
-from safedata.sources._fingerprint import fingerprint
-from safedata.sources._listing import FIRST
+from safedata.sources._fingerprint import digest
+from safedata.sources._listing import FIRST, Found, look_at
+from safedata.sources._record_facts import (
+    Part,
+    asked_of,
+    bad_records,
+    checker,
+    declared_for,
+    parts_of,
+    read_records,
+)
 from safedata.sources._record_reader import TfrecordRoot
 from safedata.sources._records import READ_BUFFER, Places, find_files
+from safedata.sources._shelf import Shelf, Work, asked, no_summary, renewed
 from safedata.sources._stream import Budget
-from safedata.sources._survey import Seen, Survey, Wanted, bound
+from safedata.sources._survey import Bad, Seen, Survey, Wanted, bound
 from safedata.sources._tfrecord import HEADER, Compression, Scan, scan
 from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Tensor
@@ -67,12 +78,17 @@ class Tfrecord(Source):
         files = find_files(self.path, scope)
         wanted = tuple(self._wanted())
         survey = Survey(wanted)
-        scans = list(self._scan(files, survey, scope))
-        complete = len(scans) == len(files) and all(one.complete for one in scans)
-        notes = [*_damages(scans, scope)]
+        found = tuple(look_at(files))
+        values = Shelf.of(self._question(wanted, scope), scope, checker(wanted)).values(found)
+        new = [path for path in files if path not in values]
+        renewed(scope, len(new) if values else 0, len(files))
+        scans = list(self._scan(new, survey, scope))
+        parts = [*parts_of(files, values, scans, survey)]
+        complete = len(parts) == len(files) and all(one.complete for one in parts)
+        notes = [*_damages(parts, scope)]
         if self.compression == "none":
             _parse_sample(scans, survey)
-        count = sum(len(one.offsets) for one in scans)
+        count = sum(one.records for one in parts)
         if complete and count == 0:
             raise Fault("SD403", "the files have no records", ("path",), help="name files with records")
         parsed = complete and survey.records == count
@@ -83,8 +99,36 @@ class Tfrecord(Source):
         notes += self._faults(survey, scope)
         features = tuple(self._parsed(one, survey.seen[one.name], evidence) for one in wanted)
         node = ParseExample(features, any(one.kind == "sequence" for one in wanted))
-        root = self._root(files, scans, complete, survey)
-        return Inspected(root, (node,), fingerprint(files), files, tuple(notes))
+        root = self._root(files, parts, complete)
+        return Inspected(root, (node,), digest(found), files, tuple(notes), declared_for(features))
+
+    def to_measure(self, scope: Scope) -> tuple[Work, ...]:
+        """Return the files, where a check parses a sample of their records."""
+        files = tuple(look_at(dict.fromkeys(find_files(self.path, scope))))
+        wanted = tuple(self._wanted())
+        if sum(file.size for file in files) <= PARSED_BYTES and self._all_parsed(files, wanted, scope):
+            return ()
+
+        def read(path: str, tick: Callable[[int], None]) -> Any:
+            return read_records(path, self.compression, wanted, tick)
+
+        def bad(values: Mapping[str, Any]) -> tuple[int, Sequence[tuple[str, str]]]:
+            return bad_records(values, wanted)
+
+        question = self._question(wanted, scope)
+        return (Work(question, files, digest(files), read, no_summary, bad, checker(wanted), by_bytes=True),)
+
+    def _question(self, wanted: Sequence[Wanted], scope: Scope) -> Question:
+        return asked("records", self.path, scope, "tfrecord", self.compression, asked_of(wanted))
+
+    def _all_parsed(self, files: Sequence[Found], wanted: tuple[Wanted, ...], scope: Scope) -> bool:
+        """Return whether a check parses every record."""
+        survey = Survey(wanted)
+        scans = list(self._scan([file.path for file in files], survey, scope))
+        if self.compression == "none":
+            _parse_sample(scans, survey)
+        whole = len(scans) == len(files) and all(one.complete for one in scans)
+        return whole and survey.records == sum(len(one.offsets) for one in scans)
 
     def _wanted(self) -> Iterator[Wanted]:
         keys: dict[str, str] = {}
@@ -136,15 +180,13 @@ class Tfrecord(Source):
 
             yield scan(path, self.compression, budget, keep)
 
-    def _root(
-        self, files: tuple[str, ...], scans: Sequence[Scan], complete: bool, survey: Survey
-    ) -> TfrecordRoot:
-        largest = max(one.largest for one in scans)
+    def _root(self, files: tuple[str, ...], parts: Sequence[Part], complete: bool) -> TfrecordRoot:
+        largest = max(one.largest for one in parts)
         places = None
         if complete:
             places = Places("record", paths=files)
-            for number, one in enumerate(scans):
-                places.add_run(number, 0, len(one.offsets))
+            for number, one in enumerate(parts):
+                places.add_run(number, 0, one.records)
         count = self.count if places is None else places.count
         if places is not None and self.count not in (None, places.count):
             message = f"`count` says {self.count} records, and the files have {places.count}"
@@ -155,15 +197,15 @@ class Tfrecord(Source):
 
     def _faults(self, survey: Survey, scope: Scope) -> Iterator[str]:
         """Report what does not fit the spec; under `on_error: skip`, yield what will be left out."""
-        if survey.broken:
+        if survey.broken.count:
             yield from _bad(survey.broken, survey.records, ("path",), scope)
-        readable = survey.records - len(survey.broken)
+        readable = survey.records - survey.broken.count
         for one in survey.wanted:
             seen = survey.seen[one.name]
             wrong = _wrong_spec(one, seen, survey) if readable else None
             if wrong is not None:
                 scope.fault(wrong)
-            elif seen.bad:
+            elif seen.bad.count:
                 yield from _bad(seen.bad, survey.records, ("features", one.name), scope)
 
     def _parsed(self, one: Wanted, seen: Seen, evidence: Evidence) -> Parsed:
@@ -204,13 +246,13 @@ def _parse_sample(scans: Sequence[Scan], survey: Survey) -> None:
         number += len(one.offsets)
 
 
-def _damages(scans: Sequence[Scan], scope: Scope) -> Iterator[str]:
+def _damages(parts: Sequence[Part], scope: Scope) -> Iterator[str]:
     """Yield what is lost under `on_error: skip`.
 
     Raises:
         Fault: a file is damaged, and bad data is not left out.
     """
-    damages = [one.damage for one in scans if one.damage is not None]
+    damages = [one.damage for one in parts if one.damage is not None]
     if not damages:
         return
     if scope.on_error != "skip":
@@ -245,11 +287,12 @@ def _wrong_spec(one: Wanted, seen: Seen, survey: Survey) -> Fault | None:
     return None
 
 
-def _bad(bad: Sequence[tuple[str, str]], records: int, at: Path, scope: Scope) -> Iterator[str]:
+def _bad(bad: Bad, records: int, at: Path, scope: Scope) -> Iterator[str]:
     """Report bad records; under `on_error: skip`, yield that they will be left out."""
-    if scope.on_error == "skip" and len(bad) < records:
-        yield f"{len(bad)} of {records} parsed records will be left out: {bad[0][0]} {bad[0][1]}"
+    first, *others = (f"{where} {reason}" for where, reason in bad.first)
+    if scope.on_error == "skip" and bad.count < records:
+        yield f"{bad.count} of {records} parsed records will be left out: {first}"
         return
-    notes = tuple(f"{where} {reason}" for where, reason in bad[1:FIRST])
+    notes = tuple(others)
     way_out = "mend the data; or `runtime: {on_error: skip}` leaves bad records out"
-    scope.fault(Fault("SD404", f"{bad[0][0]} {bad[0][1]}", at, notes=notes, help=way_out))
+    scope.fault(Fault("SD404", first, at, notes=notes, help=way_out))

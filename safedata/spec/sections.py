@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from typing_extensions import Self
 
 from safedata.fields import Int, Size, SizeOrShare
 
@@ -63,6 +64,22 @@ def _on_error(value: object) -> object:
     return value
 
 
+def _mistake(value: object) -> object:
+    from safedata.problem import CODES
+
+    if isinstance(value, str) and value[:3] == "SD6" and value in CODES:
+        return value
+    raise ValueError(
+        f"`{value}` is not the code of a mistake, which starts with SD6; no other can be accepted"
+    )
+
+
+Mistaken = Annotated[
+    str, BeforeValidator(_mistake), WithJsonSchema({"type": "string", "pattern": "^SD6[0-9]{2}$"})
+]
+"""The code of a mistake."""
+
+
 class Runtime(Section):
     """How the pipeline runs."""
 
@@ -72,9 +89,23 @@ class Runtime(Section):
     """Whether elements come in the same order every time."""
     threads: Annotated[Int, Field(ge=1)] | Literal["auto"] = "auto"
     """Threads of the pipeline; `auto` is one for each CPU that the process may use."""
+    allocator: Literal["auto", "pool", "system"] = "auto"
+    """Where TensorFlow takes tensors from on the host: a pool of its own, glibc, or whichever takes less here."""
     memory_growth: bool | None = None
     """Whether TensorFlow takes GPU memory as it needs it rather than all at once."""
     gpu_memory_limit: Size | None = None
     """Bytes that TensorFlow may take on each GPU."""
+    device_fallback: Literal["cpu"] | None = None
+    """`cpu` lets the host do what `device: gpu` asks for, with the same result, where there is no such GPU."""
+    replicas: Annotated[Int, Field(ge=1)] = 1
+    """GPUs of the `tf.distribute` strategy that will deal the batches out; each gets a part of every batch."""
     on_error: Annotated[OnError, BeforeValidator(_on_error)] = OnError.model_construct()
     """`fail`, `skip` (at most 100 elements an epoch), or `skip: {max: 20}`."""
+    accept: Annotated[tuple[Mistaken, ...], Field(strict=False)] = ()
+    """Codes of mistakes that are meant, which are then not reported: `[SD602]`."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.memory_growth and self.gpu_memory_limit is not None:
+            raise ValueError("`memory_growth` does nothing beside `gpu_memory_limit`, which is taken at once")
+        return self

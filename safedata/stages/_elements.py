@@ -6,42 +6,79 @@ from dataclasses import replace
 from typing import Final
 
 from safedata.memory import KIB
-from safedata.scope import COMPONENT_BYTES, ELEMENT_BYTES, overhead
-from safedata.types import Dim, Stream, Tensor
+from safedata.scope import COMPONENT_BYTES, ELEMENT_BYTES, POOLED_BYTES, Scope
+from safedata.types import DTYPE_BYTES, STRING_SLOT, Dim, Stream, Tensor
 
 _MAPPED_FROM: Final = 128 * KIB
 """Blocks of this size and more may get pages of their own (memory facts, 3.7)."""
 _MAPPED: Final = 4 * KIB + 64
 """What the rounding to a page adds to such a block at most."""
+_UNIT: Final = 256
+"""The pool's blocks are multiples of this (`kMinAllocationSize` of TensorFlow's `bfc_allocator.h`)."""
 _REFERENCE: Final = 64
 """One component of a slot without payload of its own: its `Tensor`, 32 bytes, and the block's rounding."""
+_INLINE: Final = 22
+"""Characters that lie inside a string's own 24 bytes."""
+_VARIANT: Final = 64
+"""What a ragged row takes beside its tensors: the object that has them."""
 
 
-def slot_bytes(stream: Stream) -> int | None:
+def slot_bytes(stream: Stream, scope: Scope | None = None) -> int | None:
     """Return an upper bound in bytes of one buffered element; None when a component is unbounded.
 
-    The payload with its overhead `64 + 256 k`. Elements of a memory cache cost only the references to
-    it. Source: memory facts, 3.0 and 3.7; a ragged component is kept as one object for each row of the
-    batch, which has a tensor for its values and one for each level of row splits, 530 bytes measured for
-    one row of one level.
+    Elements of a memory cache cost only the references to it. A ragged component is kept as one object for each
+    row of the batch, which has a tensor for its values and one for each level of row splits.
+
+    Args:
+        stream: the elements.
+        scope: says where tensors come from; glibc's heap without one.
     """
     if stream.shared:
         return ELEMENT_BYTES + _REFERENCE * len(stream.element)
-    payload = stream.bytes
-    if payload is None:
+    pooled = scope is not None and scope.pooled
+    total = ELEMENT_BYTES
+    for tensor in stream.element.values():
+        part = component_bytes(tensor, stream.batch_dims, pooled=pooled)
+        if part is None:
+            return None
+        total += part
+    return total if stream.together is None else min(total, stream.together)
+
+
+def component_bytes(tensor: Tensor, batch_dims: int = 0, *, pooled: bool = False) -> int | None:
+    """Return an upper bound in bytes of one buffered component, its objects and roundings included."""
+    count = None if tensor.broken else tensor.elements
+    if count is None or (tensor.dtype == "string" and tensor.length.most is None):
         return None
-    extra = sum(_extra(tensor, stream.batch_dims) for tensor in stream.element.values())
-    return payload + overhead(len(stream.element)) + extra
+    if tensor.dtype == "string":
+        return tensor_bytes(STRING_SLOT * count, pooled=pooled) + count * _text_bytes(tensor.length.most or 0)
+    if not tensor.ragged_rank:
+        return tensor_bytes(count * DTYPE_BYTES[tensor.dtype], pooled=pooled)
+    return _ragged_bytes(tensor, count, batch_dims, pooled=pooled)
 
 
-def _extra(tensor: Tensor, batch_dims: int) -> int:
-    """Return what one bounded component costs beyond its payload and `256`."""
-    total, count = tensor.bytes or 0, tensor.elements or 0
-    if tensor.ragged_rank:
-        rows = replace(tensor, shape=tensor.shape[:batch_dims]).elements or 1
-        parts = max(2, tensor.ragged_rank - batch_dims + 1)
-        return rows * parts * (COMPONENT_BYTES + _pages(total // rows))
-    return count * _pages(tensor.length.most or 0) if tensor.dtype == "string" else _pages(total)
+def tensor_bytes(size: int, *, pooled: bool = False) -> int:
+    """Return what a tensor of so many bytes takes: its block as the allocator rounds it, and its objects."""
+    if pooled:
+        return -(-max(size, 1) // _UNIT) * _UNIT + POOLED_BYTES
+    return size + COMPONENT_BYTES + _pages(size)
+
+
+def _ragged_bytes(tensor: Tensor, count: int, batch_dims: int, *, pooled: bool) -> int:
+    rows = replace(tensor, shape=tensor.shape[:batch_dims]).elements or 1
+    values = tensor_bytes(-(-count // rows) * DTYPE_BYTES[tensor.dtype], pooled=pooled)
+    total = rows * (_VARIANT + values)
+    for level in range(min(batch_dims, tensor.ragged_rank - 1), tensor.ragged_rank):
+        lengths = replace(tensor, shape=tensor.shape[: level + 1]).elements or 1
+        total += rows * tensor_bytes(8 * (-(-lengths // rows) + 1), pooled=pooled)
+    return total
+
+
+def _text_bytes(length: int) -> int:
+    """Return what a string takes beside its 24 bytes: a block of its own, from 23 characters on."""
+    if length <= _INLINE:
+        return 0
+    return max(32, -(-(length + 1) // 16) * 16 + 16) + _pages(length)
 
 
 def _pages(size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,6 +16,24 @@ Natural = Annotated[Int, Field(ge=0)]
 """A whole number of 0 or more."""
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 """A list of components."""
+
+
+def _device(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch("cpu|gpu(:[0-9]{1,3})?", value, re.ASCII):
+        return value
+    raise ValueError(f"`{value}` is not a device; write `cpu`, `gpu`, or `gpu:1` for the second GPU")
+
+
+Device = Annotated[
+    str, BeforeValidator(_device), WithJsonSchema({"type": "string", "pattern": "^(cpu|gpu(:[0-9]{1,3})?)$"})
+]
+"""Where a step runs: `cpu`, `gpu` or `gpu:1`."""
+
+
+def gpu_index(device: str | None) -> int | None:
+    """Return the number of the GPU that a device names, None for the CPU."""
+    kind, _, number = (device or "cpu").partition(":")
+    return int(number or 0) if kind == "gpu" else None
 
 
 @dataclass(frozen=True, slots=True)

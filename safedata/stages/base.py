@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped
-from safedata.memory import HOST, Hold, times
+from safedata.lowering import EPOCH, INDEX, ROW, Lowering, Values, mapped
+from safedata.memory import HOST, Evidence, Hold, add, largest, times, weakest
 from safedata.problem import Fault, Path
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes
+from safedata.stages._gpu import working_bytes
 from safedata.types import Stream
 
 if TYPE_CHECKING:
@@ -30,8 +31,27 @@ class Node:
     """Whether it only reorders, repeats or leaves out elements without looking at them."""
     ahead: ClassVar[bool] = False
     """Whether a thread of its own works ahead of the consumer."""
+    fills: ClassVar[bool] = False
+    """Whether its holds have the element in them that it is making, the last of them."""
+    takes: ClassVar[bool] = False
+    """Whether the first of its holds has a free place for the element that is being made for it."""
     freezes: ClassVar[bool] = False
     """Whether it replays the elements of its first epoch in every later one."""
+
+    @property
+    def unseeing(self) -> bool:
+        """Whether elements may be finished behind it: as it is set up, it does not look at them."""
+        return self.commutes
+
+    @property
+    def follows(self) -> bool:
+        """Whether it runs wherever its elements lie, on a GPU too."""
+        return False
+
+    @property
+    def gpu(self) -> int | None:
+        """The number of the GPU that the spec puts it on, None for the CPU."""
+        return None
 
     @property
     def random(self) -> bool:
@@ -69,12 +89,8 @@ class Node:
 
     def requires(self, after: frozenset[str]) -> frozenset[str]:
         """Return what must come in for `after` to leave, the index and epoch that this step uses included."""
-        keys = {INDEX, EPOCH} if self.random else {INDEX} if self.fallible else set[str]()
+        keys = {INDEX, EPOCH, ROW} if self.random else {INDEX} if self.fallible else set[str]()
         return self.needs(after) | keys
-
-    def keeps_all(self, before: Stream) -> bool:
-        """Return whether its holds have every element of an epoch in them, also the one that has left."""
-        return False
 
     def calls(self, scope: Scope) -> int:
         """Return how many calls run at once: 1 unless this step is a parallel map."""
@@ -141,7 +157,7 @@ class Stage(Node, BaseModel):
         else:
             fields = {cls.main: value}
         try:
-            return cls.model_validate({**fields, **_settled(beside, "device" in cls.model_fields, parsing)})
+            return cls.model_validate({**fields, **beside})
         except ValidationError as error:
             parsing.invalid(error, parsing.path)
             return None
@@ -160,19 +176,6 @@ class Stage(Node, BaseModel):
         yield from ()
 
 
-def _settled(beside: dict[str, object], named: bool, parsing: Parsing) -> dict[str, object]:
-    """Return the keys beside the stage's own without a `device` that every stage has: the CPU."""
-    device = beside.get("device")
-    if device == "cpu" and not named:
-        return {key: value for key, value in beside.items() if key != "device"}
-    if not isinstance(device, str) or device.partition(":")[0] != "gpu":
-        return beside
-    way_out = "leave `device` out: every step runs on the CPU, and the training step copies its batches"
-    problem = f"`device: {device}` is not available in this version"
-    parsing.beside("device").fault(Fault("SD110", problem, help=way_out))
-    return {key: value for key, value in beside.items() if key != "device"}
-
-
 class ElementNode(Node):
     """A step that makes one element of each element, on its own: a parallel map in the graph."""
 
@@ -180,22 +183,34 @@ class ElementNode(Node):
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of one running call: what came in, intermediates, result."""
 
+    def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
+        """Return the weakest evidence that `call_bytes` rests on, that of intermediates included."""
+        return weakest(before.weakest, after.weakest)
+
     @abstractmethod
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element, inside the graph, that this step makes of `values`."""
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield P calls, each running or done and waiting, and the element handed on.
+        """Yield P calls, as many of them running as there are threads, the others waiting with input or result.
 
-        Source: `P max(e_in + tmp + e_out, e_out + O) + e_out` (memory facts, 3.1, map).
+        Source: `P max(e_in + tmp + e_out, e_out + O) + e_out` (memory facts, 3.1, map), where the last `e_out` is
+        counted by the step that takes it. On a GPU there is one call, and what came in is held by the step that
+        carried it there.
         """
         calls = self.calls(scope)
         running = self.call_bytes(before, after, scope)
-        waiting = slot_bytes(after)
-        most = None if running is None or waiting is None else max(running, waiting)
+        evidence = self.evidence(before, after, scope)
+        if before.place != HOST:
+            yield Hold(before.place, working_bytes(before, running), "1 call's intermediates", evidence)
+            return
+        waiting = largest(slot_bytes(before, scope), slot_bytes(after, scope))
+        at_once = min(calls, max(1, scope.cpus))
         what = "1 call" if calls == 1 else f"{calls} calls at once"
-        yield Hold(HOST, times(calls, most), what, after.weakest)
-        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+        if calls > at_once:
+            what += f", {at_once} of them running"
+        taken = add(times(at_once, largest(running, waiting)), times(calls - at_once, waiting))
+        yield Hold(HOST, taken, what, evidence)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the map, with its number of calls written out."""

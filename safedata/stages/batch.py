@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from safedata.lowering import Lowering
-from safedata.memory import HOST, MIB, Hold, times
-from safedata.problem import Fault
+from safedata.lowering import Lowering, rewrapped
+from safedata.memory import HOST, Hold, times
 from safedata.scope import Scope
 from safedata.stages._elements import batched, slot_bytes
 from safedata.stages._fields import Count
+from safedata.stages._stacking import check_even
 from safedata.stages.base import Stage
-from safedata.types import Stream, Tensor
-
-_CALLS: Final = 2
-_LARGE: Final = MIB
-"""Batches of this size and more take long to copy."""
+from safedata.types import Stream
 
 
 class Batch(Stage):
@@ -30,6 +26,7 @@ class Batch(Stage):
     example: ClassVar[str] = "batch: 64"
     main: ClassVar[str | None] = "size"
     knobs: ClassVar[tuple[str, ...]] = ("size",)
+    fills: ClassVar[bool] = True
 
     size: Count
     """Elements in one batch."""
@@ -38,72 +35,41 @@ class Batch(Stage):
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of batches."""
-        for name, tensor in before.visible.items():
-            axis = _varying(tensor, before.batch_dims)
-            if axis is not None:
-                scope.fault(_uneven(name, tensor, axis, before.batch_dims))
+        check_even("batch", before, scope)
         return batched(before, self.size, self.drop_remainder)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the elements gathered for the batches in work, these batches, and the one handed on.
+        """Yield the elements gathered for the batch in work, and the batch.
 
-        Source: `P (B e + B (e + O)) + B e`, and `B (e + O) + B e` where one is made at a time (memory facts,
-        3.1, batch).
+        Source: `B (e + O) + B e` (memory facts, 3.1, batch).
         """
-        at_once, most = _at_once(before, after, self.calls(scope)), after.cardinality.most
-        made = at_once + 1 if at_once > 1 else 1
-        if most is not None:
-            at_once, made = min(at_once, most), min(made, most)
-        gathered = times(at_once * self.size, slot_bytes(before))
-        yield Hold(HOST, gathered, f"{at_once * self.size} elements gathered", before.weakest)
-        what = f"one batch of {self.size}" if made <= 1 else f"{made} batches of {self.size}"
-        yield Hold(HOST, times(max(made, 1), slot_bytes(after)), what, after.weakest)
-
-    def calls(self, scope: Scope) -> int:
-        """Return how many batches are made at once where elements lie ready in a cache and batches are large."""
-        return min(_CALLS, scope.cpus)
+        yield Hold(
+            HOST,
+            times(self.size, slot_bytes(before, scope)),
+            f"{self.size} elements gathered",
+            before.weakest,
+        )
+        yield Hold(HOST, slot_bytes(after, scope), f"one batch of {self.size}", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
-        """Return the batched dataset."""
-        at_once = _at_once(low.before, low.after, low.parallel)
-        if at_once == 1:
-            return data.batch(self.size, drop_remainder=self.drop_remainder)
-        return data.batch(
-            self.size,
+        """Return the batched dataset, its elements copied by all threads of the pipeline.
+
+        `Dataset.batch` has one thread copy them, while a map before it stands still; the operation below it can do
+        better (`parallel_copy`, from 1 MiB on). Measured with 64 elements of 224 x 224 x 3 float32 on 2 CPUs: 1.1
+        times as fast behind a map that keeps both CPUs busy, 1.6 times behind a memory cache; two whole batches
+        at once (`num_parallel_calls`) hold twice as much and reach 1.1 and 1.3.
+        """
+        tf = low.tf
+        made = data.batch(self.size, drop_remainder=self.drop_remainder)
+        specs = list(made.element_spec.values())
+        if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
+            return made
+        copied = tf.raw_ops.BatchDatasetV2(
+            input_dataset=tf.data.experimental.to_variant(data),
+            batch_size=tf.constant(self.size, tf.int64),
             drop_remainder=self.drop_remainder,
-            num_parallel_calls=at_once,
-            deterministic=low.deterministic,
+            parallel_copy=True,
+            output_types=[spec.dtype for spec in tf.nest.flatten(made.element_spec)],
+            output_shapes=[spec.shape for spec in tf.nest.flatten(made.element_spec)],
         )
-
-
-def _at_once(before: Stream, after: Stream, calls: int) -> int:
-    """Return how many batches are made at once: one, unless elements lie ready in a cache and copying takes long.
-
-    Measured with 224 x 224 x 3 float32 on 2 CPUs: two at once are 1.5 times as fast behind a memory cache, and 0.9
-    times behind a map that keeps both CPUs busy.
-    """
-    large = after.bytes is not None and after.bytes >= _LARGE
-    return calls if before.shared and large else 1
-
-
-def _varying(tensor: Tensor, batch_dims: int) -> int | None:
-    """Return the first dimension that keeps such tensors from being stacked; None when there is none.
-
-    An element's own ragged component is one object whatever its dimensions; a batch of them has one for
-    each row, and only batches with the same number of rows can be stacked.
-    """
-    dims = tensor.shape[:batch_dims] if tensor.ragged_rank else tensor.shape
-    return next((axis for axis, dim in enumerate(dims) if not dim.exact), None)
-
-
-def _uneven(name: str, tensor: Tensor, axis: int, batch_dims: int) -> Fault:
-    if axis < batch_dims:
-        way_out = "give the batch before it `drop_remainder: true`, so that all have the same size"
-    else:
-        way_out = f"use `padded_batch`, or give `{name}` one size before: `resize`, `pad_to`"
-    dim = tensor.shape[axis]
-    return Fault(
-        "SD206",
-        f"`batch` stacks elements of one shape, and `{name}` is {tensor}: dimension {axis} is {dim}",
-        help=way_out,
-    )
+        return rewrapped(tf, copied, made.element_spec, data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field
@@ -11,11 +10,12 @@ from pydantic import Field
 from safedata import draws
 from safedata.chain import Chain, parse_chain
 from safedata.lowering import Call, Lowering, Values
-from safedata.memory import add, times
+from safedata.memory import Evidence, add, times, weakest
 from safedata.problem import Fault, did_you_mean
+from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import batch_shape
-from safedata.stages._fields import Count
+from safedata.stages._fields import Count, Device, gpu_index
 from safedata.stages.base import ElementNode, Parsing, Stage
 from safedata.types import BROKEN, Element, Stream, Tensor
 
@@ -40,10 +40,10 @@ class Map(ElementNode, Stage):
     knobs: ClassVar[tuple[str, ...]] = ("parallel",)
 
     groups: Any = Field(default=(), exclude=True)
-    device: Literal["cpu"] | None = None
-    """Where the operations run; the CPU unless said otherwise."""
+    device: Device = "cpu"
+    """Where the operations run: `cpu`, `gpu`, or `gpu:1` for the second GPU."""
     parallel: Count | Literal["auto"] = "auto"
-    """Calls at once; `auto` is one for each CPU, written into the graph as that number."""
+    """Calls at once; `auto` is one for each CPU, written into the graph as that number. On a GPU it is one."""
 
     @classmethod
     def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
@@ -62,17 +62,24 @@ class Map(ElementNode, Stage):
             yield from group.values()
 
     @property
+    def gpu(self) -> int | None:
+        """The number of the GPU that the operations run on, None for the CPU."""
+        return gpu_index(self.device)
+
+    @property
     def random(self) -> bool:
         """Whether an operation draws."""
         return any(link.op.random for chain in self.chains for link in chain.links)
 
     @property
     def fallible(self) -> bool:
-        """Whether an operation may find the data bad."""
-        return any(link.op.fallible for chain in self.chains for link in chain.links)
+        """Whether an operation may find the data bad; none that a GPU can run does."""
+        return self.gpu is None and any(link.op.fallible for chain in self.chains for link in chain.links)
 
     def calls(self, scope: Scope) -> int:
         """Return the number of calls at once."""
+        if self.gpu is not None:
+            return 1
         return scope.cpus if self.parallel == "auto" else self.parallel
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
@@ -81,6 +88,8 @@ class Map(ElementNode, Stage):
             element = dict(before.element)
             for name, chain in group.items():
                 element[name] = _infer_chain(chain, before, scope)
+                if self.gpu is not None:
+                    _report_off_gpu(chain, before, scope)
             before = replace(before, element=element, shared=None)
         return before
 
@@ -98,13 +107,27 @@ class Map(ElementNode, Stage):
         held throughout, beside what earlier groups have made.
         """
         peaks: list[int | None] = []
-        came_in = before
         silent = replace(scope, report=_unheard)
-        for group in cast("tuple[Group, ...]", self.groups):
-            parts = [_chain_bytes(chain, before, silent) for chain in group.values()]
-            peaks.append(add(came_in.bytes if peaks else 0, before.bytes, *parts))
-            before = Map.model_construct(groups=(group,)).infer(before, silent)
+        for group, stream in self._entered(before, silent):
+            parts = [_chain_bytes(chain, stream, silent) for chain in group.values()]
+            peaks.append(add(before.bytes if peaks else 0, stream.bytes, *parts))
         return None if None in peaks else max((peak for peak in peaks if peak is not None), default=None)
+
+    def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
+        """Return the weakest evidence of what enters and leaves each operation."""
+        found = [before.weakest, after.weakest]
+        for group, stream in self._entered(before, replace(scope, report=_unheard)):
+            found += (_chain_evidence(chain, stream) for chain in group.values())
+        return weakest(*found)
+
+    def _entered(self, before: Stream, scope: Scope) -> Iterator[tuple[Group, Stream]]:
+        """Yield each group with what enters it; what leaves the last is not worked out."""
+        done: Group | None = None
+        for group in cast("tuple[Group, ...]", self.groups):
+            if done is not None:
+                before = Map.model_construct(groups=(done,)).infer(before, scope)
+            yield group, before
+            done = group
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element with every chain applied."""
@@ -163,8 +186,9 @@ def _types(chain: Chain, before: Stream) -> Iterator[Tensor]:
             if before.batch_dims and not link.op.batches:
                 way_out = "put this map before `batch`"
                 raise Fault("SD207", f"`{link.op.key()}` takes one element, not a batch", help=way_out)
-            if x.ragged_rank:
-                raise Fault("SD203", f"`{link.op.key()}` takes a dense component, not {x}")
+            if x.ragged_rank and not link.op.ragged:
+                problem = f"`{link.op.key()}` takes a dense component, not {x}"
+                raise Fault("SD203", problem, help="put `to_dense` before it")
             x = link.op.infer(x)
         except Fault as fault:
             raise fault.under(*link.path) from None
@@ -181,6 +205,21 @@ def _infer_chain(chain: Chain, before: Stream, scope: Scope) -> Tensor:
         scope.fault(fault if fault.at else fault.under(*chain.path))  # operations have put their place on
         return BROKEN
     return last if last.broken else last.with_leading(*batch_shape(before))
+
+
+def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
+    """Report the operations of a chain that no GPU can run; strings are told of where they are carried over."""
+    way_out = "put it into a map without `device`, before this one"
+    if chain.expression is not None and not chain.expression.on_gpu:
+        problem = f"`{chain.expression.text.strip()}` makes text or parts of differing sizes: no GPU can"
+        scope.fault(Fault("SD211", problem, chain.path, help=way_out))
+    try:
+        for link, x in zip(chain.links, _types(chain, before), strict=False):
+            if not x.broken and x.dtype != "string" and not link.op.on_gpu(x):
+                problem = f"TensorFlow has no GPU kernel for `{link.op.key()}` on {x}"
+                scope.fault(Fault("SD211", problem, link.path, help=way_out))
+    except Fault:  # of its types, which has been reported
+        return
 
 
 def _infer_expression(expression: Expression, before: Stream) -> Tensor:
@@ -214,9 +253,21 @@ def _chain_bytes(chain: Chain, before: Stream, scope: Scope) -> int | None:
     for number, link in enumerate(chain.links):
         x, y = types[number], types[number + 1]
         entering = x.bytes if number else 0  # the first is the element itself, counted once for all chains
-        here = add(entering, link.op.workspace(x, y), y.bytes)
+        made = y.bytes
+        if number and link.op.forwards and x.bytes == made:
+            made = 0
+        here = add(entering, link.op.workspace(x, y), made)
         peak = None if peak is None or here is None else max(peak, here)
     return times(copies, peak)
+
+
+def _chain_evidence(chain: Chain, before: Stream) -> Evidence:
+    if chain.expression is not None:
+        return "exact"  # it reads components of the element, and these count already
+    try:
+        return weakest(*(tensor.evidence for tensor in _types(chain, before)))
+    except Fault:  # the walk reports it
+        return "exact"
 
 
 def _copies(stream: Stream) -> int | None:

@@ -35,6 +35,7 @@ class PaddedBatch(Stage):
     example: ClassVar[str] = "padded_batch: 32"
     main: ClassVar[str | None] = "size"
     knobs: ClassVar[tuple[str, ...]] = ("size",)
+    fills: ClassVar[bool] = True
 
     size: Count
     """Elements in one batch."""
@@ -60,9 +61,9 @@ class PaddedBatch(Stage):
 
         Source: `B (e + O) + B e_max` (memory facts, 3.1, padded_batch).
         """
-        gathered = times(self.size, slot_bytes(before))
+        gathered = times(self.size, slot_bytes(before, scope))
         yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
-        yield Hold(HOST, slot_bytes(after), f"one padded batch of {self.size}", after.weakest)
+        yield Hold(HOST, slot_bytes(after, scope), f"one padded batch of {self.size}", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the padded and batched dataset, with every shape and value written out."""

@@ -10,7 +10,8 @@ from safedata.memory import HOST, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import PREFETCH_BYTES, Scope
 from safedata.stages._elements import is_broken, slot_bytes
-from safedata.stages._fields import Buffer, Count
+from safedata.stages._fields import Buffer, Count, Device, gpu_index
+from safedata.stages._gpu import element_blocks
 from safedata.stages.base import Stage
 from safedata.types import Stream
 
@@ -27,10 +28,23 @@ class Prefetch(Stage):
     example: ClassVar[str] = "prefetch: 2"
     main: ClassVar[str | None] = "buffer"
     knobs: ClassVar[tuple[str, ...]] = ("buffer",)
+    takes: ClassVar[bool] = True
     ahead: ClassVar[bool] = True
 
     buffer: Count | Buffer | Literal["auto"] = "auto"
     """Elements kept ready; or a size such as `512MiB`; or `auto`."""
+    device: Device | None = None
+    """Where they are kept: `gpu` carries them there. By default where the step before leaves them."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether it keeps them where they lie: unless the spec names a place."""
+        return self.device is None
+
+    @property
+    def gpu(self) -> int | None:
+        """The number of the GPU that the spec names, None where it names none."""
+        return gpu_index(self.device)
 
     def slots(self, before: Stream) -> int | None:
         """Return the number of elements kept ready, None where a size cannot be divided."""
@@ -38,7 +52,7 @@ class Prefetch(Stage):
             return _AUTO
         if isinstance(self.buffer, int):
             return self.buffer
-        return self.buffer.slots(add(slot_bytes(before), PREFETCH_BYTES))
+        return self.buffer.slots(_slot(before))
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same stream."""
@@ -49,23 +63,25 @@ class Prefetch(Stage):
         return before
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the elements kept ready and the one handed on; never more than there are in an epoch.
+        """Yield the elements kept ready; never more than there are in an epoch.
 
-        Source: `n (e + O_pf) + e` (memory facts, 3.1, prefetch).
+        The thread waits for a free place before it asks for the next element, so the one in work is among them.
+        Source: `n (e + O_pf) + e` (memory facts, 3.1, prefetch), `e` with the consumer; on a GPU with its
+        allocator's blocks (3.5), and the one handed on.
         """
-        slots, most = self.slots(before), before.cardinality.most
-        one = add(slot_bytes(before), PREFETCH_BYTES)
+        slots, most, place = self.slots(before), before.cardinality.most, before.place
+        one = _slot(before, scope)
         kept = slots if slots is None or most is None else min(slots, most)
         what = "elements without number" if kept is None else f"{kept} elements"
-        yield Hold(HOST, times(kept, one), f"{what} kept ready", before.weakest)
-        more = most is None or slots is None or most > slots
-        yield Hold(HOST, after.bytes if more else 0, "the element handed on", after.weakest)
-
-    def keeps_all(self, before: Stream) -> bool:
-        """Return whether an epoch has no more elements than the buffer and the one handed on."""
-        slots, most = self.slots(before), before.cardinality.most
-        return slots is not None and most is not None and most <= slots + 1
+        yield Hold(place, times(kept, one), f"{what} kept ready", before.weakest)
+        if place != HOST and (most is None or slots is None or most > slots):
+            yield Hold(place, element_blocks(after), "the element handed on", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a buffer of exactly that many elements."""
         return data.prefetch(self.slots(low.before))
+
+
+def _slot(stream: Stream, scope: Scope | None = None) -> int | None:
+    """Return the bytes of one element in the buffer, where the stream's elements lie."""
+    return add(slot_bytes(stream, scope), PREFETCH_BYTES) if stream.place == HOST else element_blocks(stream)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from safedata.lowering import Lowering
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._fields import Count
 from safedata.stages.base import Parsing, Stage

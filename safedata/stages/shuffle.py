@@ -15,26 +15,26 @@ from safedata.stages._fields import Buffer, Count
 from safedata.stages.base import Stage
 from safedata.types import Stream
 
-_SLOT = 24
+_SLOT: Final = 24
 """Bytes of one slot of the buffer, taken up front for all of them (memory facts, 3.1, shuffle)."""
 
 _MAPPED_ALONE: Final = 32 * MIB
 """From here on glibc gives every block pages of its own, and they go back when it is freed."""
 _POOLED: Final = 256 * KIB
-"""From here on TensorFlow's oneDNN build takes tensors from a pool of its own, which joins what is freed.
-
-Measured growth of `VmHWM` over the buffer, with six times its elements gone through: 1.06 (float32 224 x 224 x 3), 1.06
-(uint8 300 x 300 x 3), and 1.71 for blocks below (uint8 224 x 224 x 3).
-"""
+"""From here on TensorFlow's oneDNN build takes tensors from a pool of its own, which joins what is freed."""
+_SMALL: Final = 512
+"""Below it a tensor's holes are in its overhead: that was measured where elements come and go."""
 _HOLES_PERCENT: Final = 80
-"""Bytes that stay behind where elements were freed in another order than they came, in percent of the buffer.
+"""Bytes that stay behind where tensors were freed in another order than they came, in percent of them.
 
 TensorFlow asks for aligned blocks, and glibc before 2.38 fits none into the hole that one of the same size left.
 Measured as growth of `VmHWM` over the payload, glibc 2.36, 32 kB elements, 12,000 slots, two epochs of the
 buffer: 1.98 (1.87 with one arena); 120 kB behind a map with 16 calls: 2.07; uint8 224 x 224 x 3: 1.51; bare TensorFlow
-with one thread, after 60 epochs: 1.27 (4 kB), 1.80 (32 kB), 1.47 (100 kB), 1.29 (148 kB). With the quarter that
-the allocator's hold adds to every step the bound is 2.25.
+with one thread, after 60 epochs: 1.27 (4 kB), 1.80 (32 kB), 1.47 (100 kB), 1.29 (148 kB). TensorFlow's own pool leaves
+none: 1.06 for 32 kB.
 """
+_TEXT_HOLES_PERCENT: Final = 10
+"""The same for texts, whose blocks are not aligned: a hole takes the next text of its size, or a smaller one."""
 
 
 class Shuffle(Stage):
@@ -48,6 +48,7 @@ class Shuffle(Stage):
     example: ClassVar[str] = "shuffle: 1000"
     main: ClassVar[str | None] = "buffer"
     knobs: ClassVar[tuple[str, ...]] = ("buffer",)
+    takes: ClassVar[bool] = True
     commutes: ClassVar[bool] = True
 
     buffer: Count | Buffer | Literal["all"]
@@ -83,16 +84,15 @@ class Shuffle(Stage):
         return before
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the slots, taken up front, and the elements in them.
+        """Yield the slots, taken up front, and the elements in them; the one that leaves is the next step's.
 
         A memory cache directly before it shares its elements. Source: `24 S + min(S, N) (e + O)`
         (memory facts, 3.1, shuffle; sharing: 3.7).
         """
         slots = self.slots(before)
-        filled = times(slots, add(slot_bytes(before), _SLOT))
+        filled = times(slots, add(slot_bytes(before, scope), _SLOT))
         what = "elements without number" if slots is None else f"{slots} elements"
-        whole = slots == before.cardinality.most  # then it is only drained, and nothing comes into the holes
-        holes = 0 if before.shared or whole else times(slots, _scattered(before))
+        holes = 0 if before.shared else times(slots, _scattered(before, scope))
         beside = (
             f", shared with the {before.shared}"
             if before.shared
@@ -101,7 +101,6 @@ class Shuffle(Stage):
             else ""
         )
         yield Hold(HOST, add(filled, holes), f"a buffer of {what}{beside}", before.weakest)
-        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the shuffled dataset, its seed written out."""
@@ -111,14 +110,19 @@ class Shuffle(Stage):
         )
 
 
-def _scattered(stream: Stream) -> int | None:
-    """Return how many bytes of holes one element may leave behind."""
+def _scattered(stream: Stream, scope: Scope) -> int | None:
+    """Return how many bytes of holes one element may leave behind; texts lie in glibc's heap in any case."""
     total: int | None = 0
     for tensor in stream.element.values():
         size = tensor.bytes
-        alone = _MAPPED_ALONE if tensor.dtype == "string" else _alone_from()
-        total = add(total, size if size is None or size < alone else 0)
-    return None if total is None else total * _HOLES_PERCENT // 100
+        if tensor.dtype == "string":
+            scattered = times(_TEXT_HOLES_PERCENT, size if (tensor.length.most or _SMALL) >= _SMALL else 0)
+        elif scope.pooled or (size is not None and not _SMALL <= size < _alone_from()):
+            scattered = 0
+        else:
+            scattered = times(_HOLES_PERCENT, size)
+        total = add(total, scattered)
+    return None if total is None else total // 100
 
 
 def _alone_from() -> int:

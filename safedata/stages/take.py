@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from safedata.lowering import Lowering
+from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._fields import Count
 from safedata.stages.base import Stage

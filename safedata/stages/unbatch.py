@@ -11,8 +11,9 @@ from safedata.memory import HOST, Hold
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._elements import batch_shape, slot_bytes, unstacked
+from safedata.stages._stacking import rows_of
 from safedata.stages.base import Stage
-from safedata.types import UNKNOWN, Cardinality, Dim, Stream
+from safedata.types import Dim, Stream
 
 
 class Unbatch(Stage):
@@ -23,6 +24,7 @@ class Unbatch(Stage):
     """
 
     example: ClassVar[str] = "unbatch:"
+    takes: ClassVar[bool] = True
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of rows.
@@ -38,7 +40,7 @@ class Unbatch(Stage):
         return replace(
             before,
             element={name: unstacked(tensor) for name, tensor in before.element.items()},
-            cardinality=_rows_of(before.cardinality, rows),
+            cardinality=rows_of(before.cardinality, rows),
             batch_dims=before.batch_dims - 1,
             shared=None,
         )
@@ -48,16 +50,11 @@ class Unbatch(Stage):
 
         Source: TensorFlow's `unbatch_dataset_op.cc`, which keeps `tensors_`, one batch, and copies slices.
         """
-        yield Hold(HOST, slot_bytes(replace(before, shared=None)), "the batch taken apart", before.weakest)
-        yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+        yield Hold(
+            HOST, slot_bytes(replace(before, shared=None), scope), "the batch taken apart", before.weakest
+        )
+        yield Hold(HOST, after.bytes, "the row copied out of it", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of rows."""
         return data.unbatch()
-
-
-def _rows_of(batches: Cardinality, rows: Dim) -> Cardinality:
-    if rows.most is None:
-        return batches if batches.kind == "infinite" else UNKNOWN
-    elements = batches.times(rows.most)
-    return elements if rows.exact or elements.kind == "infinite" else elements.weakened()

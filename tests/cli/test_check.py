@@ -104,3 +104,47 @@ def test_a_file_name_with_a_line_break_is_no_text(run: Command, counting: Path) 
     ran = run("check", "safedata: 1\nsource: {range: 3}\n")
     assert ran.status == 4
     assert "does not exist" in ran.err
+
+
+def test_together_adds_the_specs_up(run: Command, counting: Path) -> None:
+    """`--together` has one verdict with each spec's share, and TensorFlow once."""
+    Path("val.yaml").write_text(counting.read_text().replace("shuffle: {buffer: 100, seed: 7}", "take: 50"))
+    ran = run("check", counting, "val.yaml", "--together", "--target", "small")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("counting.yaml, val.yaml together: fit\n")
+    assert ran.out.count("TensorFlow itself") == 1
+    quiet = run("check", counting, "val.yaml", "--together", "--target", "small", "--quiet")
+    assert quiet.out == "counting.yaml, val.yaml together: fit\n"
+
+
+def test_specs_that_do_not_fit_together_have_status_1(run: Command, counting: Path) -> None:
+    """Two specs that each fit in 683.88 MiB or so need more together; the error is not data."""
+    host = json.loads(run("check", counting, "--target", "small", "--format", "json").out)["places"]["host"]
+    limit = f"{host['bytes']}B"
+    assert run("check", counting, counting, "--target", "small", "--host", limit).status == 0
+    ran = run("check", counting, counting, "--together", "--target", "small", "--host", limit)
+    assert ran.status == 1
+    assert "do not fit" in ran.out
+    assert "error[SD301]: peak host memory of 2 specs together" in ran.err
+
+
+def test_json_of_specs_together_is_one_object(run: Command, counting: Path) -> None:
+    """`specs` has each as it is alone, and what they share and hold adds up to the sum."""
+    ran = run("check", counting, counting, "--together", "--target", "small", "--format", "json")
+    found: dict[str, Any] = json.loads(ran.out)
+    assert (found["fits"], found["problems"]) == (True, [])
+    assert [one["spec"] for one in found["specs"]] == ["counting.yaml", "counting.yaml"]
+    host = found["places"]["host"]
+    assert host["bytes"] == host["once"] + sum(host["shares"])
+    assert host["bytes"] < sum(one["places"]["host"]["bytes"] for one in found["specs"])
+
+
+def test_set_goes_to_every_spec_that_has_the_parameter(run: Command, counting: Path) -> None:
+    """With `--together` a parameter that one spec lacks is no error, and one that all lack is."""
+    text = counting.read_text().replace("params: {size: 32}\n", "").replace('"${size}"', "4")
+    Path("val.yaml").write_text(text)
+    argv = ("check", counting, "val.yaml", "--together", "--target", "small", "--set")
+    assert run(*argv, "size=8").status == 0
+    refused = run(*argv, "sise=8")
+    assert refused.status == 1
+    assert "none of the specs has a parameter `sise` to set" in refused.err

@@ -41,6 +41,16 @@ int nvmlShutdown(void) {
     return OK;
 }
 
+int nvmlSystemGetDriverVersion(char *text, unsigned size) { return put(text, size, "550.54.15"); }
+
+int nvmlSystemGetNVMLVersion(char *text, unsigned size) { return put(text, size, "12.550.54.15"); }
+
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    if (is("silent")) return UNSUPPORTED;
+    *version = 12040;
+    return OK;
+}
+
 const char *nvmlErrorString(int code) { return code == 777 ? "A strange error" : "Another error"; }
 
 int nvmlDeviceGetCount_v2(unsigned *count) {
@@ -70,6 +80,7 @@ int nvmlDeviceGetUUID(Device *device, char *uuid, unsigned size) {
 
 int nvmlDeviceGetMemoryInfo(Device *device, Memory *memory) {
     if (is("silent")) return UNSUPPORTED;
+    if (is("lost_later") && device->number == 0) return LOST;
     unsigned long long gib = 1ull << 30;
     memory->total = (device->mig ? 20 : device->number ? 80 : 40) * gib;
     memory->used = (device->mig ? 1 : device->number ? 79 : 10) * gib;
@@ -91,6 +102,16 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, unsigned *count, Pro
     *count = 2;
     processes[0] = (Process){4242, 9ull << 30, ~0u, ~0u};
     processes[1] = (Process){77, ~0ull, ~0u, ~0u};
+    return OK;
+}
+
+/* The driver lists a process that both computes and draws twice. */
+int nvmlDeviceGetGraphicsRunningProcesses_v3(Device *device, unsigned *count, Process *processes) {
+    if (!is("drawing") || device->number) { *count = 0; return OK; }
+    if (*count < 2 || !processes) { *count = 2; return TOO_SMALL; }
+    *count = 2;
+    processes[0] = (Process){4242, 9ull << 30, ~0u, ~0u};
+    processes[1] = (Process){5151, 1ull << 30, ~0u, ~0u};
     return OK;
 }
 

@@ -52,11 +52,11 @@ def test_without_limits_mem_available_counts(tmp_path: Path) -> None:
 
 
 def test_the_tightest_ancestor_of_a_pod_holds(tmp_path: Path) -> None:
-    """In version 2 each ancestor limits, file pages are not in use, and memory.high is a note."""
+    """In version 2 each ancestor limits, and pages of files are not in use."""
     files = {
         "/proc/self/cgroup": "0::/kubepods.slice/pod1/abc\n",
         "/proc/self/mountinfo": V2_MOUNT,
-        **v2("/kubepods.slice/pod1/abc", memory_max="max", memory_current=GIB, memory_high=3 * GIB),
+        **v2("/kubepods.slice/pod1/abc", memory_max="max", memory_current=GIB, memory_high="max"),
         **v2(
             "/kubepods.slice/pod1",
             memory_max=4 * GIB,
@@ -69,7 +69,59 @@ def test_the_tightest_ancestor_of_a_pod_holds(tmp_path: Path) -> None:
     assert free.bytes == 5 * GIB // 2
     assert free.notes[0] == "cgroup v2 `/kubepods.slice/pod1`: limit 4.00 GiB less 1.50 GiB in use"
     assert "MemAvailable 16.00 GiB" in free.notes
-    assert any("slowed down above its memory.high of 3.00 GiB" in note for note in free.notes)
+
+
+def test_memory_high_is_a_limit(tmp_path: Path) -> None:
+    """A group that would be slowed down to nothing leaves what is below its memory.high."""
+    files = {
+        "/proc/self/cgroup": "0::/pod\n",
+        "/proc/self/mountinfo": V2_MOUNT,
+        **v2("/pod", memory_max=4 * GIB, memory_high=3 * GIB, memory_current=GIB),
+    }
+    free = host_free(write(tmp_path, files))
+    assert free.bytes == 2 * GIB
+    assert free.notes[0] == (
+        "cgroup v2 `/pod`: memory.high 3.00 GiB, above which it is slowed down, less 1.00 GiB in use"
+    )
+
+
+def test_only_what_the_kernel_takes_back_is_free(tmp_path: Path) -> None:
+    """Pages of files and reclaimable slab come back; tmpfs, locked pages, other slab and swap do not."""
+    stat = (
+        f"file {3 * GIB}\nshmem {GIB}\nunevictable {GIB // 2}\ninactive_file {GIB}\nactive_file {GIB // 2}\n"
+        f"slab_reclaimable {GIB // 4}\nslab_unreclaimable {GIB}\nslab {5 * GIB // 4}\n"
+    )
+    files = {
+        "/proc/self/cgroup": "0::/pod\n",
+        "/proc/self/mountinfo": V2_MOUNT,
+        **v2("/pod", memory_max=8 * GIB, memory_current=6 * GIB, memory_stat=stat, memory_swap_max=9 * GIB),
+    }
+    assert host_free(write(tmp_path, files)).bytes == 8 * GIB - (6 * GIB - 7 * GIB // 4)
+
+
+def test_tmpfs_and_swap_of_version_1_are_in_use(tmp_path: Path) -> None:
+    """`total_cache` has tmpfs in it and is not what comes back; the limit with swap is not looked at."""
+    stat = f"total_cache {3 * GIB}\ntotal_shmem {2 * GIB}\ntotal_inactive_file {GIB}\ntotal_active_file 0\n"
+    files = {
+        "/proc/self/cgroup": "4:memory:/job\n",
+        "/proc/self/mountinfo": V1_MOUNTS.format(root="/"),
+        **v1_memory("/job", 8 * GIB, 5 * GIB, stat),
+        "/sys/fs/cgroup/memory/job/memory.memsw.limit_in_bytes": f"{20 * GIB}\n",
+    }
+    assert host_free(write(tmp_path, files)).bytes == 4 * GIB
+
+
+def test_a_memory_controller_in_the_unified_tree_of_a_hybrid_counts(tmp_path: Path) -> None:
+    """Where version 1 has other controllers and version 2 has memory, the limit of version 2 is found."""
+    files = {
+        "/proc/self/cgroup": "3:cpu,cpuacct:/job\n0::/job/step\n",
+        "/proc/self/mountinfo": V1_MOUNTS.format(root="/").splitlines(keepends=True)[2]
+        + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+        "/sys/fs/cgroup/unified/job/memory.max": f"{3 * GIB}\n",
+        "/sys/fs/cgroup/unified/job/memory.current": f"{GIB}\n",
+        "/sys/fs/cgroup/unified/job/step/memory.max": "max\n",
+    }
+    assert host_free(write(tmp_path, files)).bytes == 2 * GIB
 
 
 def test_a_group_over_its_limit_leaves_nothing(tmp_path: Path) -> None:
@@ -102,7 +154,9 @@ def test_a_limit_above_the_visible_groups_counts(tmp_path: Path) -> None:
         "/proc/self/mountinfo": V1_MOUNTS.format(root="/docker/abc"),
         **v1_memory("", NO_LIMIT_V1.strip(), GIB, f"hierarchical_memory_limit {2 * GIB}\n"),
     }
-    assert host_free(write(tmp_path, files)).bytes == GIB
+    free = host_free(write(tmp_path, files))
+    assert free.bytes == GIB
+    assert free.notes[0].startswith("cgroup v1 `/docker/abc`: limit of a group above it 2.00 GiB less")
 
 
 @pytest.mark.parametrize(("hierarchy", "expected"), [(1, GIB), (0, 16 * GIB)])
@@ -219,6 +273,47 @@ def test_before_tensorflow_its_mappings_come_off_the_address_space(
     free = host_free(write(tmp_path, files))
     assert free.bytes == 7 * GIB - (2048 + 48) * MIB
     assert "that TensorFlow maps without touching" in free.notes[0]
+
+
+def test_before_tensorflow_the_data_limit_counts_no_pages_of_its_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RLIMIT_DATA loses TensorFlow's untouched maps, stacks of the pipeline's threads, and no file pages."""
+    monkeypatch.setattr(host, "tensorflow_loaded", lambda: False)
+    monkeypatch.setattr(host, "cpus", lambda _root: Cpus(2, 2))
+    files = {
+        "/proc/self/limits": LIMITS.format(data=4 * GIB, space="unlimited"),
+        "/proc/self/status": "VmData:\t1048576 kB\n",
+    }
+    root = write(tmp_path, files)
+    few, many = host_free(root), host_free(root, threads=64)
+    assert few.bytes == 3 * GIB - (192 + 32) * MIB + host.TENSORFLOW_FILES
+    assert "of its libraries that this limit does not count" in few.notes[0]
+    assert many.bytes == few.bytes - 62 * 16 * MIB
+
+
+STATUS = "VmSize:\t{rss} kB\nVmData:\t{rss} kB\nVmRSS:\t{rss} kB\nRssAnon:\t{anon} kB\nRssFile:\t300000 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("rss", "anon", "counted", "in_limits"),
+    [
+        (400_000, 100_000, 100_000 * 1024, 400_000 * 1024),
+        (9_000_000, 8_000_000, host.TENSORFLOW_ANONYMOUS, host.TENSORFLOW_RESIDENT),
+    ],
+)
+def test_only_what_tensorflow_holds_already_counts_as_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rss: int, anon: int, counted: int, in_limits: int
+) -> None:
+    """Pages of files are free already, and a model or another pipeline in the process is not free at all."""
+    monkeypatch.setattr(host, "tensorflow_loaded", lambda: True)
+    status = {"/proc/self/status": STATUS.format(rss=rss, anon=anon)}
+    free = host_free(write(tmp_path, status), own=True)
+    assert free.bytes == 16 * GIB + counted
+    assert free.notes[0].endswith("that TensorFlow holds in this process already")
+    limits = {"/proc/self/limits": LIMITS.format(data=10 * GIB, space="unlimited")}
+    under = host_free(write(tmp_path, {**status, **limits}), own=True)
+    assert under.bytes == 10 * GIB - rss * 1024 + in_limits
 
 
 def test_a_limit_without_usage_is_unknown_not_endless(tmp_path: Path) -> None:

@@ -70,9 +70,11 @@ def test_two_gpus(library: Path) -> None:
     assert (first["index"], first["name"], first["uuid"]) == (0, "NVIDIA A100", "GPU-00")
     assert (first["total"], first["free"], first["capability"]) == (40 * GIB, 30 * GIB, [8, 0])
     assert first["processes"] == [
-        [4242, "/usr/bin/trainer", 9 * GIB],
-        [77, None, None],
+        [4242, "/usr/bin/trainer", 9 * GIB, False],
+        [77, None, None, False],
     ]
+    assert (found["driver"], found["cuda"], found["nvml"]) == ("550.54.15", "12.4", "12.550.54.15")
+    assert found["broken"] is False
     assert found["available"][0] == 30 * GIB - CUDA_CONTEXT - 1536 * MIB
     # Less than 2 GiB is left on the second, so the small reserve holds.
     assert (second["index"], second["reserve"], second["processes"]) == (1, 225 * MIB, [])
@@ -100,23 +102,31 @@ def test_the_environment_chooses(library: Path) -> None:
             "the NVIDIA driver and its library libnvidia-ml.so.1 differ in version; a restart loads the same",
         ),
         ("strange", "the NVIDIA driver answers `A strange error`"),
-        ("count_fails", "the NVIDIA driver answers `GPU is lost`"),
+        ("count_fails", "the NVIDIA driver has lost the GPU; a reset or a restart brings it back"),
     ],
 )
 def test_a_driver_that_fails_is_one_line(library: Path, mode: str, problem: str) -> None:
     """Whatever the driver answers becomes one line of text and no GPU."""
     found = report(library, mode)
-    assert (found["gpus"], found["problem"]) == ([], problem)
+    assert (found["gpus"], found["problem"], found["broken"]) == ([], problem, True)
 
 
 def test_no_gpu_is_no_problem(library: Path) -> None:
     """A driver without a GPU has nothing to complain of."""
-    assert report(library, "none") == {"gpus": [], "problem": None, "notes": [], "available": []}
+    found = report(library, "none")
+    assert (found["gpus"], found["problem"], found["notes"], found["broken"]) == ([], None, [], False)
 
 
-def test_a_lost_gpu_leaves_the_others(library: Path) -> None:
+def test_processes_that_draw_count_too(library: Path) -> None:
+    """A process that holds memory for drawing is named, and one that does both only once."""
+    found = report(library, "drawing")["gpus"][0]["processes"]
+    assert [(pid, size) for pid, _, size, _ in found] == [(4242, 9 * GIB), (77, None), (5151, GIB)]
+
+
+@pytest.mark.parametrize("mode", ["lost", "lost_later"])
+def test_a_lost_gpu_leaves_the_others(library: Path, mode: str) -> None:
     """A GPU that fell off the bus is said; the one that answers is still read."""
-    found = report(library, "lost")
+    found = report(library, mode)
     assert found["problem"] == "GPU 0 cannot be used: the NVIDIA driver answers `GPU is lost`"
     assert [gpu["uuid"] for gpu in found["gpus"]] == ["GPU-10"]
 
@@ -164,7 +174,9 @@ def test_a_file_that_is_no_library(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "libnvidia-ml.so.1 is not found" in json.loads(done.stdout)["problem"]
+    found = json.loads(done.stdout)
+    assert "libnvidia-ml.so.1 is not found" in found["problem"]
+    assert found["broken"] is False
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

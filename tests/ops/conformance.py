@@ -59,9 +59,16 @@ def run_each(
     function = traced(tf, parse(op) if isinstance(op, str) else op, x)
     epoch = tf.constant(epoch, tf.int64)
     return [
-        function(tf.constant(value, x.dtype), tf.constant(index, tf.int64), epoch).numpy()
+        array(function(tf.constant(value, x.dtype), tf.constant(index, tf.int64), epoch).numpy())
         for index, value in enumerate(values, first)
     ]
+
+
+def array(value: Any) -> Any:
+    """Return what `.numpy()` gives as an array: one string comes as bytes."""
+    import numpy as np
+
+    return np.array(value, object) if isinstance(value, bytes) else value
 
 
 def run(tf: Any, op: Op | str, x: Tensor, value: Any, index: int = 0, epoch: int = 0) -> Any:
@@ -90,6 +97,7 @@ def pixels(
 AT_MOST = image(Dim.at_most(60, "declared"), Dim.at_most(70, "measured"), 3)
 EXACT = image(Dim.exactly(50), Dim.exactly(61), 3)
 GRAY = image(Dim.exactly(50), Dim.exactly(61), 1)
+SQUARE = image(Dim.exactly(24), Dim.exactly(24), 3)
 FLOAT = Tensor("float32", EXACT.shape, range=ValueRange(0, 1), kind="image", color="rgb")
 SIGNED = Tensor("float32", AT_MOST.shape, range=ValueRange(-1, 1), kind="image")
 HALF = Tensor("float16", EXACT.shape, range=ValueRange(0, 1), kind="image")
@@ -99,6 +107,7 @@ LABEL = Tensor("int64", range=ValueRange(0, 4))
 LABELS = Tensor("uint16", (Dim.exactly(3),), range=ValueRange(0, 4))
 TEXTS = Tensor("string", (Dim.at_most(4),), length=Dim.at_most(8))
 RAW = Tensor("string", length=Dim.exactly(12))
+DIGITS = Tensor("string", (Dim.exactly(2),), length=Dim.at_most(6))
 BOOLS = Tensor("bool", (Dim.exactly(3), Dim.exactly(2)))
 FILE = Tensor("string", length=Dim.at_most(60_000, "measured"))
 KNOWN_FILE = Tensor(
@@ -116,6 +125,7 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
         (AT_MOST, pixels((55, 65, 3))),
         (EXACT, pixels((50, 61, 3))),
         (GRAY, pixels((50, 61, 1))),
+        (SQUARE, pixels((24, 24, 3), 2)),
         (FLOAT, pixels((50, 61, 3), high=1, dtype="float32")),
         (SIGNED, tuple(2 * one - 1 for one in pixels((55, 65, 3), high=1, dtype="float32"))),
         (HALF, pixels((50, 61, 3), high=1, dtype="float16")),
@@ -125,6 +135,7 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
         (LABELS, tuple(np.array([one, 2, 4], "uint16") for one in (0, 1, 3))),
         (TEXTS, tuple(np.array([b"a", one, b"long text"[:8]], object) for one in (b"", b"xy"))),
         (RAW, (b"twelve bytes", b"\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc")),
+        (DIGITS, (np.array([b"12", b" -3"], object), np.array([b"0", b"123456"], object))),
         (BOOLS, (np.array([[True, False]] * 3), np.array([[False, False]] * 3))),
         *((x, tuple(encode("RGB", "JPEG", seed=seed) for seed in range(3))) for x in (FILE, KNOWN_FILE)),
     ]

@@ -30,7 +30,10 @@ def main() -> None:
 
     tf = tensorflow()
     text, x, values = pickle.loads(Path(sys.argv[1]).read_bytes())
-    loose = replace(x, shape=tuple(Dim.at_most(dim.most) for dim in x.shape))
+    small, large = (getattr(value, "shape", ()) for value in values)
+    same = [one == two for one, two in zip(small, large, strict=False)] + [False] * x.rank
+    shape = tuple(dim if kept else Dim.at_most(dim.most) for dim, kept in zip(x.shape, same, strict=False))
+    loose = replace(x, shape=shape)
     if loose.encoded:
         height, width = Dim.at_most(x.encoded.height.most), Dim.at_most(x.encoded.width.most)
         loose = replace(loose, encoded=Encoded(height, width, x.encoded.formats))

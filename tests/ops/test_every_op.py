@@ -55,11 +55,56 @@ MORE = [
     "{decode_image: {channels: 1, max_size: [50, 50]}}",
     "decode_image",
     "decode_jpeg",
+    "{lower: utf-8}",
+    "{upper: utf-8}",
+    "{strip: 'ag'}",
+    "{string_length: UTF8_CHAR}",
+    "{substr: {len: 2, unit: UTF8_CHAR}}",
+    "{regex_replace: {pattern: '(x|)t*', rewrite: '<\\1>'}}",
+    "{regex_replace: {pattern: '[a-g]', rewrite: '[\\0\\0]', replace_global: false}}",
+    "{split_string: 't'}",
+    "{split_string: {by: characters}}",
+    "{split_string: {by: bytes, max_tokens: 5}}",
+    "{join: ''}",
+    "{as_string: {precision: 2, width: 12}}",
+    "{as_string: {scientific: true}}",
+    "{to_number: {dtype: int32, default: 7}}",
+    "{hash_bucket: {num_buckets: 7, salt: [1, 2]}}",
+    "{add_tokens: {bos: [x, yz]}}",
+    "{vocab_lookup: {vocab: [xy, a], mask_token: '', num_oov_indices: 3}}",
+    "{vocab_lookup: {vocab: [4, 2, 0], num_oov_indices: 2}}",
+    "{vocab_lookup: {vocab: [a, b, c, dd], invert: true}}",
+    "{slice: {stop: -1, step: 2, axis: -1}}",
+    "{slice: {start: -2}}",
+    "{gather: -1}",
+    "{gather: {indices: [-1, 0], axis: -1}}",
+    "{expand_dims: 0}",
+    "{squeeze: -1}",
+    "{transpose: [1, 0]}",
+    "{reverse: -1}",
+    "{sort: {direction: DESCENDING, axis: 0}}",
+    "{argmax: 0}",
+    "{clip: [1, 3]}",
+    "reduce_sum",
+    "reduce_mean",
+    "reduce_max",
+    "{reduce_min: 0}",
+    "{bucketize: [2]}",
+    "{scale_feature: {min: [0, 1, 2], max: [3, 3, 3]}}",
+    "{fill_missing: 0.5}",
+    "{fill_missing: filled}",
+    "{datetime_part: {part: day_of_year, unit: d}}",
 ]
+
+
+ROUNDED = ("log1p", "reduce_sum", "reduce_mean")
+"""Operations whose last bits differ with a value's place: TensorFlow computes several at once, and the last ones singly."""
 
 
 def fits(op: Op, x: Tensor) -> bool:
     """Return whether the sample strings of type `x` are what a decoder wants; their type cannot tell."""
+    if op.key() in ("to_number", "datetime_part") and x.dtype == "string":
+        return op.key() == "to_number" and x is conformance.DIGITS
     return not op.key().startswith("decode") or (x is conformance.RAW) == (op.key() == "decode_raw")
 
 
@@ -155,4 +200,8 @@ def test_real_values(tf: Any, text: str, x: Tensor, values: Any) -> None:
         if y.dtype == "string":
             assert all(len(text) <= (y.length.most or 0) for text in made.flat)
     if op.batches:
-        np.testing.assert_array_equal(conformance.run_batch(tf, op, x, values), np.stack(single))
+        made = conformance.run_batch(tf, op, x, values)
+        if op.key() in ROUNDED:
+            np.testing.assert_allclose(made, np.stack(single), rtol=2e-7 if y.dtype == "float32" else 2e-3)
+        else:
+            np.testing.assert_array_equal(made, np.stack(single))

@@ -173,5 +173,6 @@ def test_json_has_the_same_facts() -> None:
         "column": 15,
         "notes": list(PEAK.notes),
         "help": PEAK.help,
+        "fixes": [],
     }
     assert as_json(Problem("SD405", "no GPU"))["line"] is None

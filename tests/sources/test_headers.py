@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from safedata.headers import Header, HeaderError, inspect_images, parse_header, read_header
-from safedata.types import Dim, Encoded
+from safedata.types import IMAGE_ENDS, Dim, Encoded
 
 
 def encode(kind: str, size: tuple[int, int] = (37, 23), mode: str = "RGB", **options: Any) -> bytes:
@@ -58,7 +58,8 @@ def test_decoders_give_the_size_of_the_header(tf: Any, name: str) -> None:
     """TensorFlow decodes an image to the size that its header was read to say."""
     data = IMAGES[name]
     found = parse_header(data)
-    assert found == Header(name.split()[0], 23, 37)
+    kind = name.split()[0]
+    assert found == Header(kind, 23, 37, whole=kind in IMAGE_ENDS)
     decoded = tf.io.decode_image(data, expand_animations=False)
     assert tuple(decoded.shape[:2]) == (found.height, found.width)
 
@@ -101,7 +102,7 @@ def test_an_image_over_pillows_limit_is_read(tmp_path: Path) -> None:
 
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
     limit = Image.MAX_IMAGE_PIXELS
-    assert parse_header(bytes(png)) == Header("png", 60_000, 60_000)
+    assert parse_header(bytes(png)) == Header("png", 60_000, 60_000, whole=True)
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
@@ -114,7 +115,29 @@ def images(folder: Path, *sizes: tuple[int, int]) -> list[str]:
 def test_equal_sizes_are_exact_and_measured(tmp_path: Path) -> None:
     """A dimension is exact where all headers agree on it, at most the largest elsewhere."""
     encoded = inspect_images(images(tmp_path, (5, 7), (5, 9), (5, 8))).encoded
-    assert encoded == Encoded(Dim(9, False, "measured"), Dim(5, True, "measured"), frozenset({"png"}))
+    assert encoded == Encoded(
+        Dim(9, False, "measured"), Dim(5, True, "measured"), frozenset({"png"}), whole=True
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_file_that_is_cut_off_is_not_whole(tmp_path: Path, kind: str) -> None:
+    """A JPEG or PNG without its end has a header, is not whole, and neither are the files it is among."""
+    data = encode(kind)
+    (tmp_path / "a").write_bytes(data)
+    (tmp_path / "b").write_bytes(data[:-20])
+    whole, cut = (read_header(str(tmp_path / name)) for name in "ab")
+    assert (whole.whole, cut.whole) == (True, False)
+    assert (cut.format, cut.height, cut.width) == (whole.format, 23, 37)
+    assert inspect_images([str(tmp_path / "a")]).encoded.whole
+    assert not inspect_images([str(tmp_path / "a"), str(tmp_path / "b")]).encoded.whole
+
+
+def test_a_sample_does_not_say_that_all_are_whole(tmp_path: Path) -> None:
+    """Where files were left unopened, one of them may be cut off."""
+    paths = images(tmp_path, (5, 7), (5, 7), (5, 7))
+    assert inspect_images(paths).encoded.whole
+    assert not inspect_images(paths, most=2).encoded.whole
 
 
 def test_sampled_sizes_are_never_exact(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,9 +80,38 @@ def test_ragged_batches_of_batches(scope: Any) -> None:
 
 
 def test_holds(scope: Any) -> None:
-    """A batch holds its elements twice, gathered and copied, with their overhead."""
+    """A batch holds its elements twice, gathered and copied, with their overhead; the pool rounds up to 256 B."""
     before = Stream({"x": parse_type("uint8[1000]")}, exactly(100))
     stage = Batch(size=10)
     gathered, copied = stage.holds(before, stage.infer(before, scope), scope)
-    assert gathered.bytes == 10 * (1000 + 64 + 256)
-    assert copied.bytes == 10 * 1000 + 64 + 256
+    assert gathered.bytes == 10 * (1000 + 16 + 212)
+    assert copied.bytes == 10 * 1000 + 16 + 212
+    pooled = replace(scope, pooled=True)
+    gathered, copied = stage.holds(before, stage.infer(before, scope), pooled)
+    assert gathered.bytes == 10 * (1024 + 16 + 192)
+    assert copied.bytes == 10 * 1024 + 16 + 192
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("drop", [True, False])
+@pytest.mark.parametrize("size", [1, 3, 7, 30])
+@pytest.mark.parametrize("side", [1, 400])
+def test_as_tensorflow(scope: Any, low: Any, size: int, drop: bool, side: int) -> None:
+    """Small and large elements are stacked as `Dataset.batch` stacks them, by name, a short rest included."""
+    import tensorflow as tf
+
+    def make(number: Any) -> dict[str, Any]:
+        return {"z": tf.fill([side, side], number), "a": tf.strings.as_string(number), "m": number}
+
+    before = Stream(
+        {"z": Tensor("int64", (Dim.exactly(side),) * 2), "a": parse_type("string[<=9]"), "m": SCALAR_INT64},
+        exactly(20),
+    )
+    stage = Batch(size=size, drop_remainder=drop)
+    data = tf.data.Dataset.range(20).map(make)
+    made = stage.lower(data, low(before, stage.infer(before, scope)))
+    plain = data.batch(size, drop_remainder=drop)
+    assert made.element_spec == plain.element_spec
+    assert made.cardinality() == plain.cardinality()
+    for ours, theirs in zip(made, plain, strict=True):
+        tf.nest.map_structure(lambda x, y: tf.debugging.assert_equal(x, y), ours, theirs)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from safedata import registry
 from safedata.problem import Fault
-from safedata.stages.base import Parsing
+from safedata.stages._elements import slot_bytes
 
 
 def test_groups(infer: Any) -> None:
@@ -62,15 +62,6 @@ def test_takes_components(text: str, read: Any) -> None:
         read(text)
 
 
-def test_gpu_is_not_available() -> None:
-    """`device: gpu` is reported beside the step, and the rest of the step is still read."""
-    found: list[Fault] = []
-    parsing = Parsing(("steps", 0, "prefetch"), 3, found.append, lambda *_: None)
-    stage = registry.stage("prefetch").parse(2, {"device": "gpu:1"}, parsing)
-    assert stage == registry.stage("prefetch").parse(2, {"device": "cpu"}, parsing)
-    assert [(fault.code, fault.at) for fault in found] == [("SD110", ("steps", 0, "device"))]
-
-
 def test_needs(read: Any) -> None:
     """What the chains read must come in; what they make need not."""
     step = read("map: [{a: = b + c}, {d: = a}]")
@@ -78,12 +69,15 @@ def test_needs(read: Any) -> None:
 
 
 def test_call_bytes(read: Any, given: Any, scope: Any) -> None:
-    """A call holds the element that came in, the intermediates and the result; P calls hold P times that."""
+    """A running call holds what came in, intermediates and result; a waiting one its input or its result."""
     before = given.stream
     step = read("map: {value: = value + 1}").model_copy(update={"parallel": 3})
     after = step.infer(before, scope)
     one = step.call_bytes(before, after, scope)
-    running, handed = step.holds(before, after, scope)
     assert one >= before.bytes + 8
-    assert running.bytes >= 3 * one
-    assert handed.bytes == after.bytes
+    [three] = step.holds(before, after, replace(scope, cpus=8))
+    [two] = step.holds(before, after, replace(scope, cpus=2))
+    waiting = max(slot_bytes(before), slot_bytes(after))
+    assert three.bytes == 3 * max(one, waiting)
+    assert two.bytes == 2 * max(one, waiting) + waiting
+    assert two.why == "3 calls at once, 2 of them running"

@@ -13,5 +13,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     for function in family.FUNCTIONS
 }
 """Every function and operator by its name; operators that Python names by a word only have that word."""
+ON_HOST: Final = frozenset(function.name for function in text.FUNCTIONS)
+"""The functions that read or make text, which no GPU holds."""
 CALLABLE: Final = tuple(name for name, function in FUNCTIONS.items() if not function.operator)
 """The functions that can be called by name."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.problem import Fault
 from safedata.types import Dim, Tensor
@@ -45,8 +46,7 @@ def large_enough(call: Call, x: Any, size: Size, key: str) -> Any:
     found = tf.shape(x)[call.batch_dims : call.batch_dims + 2]
     message = f"SD203: {key} needs an image of at least {size[0]} x {size[1]}; got"
     enough = tf.reduce_all(found >= tf.constant(size))
-    with tf.control_dependencies([tf.debugging.Assert(enough, [message, found, "in", call.where_from()])]):
-        return tf.identity(x)
+    return insist(tf, x, [Check(enough, message, found)], call.where)
 
 
 def crop(call: Call, x: Any, top: Any, left: Any, size: tuple[Any, Any]) -> Any:

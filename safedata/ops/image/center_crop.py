@@ -26,6 +26,7 @@ class CenterCrop(Op):
     example: ClassVar[str] = "{center_crop: [48, 40]}"
     main: ClassVar[str | None] = "size"
     fallible: ClassVar[bool] = True
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
 
     size: ImageSize | None = None
     """Height and width to keep, in pixels."""
@@ -37,6 +38,10 @@ class CenterCrop(Op):
         if (self.size is None) == (self.fraction is None):
             raise ValueError("give either `size` or `fraction`")
         return self
+
+    def on_gpu(self, x: Tensor) -> bool:
+        """Return whether every image has one size: one that may be too small is told apart on the host."""
+        return x.static and super().on_gpu(x)
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the cropped image's type."""

@@ -42,7 +42,9 @@ class Normalize(Op):
     """
 
     example: ClassVar[str] = "{normalize: imagenet}"
+    forwards: ClassVar[bool] = True
     main: ClassVar[str | None] = "stats"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(one for one in NUMBERS if one != "bfloat16")
 
     stats: Stats | None = None
     """The name of well-known numbers for red, green and blue."""
@@ -114,8 +116,9 @@ class Normalize(Op):
         raise Fault("SD205", problem, help=f"write `{{normalize: {{{fitted}}}}}`")
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return the bytes of one more float copy, and the one with its channels in another order."""
-        return None if y.bytes is None else 2 * y.bytes
+        """Return the bytes of the float copy of other numbers, and of the one with its channels in another order."""
+        copies = (x.dtype != y.dtype) + (self.stats == "caffe")
+        return None if y.bytes is None else copies * y.bytes
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` with its mean taken away, divided by its standard deviation."""

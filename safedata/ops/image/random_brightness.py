@@ -28,6 +28,7 @@ class RandomBrightness(Op):
     example: ClassVar[str] = "{random_brightness: 20}"
     main: ClassVar[str | None] = "delta"
     random: ClassVar[bool] = True
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", *FLOATS)
 
     delta: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """The most that is added or taken away, in the units of the value range."""

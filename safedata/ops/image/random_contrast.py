@@ -29,6 +29,7 @@ class RandomContrast(Op):
 
     example: ClassVar[str] = "{random_contrast: {lower: 0.8, upper: 1.2}}"
     random: ClassVar[bool] = True
+    gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 
     lower_: Factor = Field(alias="lower")
     """The smallest factor."""

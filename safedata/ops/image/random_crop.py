@@ -23,9 +23,14 @@ class RandomCrop(Op):
     main: ClassVar[str | None] = "size"
     random: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
 
     size: ImageSize
     """Height and width to keep, in pixels."""
+
+    def on_gpu(self, x: Tensor) -> bool:
+        """Return whether every image has one size: one that may be too small is told apart on the host."""
+        return x.static and super().on_gpu(x)
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the cropped image's type."""

@@ -21,6 +21,7 @@ class RandomFlipLeftRight(Op):
     example: ClassVar[str] = "random_flip_left_right"
     main: ClassVar[str | None] = "p"
     random: ClassVar[bool] = True
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int32", "float16", "float32", "float64")
 
     p: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Probability of the mirror image, 0 to 1."""

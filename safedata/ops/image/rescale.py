@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import FiniteFloat, model_validator
@@ -13,6 +12,7 @@ from safedata.ops._fields import NUMBERS, Interval, float_of
 from safedata.ops._ranges import nominal, width
 from safedata.ops.base import Op
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.types import UNIT_RANGE, Tensor, ValueRange
 
 
@@ -27,7 +27,9 @@ class Rescale(Op):
     """
 
     example: ClassVar[str] = "{rescale: [0, 1]}"
+    forwards: ClassVar[bool] = True
     main: ClassVar[str | None] = "to"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = NUMBERS
 
     to: Interval | None = None
     """The range to come out: its lower and its upper end."""

@@ -40,6 +40,7 @@ class Resize(Op):
 
     example: ClassVar[str] = "{resize: [64, 48]}"
     main: ClassVar[str | None] = "size"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "bfloat16", "float64")
 
     size: ImageSize
     """Height and width of the result, in pixels."""
@@ -49,6 +50,10 @@ class Resize(Op):
     """Whether to smooth before an image is made smaller; bilinear, bicubic and the kernels take it."""
     keep_dtype: bool = False
     """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
+
+    def on_gpu(self, x: Tensor) -> bool:
+        """Return whether this method has a GPU kernel: bilinear and nearest do, without antialiasing."""
+        return self.method in ("bilinear", "nearest") and not self.antialias and super().on_gpu(x)
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the resized image's type."""

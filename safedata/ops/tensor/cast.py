@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
 
 from safedata.lowering import Call
 from safedata.ops._fields import NUMBERS
 from safedata.ops.base import Op
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.types import DTYPE_BYTES, FLOATS, UNSIGNED, Tensor, ValueRange
 
 Number = Literal[
@@ -55,6 +55,7 @@ class Cast(Op):
 
     example: ClassVar[str] = "{cast: float32}"
     main: ClassVar[str | None] = "dtype"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(DTYPE_BYTES)
 
     dtype: Number
     """The dtype of the result."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import PositiveInt, model_validator
 from typing_extensions import Self
 
+from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.ops._fields import Sizes
 from safedata.ops.base import Op
@@ -100,8 +101,7 @@ class DecodeRaw(Op):
         else:
             fine = tf.reduce_all(found % size == 0) & tf.reduce_all(found == tf.reduce_max(found))
             message = f"SD404: decode_raw needs a multiple of {size} bytes, the same in a batch; got"
-        with tf.control_dependencies([tf.debugging.Assert(fine, [message, found, "in", call.where_from()])]):
-            x = tf.identity(x)
+        x = insist(tf, x, [Check(fine, message, found)], call.where)
         made = tf.io.decode_raw(x, self.dtype, little_endian=self.endian == "little")
         shape = [dim.static or -1 for dim in call.y.shape]
         made = tf.reshape(made, tf.concat([call.leading(x), shape], 0))

@@ -27,6 +27,7 @@ class OneHot(Op):
 
     example: ClassVar[str] = "{one_hot: 5}"
     main: ClassVar[str | None] = "depth"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = INTEGERS
 
     depth: PositiveInt
     """The number of classes."""

@@ -26,6 +26,15 @@ class PadTo(Op):
 
     example: ClassVar[str] = "{pad_to: 6}"
     main: ClassVar[str | None] = "length"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = (
+        "bool",
+        "uint8",
+        "int8",
+        "int32",
+        "float16",
+        "float32",
+        "float64",
+    )
 
     length: PositiveInt | None = None
     """The exact number of entries along `axis`."""

@@ -13,7 +13,7 @@ from safedata.lowering import Call
 from safedata.memory import Evidence, weakest
 from safedata.ops.base import Op
 from safedata.problem import Fault
-from safedata.types import UNBOUNDED, Dim, Tensor
+from safedata.types import DTYPE_BYTES, UNBOUNDED, Dim, Tensor
 
 
 class Reshape(Op):
@@ -27,6 +27,7 @@ class Reshape(Op):
 
     example: ClassVar[str] = "{reshape: [-1, 4]}"
     main: ClassVar[str | None] = "shape"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(DTYPE_BYTES)
 
     shape: Annotated[tuple[PositiveInt | Literal[-1], ...], Field(strict=False)]
     """The size of every dimension of the result; one may be -1."""

@@ -11,7 +11,7 @@ from safedata.lowering import Call
 from safedata.ops._fields import axis_of
 from safedata.ops.base import Op
 from safedata.problem import Fault
-from safedata.types import Tensor
+from safedata.types import DTYPE_BYTES, Tensor
 
 
 class Truncate(Op):
@@ -23,6 +23,7 @@ class Truncate(Op):
 
     example: ClassVar[str] = "{truncate: 2}"
     main: ClassVar[str | None] = "length"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(DTYPE_BYTES)
 
     length: PositiveInt
     """The largest number of entries that stay."""

@@ -1,0 +1,231 @@
+"""Each change of a spec's steps, as a change of its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from safedata import registry
+from safedata.change import Change, MoveOps, MoveStep, RemoveStep, SetField
+from safedata.edit.draft import Draft, EditError, Splice, newline_of
+from safedata.edit.pieces import (
+    entries_removed,
+    entry_inserted,
+    entry_moved,
+    flow_text,
+    key_inserted,
+    key_removed,
+    key_text,
+    value_replaced,
+)
+from safedata.problem import Path
+from safedata.program import BESIDE
+from safedata.spec.node import Node
+
+__all__ = ["EditError", "Edited", "edited", "parameter_of"]
+
+_PARAMETER: Final = re.compile(r"""["']?\$\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}["']?""")
+
+
+class Edited(NamedTuple):
+    """A changed text, and what its reader should know of how it was changed."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def edited(
+    text: str, file: str, folder: str, changes: Iterable[Change], overrides: Mapping[str, object]
+) -> Edited:
+    """Return a spec's text with changes made in place, one after the other.
+
+    Args:
+        text: the file's text, without a byte order mark.
+        file: its name.
+        folder: where the path of what it extends starts.
+        changes: what to change.
+        overrides: parameters that the caller has given; a number that comes from one of them is not in the text.
+
+    Raises:
+        EditError: a change cannot be made in place; the text of the error says why.
+    """
+    notes: list[str] = []
+    ending = "" if text.endswith(("\n", "\r")) else newline_of(text)
+    text += ending
+    for change in changes:
+        draft = Draft(text, file, folder)
+        text = draft.spliced(_splices(draft, change, overrides, notes))
+    return Edited(text.removesuffix(ending), tuple(notes))
+
+
+def _splices(draft: Draft, change: Change, overrides: Mapping[str, object], notes: list[str]) -> list[Splice]:
+    if isinstance(change, SetField):
+        return _set(draft, change, overrides, notes)
+    steps = _own_steps(draft)
+    if isinstance(change, MoveStep):
+        return entry_moved(draft, steps, change.step, change.to)
+    if isinstance(change, RemoveStep):
+        return entries_removed(draft, steps, change.step, change.step + 1)
+    return _ops_moved(draft, steps, change)
+
+
+def _own_steps(draft: Draft) -> Node:
+    """Return the list of steps, if all of it stands in this file.
+
+    Raises:
+        EditError: a step comes from a spec that is extended, or the list from an anchor.
+    """
+    own, merged = draft.own.get(("steps",)), draft.find(("steps",))
+    steps = merged.value if isinstance(merged.value, list) else []
+    elsewhere = next((one for one in steps if one.span.file != draft.file), None)
+    if elsewhere is not None:
+        draft.only(elsewhere)
+    if own is None or own.value != merged.value:
+        raise EditError("the steps here change those of the spec that is extended", merged.span)
+    return own
+
+
+def _set(draft: Draft, change: SetField, overrides: Mapping[str, object], notes: list[str]) -> list[Splice]:
+    step = draft.merged.get(("steps", change.step))
+    if step is None:
+        raise EditError("the step is not in the text")
+    key = step.value if isinstance(step.value, str) else next(one for one in _keys(step) if one not in BESIDE)
+    beside = change.field in BESIDE
+    node = _field(step, key, change.field, beside=beside)
+    parameter = parameter_of(node)
+    if parameter is not None:
+        return _parameter(draft, parameter, change.value, overrides, notes)
+    if step.span.file != draft.file:
+        return _overridden(draft, step, key, change, notes)
+    if isinstance(step.value, str):
+        text = (
+            f"{key}: {change.value}"
+            if _main(key) == change.field
+            else f"{key}: {{{change.field}: {change.value}}}"
+        )
+        flow = draft.flow(draft.find(("steps",)))
+        return [value_replaced(draft, step, f"{{{text}}}" if flow else text)]
+    if node is not None:
+        return [value_replaced(draft, node, change.value)]
+    holder = step if beside else step.child(key)
+    assert holder is not None
+    return [key_inserted(draft, holder, change.field, str(change.value))]
+
+
+def _keys(node: Node) -> dict[str, Node]:
+    return node.value if isinstance(node.value, dict) else {}
+
+
+def _main(key: str) -> str | None:
+    return registry.stage(key).main
+
+
+def _field(step: Node, key: str, field: str, *, beside: bool) -> Node | None:
+    """Return the value of a stage's field, in its short form or its long one; None where it is left out."""
+    if beside:
+        return step.child(field)
+    value = step.child(key)
+    if value is None or isinstance(value.value, dict):
+        return None if value is None else value.child(field)
+    return value if _main(key) == field else None
+
+
+def parameter_of(node: Node | None) -> str | None:
+    """Return the parameter that a raw node is a use of as a whole, `"${batch}"`; None for all others."""
+    if node is None or not isinstance(node.value, str):
+        return None
+    found = _PARAMETER.fullmatch(node.value)
+    return found[1] if found else None
+
+
+def _parameter(
+    draft: Draft, name: str, value: int | str, overrides: Mapping[str, object], notes: list[str]
+) -> list[Splice]:
+    """Return what changes a parameter's default; for one of an extended spec, what gives it another one here."""
+    if name in overrides:
+        raise EditError(
+            f"the number comes from `--set {name}={overrides[name]}`", help=f"say `--set {name}={value}`"
+        )
+    path: Path = ("params", name)
+    node = draft.merged.get(path)
+    if node is None:
+        raise EditError(f"the number comes from the parameter `{name}`, which the text does not declare")
+    uses = sum(f"${{{name}}}" in (one.raw or "").replace(" ", "") for one in draft.merged_nodes())
+    notes.append(f"the number is the default of the parameter `{name}`, which {_plural(uses, 'value')} names")
+    if node.span.file == draft.file:
+        return [value_replaced(draft, node, value)]
+    section = draft.own.get(("params",))
+    if section is not None and _keys(section):
+        return [key_inserted(draft, section, name, str(value))]
+    extends = draft.own.get(("extends",))
+    if section is not None or extends is None or draft.flow(draft.own.root):
+        raise EditError(f"the parameter `{name}` is declared in `{node.span.file}`", node.span)
+    at = draft.line_start(draft.lines_of(extends.span)[1])
+    return [Splice(at, at, f"params: {{{name}: {value}}}{draft.newline}")]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"one {noun}" if count == 1 else f"each of {count} {noun}s"
+
+
+def _overridden(draft: Draft, step: Node, key: str, change: SetField, notes: list[str]) -> list[Splice]:
+    """Return what changes a step of the extended spec by its name: the step written here, with the field changed.
+
+    Raises:
+        EditError: it has no name, or there is no place for it.
+    """
+    if step.child("name") is None:
+        draft.only(step)
+    text = flow_text(_with(step, key, change))
+    notes.append(f"the step stands in `{step.span.file}`, and is written here again with the change")
+    own = draft.own.get(("steps",))
+    entries = own.value if own is not None and isinstance(own.value, list) else []
+    if own is not None and entries:
+        return [entry_inserted(draft, own, len(entries) - 1, text, [f"- {text}"])]
+    if own is not None or draft.flow(draft.own.root):
+        raise EditError(f"the step stands in `{step.span.file}`, which the spec extends", step.span)
+    at = len(draft.text)
+    return [Splice(at, at, f"steps:{draft.newline}  - {text}{draft.newline}")]
+
+
+def _with(step: Node, key: str, change: SetField) -> Node:
+    """Return a step with a field changed, as nodes."""
+    number = Node(change.value, step.span, raw=str(change.value))
+    children = dict(_keys(step))
+    value = children[key]
+    if change.field in BESIDE:
+        children[change.field] = number
+    elif isinstance(value.value, dict):
+        children[key] = value._replace(value={**value.value, change.field: number})
+    else:
+        children[key] = number
+    return step._replace(value=children)
+
+
+def _ops_moved(draft: Draft, steps: Node, change: MoveOps) -> list[Splice]:
+    path: Path = ("steps", change.step, "map")
+    group = draft.find(path)
+    if isinstance(group.value, list):
+        group = draft.only(group.value[-1])
+    chain = draft.only(_keys(group)[change.component])
+    entries = chain.value if isinstance(chain.value, list) else [chain]
+    moved = entries[-change.last :]
+    if change.last < len(entries):
+        taken = entries_removed(draft, chain, len(entries) - change.last, len(entries))
+    else:
+        taken = [key_removed(draft, group, change.component)]
+    ops = ", ".join(_op_text(draft, one) for one in moved)
+    made = f"map: {{{key_text(change.component)}: [{ops}]}}"
+    beside = [f"{key}: {value}" for key, value in change.beside]
+    flow = "{" + ", ".join([made, *beside]) + "}"
+    lines = [f"- {made}", *(f"  {one}" for one in beside)]
+    return [*taken, entry_inserted(draft, steps, change.to - 1, flow, lines)]
+
+
+def _op_text(draft: Draft, entry: Node) -> str:
+    """Return an operation as the spec writes it, on one line."""
+    text = draft.piece(draft.only(entry).span)
+    if isinstance(entry.value, dict):
+        return text if text[:1] == "{" and "\n" not in text and "\r" not in text else flow_text(entry)
+    return text

@@ -1,0 +1,88 @@
+"""Checks inside the graph, which name the element where something is wrong, and ways that are seldom taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+
+class Where(NamedTuple):
+    """Where an element came from, for messages."""
+
+    tf: Any
+    what: str = "an element"
+    """What to say where nobody knows more."""
+    origin: Callable[[Any], Any] | None = None
+    """Makes the text, a scalar string, from the element's index."""
+    index: Any = None
+    """The index: int64[], int64[batch...] for a batch; None where elements are not counted."""
+    batch_dims: int = 0
+
+    @property
+    def text(self) -> Any:
+        """A scalar string."""
+        if self.origin is None or self.index is None:
+            return self.tf.constant(self.what)
+        if not self.batch_dims:
+            return self.origin(self.index)
+        first = self.origin(self.tf.reshape(self.index, [-1])[0])
+        return self.tf.strings.join(["a batch that starts with ", first])
+
+
+class Check(NamedTuple):
+    """Something that must be true of an element."""
+
+    fine: Any
+    """Scalar bool tensor."""
+    message: str
+    """What is wrong where it is not, starting with the problem's code; what was found follows it."""
+    found: Any = None
+    """What was found instead, a tensor, if there is something to show."""
+
+
+def insist(tf: Any, value: Any, checks: Sequence[Check], where: Where) -> Any:
+    """Return `value` once all checks are found to hold.
+
+    Raises at run time (`tf.errors.InvalidArgumentError`) what a check that does not hold says.
+    """
+    if not checks:
+        return value
+    text = where.text
+    with tf.control_dependencies([tf.debugging.Assert(one.fine, _words(one, text)) for one in checks]):
+        return tf.identity(value)
+
+
+def _words(check: Check, text: Any) -> list[Any]:
+    if check.found is None:
+        return [f"{check.message}, in", text]
+    return [check.message, check.found, "in", text]
+
+
+def either(tf: Any, which: Any, value: Any, usual: Callable[[Any], Any], rare: Callable[[Any], Any]) -> Any:
+    """Return `usual(value)` where `which` is true, and `rare(value)` elsewhere.
+
+    The rare way is a function of its own, which TensorFlow sets up when it is first taken; as a branch of
+    `tf.cond` it would be set up and optimised again with every new iterator. It must not change anything
+    outside of it, and is not put in an order with other operations.
+
+    Args:
+        tf: the TensorFlow module.
+        which: a scalar bool tensor.
+        value: a tensor.
+        usual: makes one tensor; its operations stay in the graph, and none of them has an effect.
+        rare: makes one tensor of the same dtype.
+    """
+    # `_noinline` keeps it out of the graph, `_tf_data_function` from being optimised with every new iterator.
+    attributes = {"_noinline": True, "_tf_data_function": True}
+    spec = tf.TensorSpec(value.shape, value.dtype)
+    function = tf.function(rare, autograph=False, experimental_attributes=attributes).get_concrete_function(
+        spec
+    )
+    function.add_to_graph()
+    split = tf.raw_ops.Switch(data=value, pred=which)
+    [made] = tf.raw_ops.PartitionedCall(
+        args=[split.output_false, *function.captured_inputs],
+        Tout=[output.dtype for output in function.outputs],
+        f=function,
+    )
+    return tf.raw_ops.Merge(inputs=[usual(split.output_true), made]).output

@@ -1,0 +1,111 @@
+"""Mistakes: specs that are sound, fit, and are most likely not what was meant.
+
+One module for each, named like its class. A module is imported only for a spec whose stages stand in an
+order in which the mistake can be made, so that a check of a plain spec pays for none of them. A new one is such a
+module, its line in `RULES`, and its code in `safedata.problem` with a page whose first spec makes it and whose last
+does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+from safedata.budget import Verdict
+from safedata.plan import Plan
+from safedata.problem import Problem
+from safedata.registry import class_name
+
+if TYPE_CHECKING:
+    from safedata.mistakes.base import Mistake
+
+_KEPT: Final = "cache|snapshot"
+_BATCHED: Final = "batch|padded_batch|ragged_batch|bucket_batch"
+_RANDOM: Final = "random"
+_DEEP: Final = "deep"
+_EVALUATION: Final = "evaluation"
+
+MANY: Final = 10
+"""Elements kept ready that are many: what two do not hide is work that more only put off."""
+
+RULES: Final[dict[str, tuple[str, ...]]] = {
+    "frozen_draws": (_RANDOM, _KEPT),
+    "frozen_order": ("shuffle", _KEPT),
+    "frozen_batches": ("shuffle", _BATCHED, _KEPT),
+    "unfinished_cache": ("cache", "take"),
+    "repeated_cache": ("repeat", _KEPT),
+    "shifting_split": ("shuffle", "take|skip|split"),
+    "shuffled_batches": (_BATCHED, "shuffle"),
+    "mixed_epochs": ("repeat", "shuffle"),
+    "tiny_buffer": ("shuffle",),
+    "fixed_order": ("!shuffle", f"{_RANDOM}|repeat"),
+    "shuffled_evaluation": (_EVALUATION, "shuffle"),
+    "late_shuffle": ("map", "shuffle"),
+    "wide_dtype": ("map", f"shuffle|{_KEPT}"),
+    "early_prefetch": ("prefetch", f"map|filter|shuffle|unbatch|repeat|cache|{_BATCHED}"),
+    "no_prefetch": ("!prefetch", f"{_RANDOM}|repeat|shuffle"),
+    "deep_prefetch": (_DEEP,),
+    "taken_apart": (_BATCHED, "unbatch", _BATCHED),
+    "drawn_apart": (_RANDOM,),
+    "left_behind": (_RANDOM,),
+}
+"""Each module with the stages that must stand in a spec for it to look, in this order.
+
+`|` separates alternatives, `!` says that the stage is nowhere. Three words are no stages: `random` is a step that
+draws, `deep` a prefetch of ten or more, and `evaluation` stands first where the spec may be for evaluation.
+"""
+
+
+def with_mistakes(verdict: Verdict, plan: Plan) -> Verdict:
+    """Return the verdict with the mistakes of its plan among the problems, but for those that the spec accepts."""
+    found = tuple(mistakes(plan))
+    return replace(verdict, problems=(*verdict.problems, *found)) if found else verdict
+
+
+def mistakes(plan: Plan) -> Iterator[Problem]:
+    """Yield every mistake of a plan, by code, without those in `runtime.accept`.
+
+    A plan with a step that could not be typed yields none: what stands behind it is not known.
+    """
+    names = _names(plan)
+    wanted = [module for module, order in RULES.items() if _occurs(order, names)]
+    if not wanted or {step.path for step in plan.program.steps} - {step.path for step in plan.steps}:
+        return
+    from safedata.mistakes.base import Line
+
+    line, accepted = Line(plan), plan.program.runtime.accept
+    for module in wanted:
+        rule = _load(module)
+        if rule.code not in accepted:
+            yield from (line.problem(rule, finding) for finding in rule.find(line))
+
+
+def _names(plan: Plan) -> list[str]:
+    """Return the names of the spec's stages in order, with the words that stand beside them."""
+    program = plan.program
+    said = f"{program.name} {getattr(program.source, 'path', '')}".lower()
+    names = [_EVALUATION] if any(word in said for word in ("val", "test")) else []
+    for step in program.steps:
+        key = step.stage.key()
+        names.append(key)
+        if step.stage.random:
+            names.append(_RANDOM)
+        buffer = getattr(step.stage, "buffer", None)
+        if key == "prefetch" and isinstance(buffer, int) and buffer >= MANY:
+            names.append(_DEEP)
+    return names
+
+
+def _occurs(order: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether stages stand among `names` in this order, others between them or not."""
+    if any(one[0] == "!" and one[1:] in names for one in order):
+        return False
+    rest = iter(names)
+    return all(any(name in one.split("|") for name in rest) for one in order if one[0] != "!")
+
+
+def _load(module: str) -> Mistake:
+    made = getattr(importlib.import_module(f"safedata.mistakes.{module}"), class_name(module))
+    return cast("Mistake", made())

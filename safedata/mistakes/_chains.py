@@ -1,0 +1,106 @@
+"""What the chains of a map do, operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple, cast
+
+from safedata.chain import Chain
+from safedata.internal.fused import Fused
+from safedata.mistakes.base import Placed
+from safedata.ops.base import Op
+from safedata.plan import Plan
+from safedata.problem import Fault
+from safedata.scope import unheard
+from safedata.stages.base import Stage
+from safedata.stages.map import Map
+from safedata.types import Stream, Tensor
+
+MOVES: Final = frozenset(
+    {
+        "random_flip_left_right",
+        "random_flip_up_down",
+        "random_crop",
+        "random_resized_crop",
+        "random_zoom",
+        "random_translation",
+        "random_rotation",
+        "random_shear",
+        "random_affine",
+        "random_perspective",
+        "elastic_transform",
+    }
+)
+"""Random operations that move the pixels of an image, so that what belongs to it must move along."""
+
+
+class Link(NamedTuple):
+    """One operation of a chain with the types around it, those of one element."""
+
+    op: Op
+    x: Tensor
+    y: Tensor
+
+
+def groups(stage: Stage) -> Sequence[Mapping[str, Chain]]:
+    """Return the groups of a map's chains, in order; none for other stages."""
+    return cast("tuple[Mapping[str, Chain], ...]", stage.groups) if isinstance(stage, Map) else ()
+
+
+def drawn(stage: Stage) -> list[str]:
+    """Return the names of a stage's random operations, each once; the stage's own where it has no chains."""
+    ops = [link.op for group in groups(stage) for chain in group.values() for link in chain.links]
+    return list(dict.fromkeys(op.key() for op in ops if op.random)) or [stage.key()]
+
+
+def entering(step: Placed, plan: Plan) -> Stream:
+    """Return what enters a step itself, behind the reading that runs in the same call."""
+    scope = replace(plan.scope, report=unheard)
+    for planned in step.ran:
+        if not isinstance(planned.node, Fused):
+            continue
+        stream = planned.before or planned.after
+        for part in planned.node.parts:
+            if id(part) == id(step.stage):
+                return stream
+            stream = part.infer(stream, scope)
+    return step.before
+
+
+class TypedGroup(NamedTuple):
+    """A group of a map's chains with the types around their operations."""
+
+    chains: Mapping[str, Chain]
+    links: Mapping[str, Sequence[Link]]
+    """Of each chain, up to the first operation that does not fit."""
+    shared: frozenset[str]
+    """Components that a chain reads which makes another one."""
+
+
+def typed_groups(step: Placed, plan: Plan) -> Iterator[TypedGroup]:
+    """Yield the groups of a map in order, typed; nothing for other stages."""
+    every = groups(step.stage)
+    silent = replace(plan.scope, report=unheard)
+    stream = entering(step, plan) if every else step.before
+    for group in every:
+        links = {name: list(_typed(chain, stream)) for name, chain in group.items()}
+        shared = frozenset(read for name, chain in group.items() for read in chain.reads if read != name)
+        yield TypedGroup(group, links, shared)
+        stream = Map.model_construct(groups=(group,)).infer(stream, silent)
+
+
+def _typed(chain: Chain, stream: Stream) -> Iterator[Link]:
+    """Yield the operations of a chain with their types, up to the first that does not fit."""
+    if chain.expression is not None or chain.start not in stream.element:
+        return
+    x = stream.element[chain.start].without_leading(stream.batch_dims)
+    for link in chain.links:
+        if x.broken:
+            return
+        try:
+            y = link.op.infer(x)
+        except Fault:
+            return
+        yield Link(link.op, x, y)
+        x = y

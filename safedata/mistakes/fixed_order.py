@@ -1,0 +1,52 @@
+"""SD610: training in the order of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from safedata.mistakes.base import MATTERS, Finding, Line, Mistake, which_holds
+from safedata.stages.shuffle import Shuffle
+
+_NO_ORDER: Final = ("range", "synthetic")
+"""Sources whose elements are made, not stored."""
+
+
+class FixedOrder(Mistake):
+    """A spec that draws or repeats is one for training, and its elements come in the same order every epoch."""
+
+    code: ClassVar[str] = "SD610"
+
+    def find(self, line: Line) -> Iterator[Finding]:
+        """Yield the source of a spec for training that shuffles nothing."""
+        source = line.plan.program.source
+        marks = [step for step in line.steps if step.stage.random or step.key == "repeat"]
+        stream = line.plan.steps[0].after
+        count = stream.cardinality.most
+        shuffled = source.key() in _NO_ORDER or bool(getattr(source, "shuffle", False))
+        if not marks or shuffled or (count is not None and count <= 1):
+            return
+        classes = (
+            source.key() == "image_folder"
+            and "label" in line.plan.inspected.root.infer(line.plan.scope).element
+        )
+        notes = ("the files of one subfolder follow one another, so nearly every batch is of one class",)
+        yield Finding(
+            None,
+            "training without `shuffle`: every epoch has the order of the source",
+            "the same order in every epoch",
+            _way_out(line),
+            notes if classes else (),
+            ((marks[0], "so this is training"),),
+        )
+
+
+def _way_out(line: Line) -> str:
+    """Return where to shuffle, with all elements where that costs little, else as many as mix well."""
+    stream = line.plan.steps[0].after
+    whole = Shuffle.model_construct(buffer="all")
+    size = line.held(whole, stream) if stream.cardinality.finite else None
+    if size is not None and size <= MATTERS:
+        return f"put `shuffle: all` first{which_holds(size)}"
+    some = Shuffle.model_construct(buffer=10_000)
+    return f"put `shuffle: 10_000` first{which_holds(line.held(some, stream))}"

@@ -1,0 +1,32 @@
+"""SD601: a cache behind a random operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from safedata.mistakes._chains import drawn
+from safedata.mistakes.base import Finding, Line, Mistake
+from safedata.problem import Severity
+
+
+class FrozenDraws(Mistake):
+    """What is drawn before a cache is drawn in the first epoch only: augmentation that no longer augments."""
+
+    code: ClassVar[str] = "SD601"
+    severity: ClassVar[Severity] = "error"
+
+    def find(self, line: Line) -> Iterator[Finding]:
+        """Yield each cache with a step that draws before it."""
+        for at, cache in line.frozen():
+            random = [step for _, step in line.since_frozen(at) if step.stage.random]
+            if not random:
+                continue
+            what = " and ".join(f"`{name}`" for step in random for name in drawn(step.stage))
+            yield Finding(
+                cache,
+                f"`{cache.key}` keeps what {what} drew in the first epoch, and every later one gets the same",
+                "kept for all epochs",
+                f"move {what} into a `map` behind `{cache.key}`",
+                labels=tuple((step, "draws in the first epoch only") for step in random),
+            )

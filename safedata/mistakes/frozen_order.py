@@ -1,0 +1,31 @@
+"""SD602: a cache behind a shuffle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from safedata.mistakes.base import Finding, Line, Mistake, reshuffles, there_and_here
+
+
+class FrozenOrder(Mistake):
+    """A cache keeps the order in which elements came in: every epoch has that of the first."""
+
+    code: ClassVar[str] = "SD602"
+
+    def find(self, line: Line) -> Iterator[Finding]:
+        """Yield each cache of single elements with a shuffle before it and none behind it."""
+        for at, cache in line.frozen():
+            shuffles = [step for _, step in line.since_frozen(at) if reshuffles(step)]
+            again = "shuffle" in line.keys[at + 1 :]
+            if not shuffles or again or cache.before.batch_dims:
+                continue
+            shuffle = shuffles[-1]
+            there, here = line.held(shuffle.stage, cache.after), line.held(shuffle.stage, shuffle.before)
+            yield Finding(
+                cache,
+                f"`{cache.key}` keeps the order of the first epoch: `shuffle` before it changes no later one",
+                "every epoch in this order",
+                f"move {shuffle.said} behind `{cache.key}`{there_and_here(there, here)}",
+                labels=((shuffle, "one order for all epochs"),),
+            )

@@ -1,0 +1,30 @@
+"""`flip_left_right`: an image's mirror image."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from safedata.lowering import Call
+from safedata.ops._fields import NUMBERS
+from safedata.ops.base import Op
+from safedata.types import FLOATS, Tensor
+
+
+class FlipLeftRight(Op):
+    """Turn an image [height, width, channels] into its mirror image, left for right.
+
+    The same as `tf.image.flip_left_right`. Type, size and values stay as they are.
+    """
+
+    example: ClassVar[str] = "flip_left_right"
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ("bool", "uint8", "int8", "int32", *FLOATS)
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Return the image's own type."""
+        self.require_image(x)
+        self.require(x, *NUMBERS, "bool")
+        return x
+
+    def lower(self, x: Any, call: Call) -> Any:
+        """Return `x` with its columns in the other order."""
+        return call.tf.reverse(x, [-2])

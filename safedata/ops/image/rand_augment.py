@@ -1,0 +1,84 @@
+"""`rand_augment`: a few operations on an image, drawn from eleven."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from safedata.lowering import Call
+from safedata.memory import MIB, add, times
+from safedata.ops.base import Op
+from safedata.ops.image._affine import Interpolation
+from safedata.ops.image._augment import AUGMENTS, DRAWS, Setting
+from safedata.ops.image._colors import in_bytes, require_light, require_rgb, units_of
+from safedata.ops.image._each import PIXELS, Share, Shares, one_by_one
+from safedata.types import Tensor
+
+
+class RandAugment(Op):
+    """Apply `num_ops` operations to an image [height, width, 3], each drawn from eleven and with a strength of its own.
+
+    The operations and their strengths are those of `keras.layers.RandAugment`: shear, translation, rotation (parts of
+    a full turn), brightness, colour degeneration, contrast, sharpness, posterization, solarization, auto contrast and
+    equalization (Cubuk et al., "RandAugment", 2019). What moves in from outside is the image mirrored. Each image of a
+    batch gets its own draws. uint8 is rounded once, at the end. The value range must be known (SD205).
+    """
+
+    example: ClassVar[str] = "rand_augment"
+    main: ClassVar[str | None] = "factor"
+    random: ClassVar[bool] = True
+
+    num_ops: Annotated[int, Field(ge=1, le=16)] = 2
+    """How many operations are applied, one after the other."""
+    factor: Share | Shares = 0.5
+    """The greatest strength, 0 to 1, or the [smallest, greatest]."""
+    interpolation: Interpolation = "bilinear"
+    """How values between pixels are found where they move."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self._span
+        if low > high:
+            raise ValueError("`factor` is [smallest, greatest], the smallest first")
+        return self
+
+    @property
+    def _span(self) -> tuple[float, float]:
+        return self.factor if isinstance(self.factor, tuple) else (0.0, self.factor)
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Return the image's own type."""
+        self.require_image(x)
+        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_rgb(x, self.key())
+        require_light(x, self.key())
+        units_of(x, self.key())
+        return x
+
+    def workspace(self, x: Tensor, y: Tensor) -> int | None:
+        """Return fourteen float32 copies, for the operation that takes most, and the results of a batch.
+
+        Sharpness adds up nine shifted copies of the image beside its border and its result.
+        """
+        return add(times(56, x.elements), y.bytes, 2 * MIB)
+
+    def lower(self, x: Any, call: Call) -> Any:
+        """Return `x` changed, for each element by its own draws."""
+        draw = call.uniform(self.num_ops * (1 + DRAWS))
+
+        def changed(image: Any, own: Any) -> Any:
+            return in_bytes(call, image, lambda work: self._applied(call.tf, work, own))
+
+        return one_by_one(call, x, draw, changed)
+
+    def _applied(self, tf: Any, image: Any, draw: Any) -> Any:
+        how = Setting(tf, *self._span, self.interpolation)
+        for place in range(self.num_ops):
+            own = draw[place * (1 + DRAWS) : (place + 1) * (1 + DRAWS)]
+            which = tf.cast(own[0] * len(AUGMENTS), tf.int32)
+            branches: list[Any] = [partial(one, how, image, own[1:]) for one in AUGMENTS]
+            image = tf.ensure_shape(tf.switch_case(which, branches), image.shape)
+        return image

@@ -1,0 +1,58 @@
+"""`random_hue`: an image's colours turned around the colour wheel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from safedata.lowering import Call
+from safedata.memory import add, times
+from safedata.ops._ranges import nominal
+from safedata.ops.base import Op
+from safedata.ops.image._colors import require_light, require_rgb
+from safedata.ops.image._each import PIXELS, one_by_one
+from safedata.types import FLOATS, UINT8_RANGE, Tensor
+
+
+class RandomHue(Op):
+    """Add one number, drawn evenly from -`max_delta` to `max_delta`, to the hue of an image [height, width, 3].
+
+    The same as `tf.image.adjust_hue`: 1 is once around the colour wheel. Each image of a batch gets its own
+    number. It has no unit of values, so these may be 0..1 or 0..255; values around zero, as after
+    `normalize`, are an error (SD205).
+    """
+
+    example: ClassVar[str] = "{random_hue: 0.1}"
+    main: ClassVar[str | None] = "max_delta"
+    random: ClassVar[bool] = True
+    gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
+
+    max_delta: Annotated[float, Field(gt=0, le=0.5)]
+    """The most that is added or taken away, as a part of the colour wheel, at most 0.5."""
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Return the image's own type: no value leaves those of its pixel."""
+        self.require_image(x)
+        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_rgb(x, self.key())
+        require_light(x, self.key())
+        return replace(x, range=UINT8_RANGE if x.dtype == "uint8" else x.range or nominal(x))
+
+    def workspace(self, x: Tensor, y: Tensor) -> int | None:
+        """Return three float32 copies for each value, and the results of a batch before they are stacked."""
+        return add(times(12, x.elements), y.bytes)
+
+    def lower(self, x: Any, call: Call) -> Any:
+        """Return `x` with other colours, for each element by its own draw."""
+        tf = call.tf
+        delta = call.uniform(1, -self.max_delta, self.max_delta)
+
+        def adjust(image: Any, draw: Any) -> Any:
+            if image.dtype not in (tf.float16, tf.bfloat16):
+                return tf.image.adjust_hue(image, draw[0])
+            # The kernel for the CPU takes float32 alone.
+            return tf.cast(tf.image.adjust_hue(tf.cast(image, tf.float32), draw[0]), image.dtype)
+
+        return one_by_one(call, x, delta, adjust)

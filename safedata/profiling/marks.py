@@ -1,0 +1,84 @@
+"""A plan with a mark behind each step, so that TensorFlow's view of what runs can be told apart by steps.
+
+TensorFlow's model of a running iterator is a tree of the kinds of datasets in it, without names. A step becomes one
+dataset, several, or none, so the kinds alone do not say where a step ends. A mark is a dataset that hands every
+element on as it is and stands nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from safedata.internal.output import Output
+from safedata.internal.transfer import Transfer
+from safedata.lowering import Lowering, rewrapped
+from safedata.memory import HOST, Hold
+from safedata.plan import Plan, PlannedStep
+from safedata.scope import Scope
+from safedata.stages.base import Node
+from safedata.types import Stream
+
+MARK: Final = "BytesProducedStats"
+"""What TensorFlow calls a mark: a dataset that counts bytes for somebody who asks, and nobody does."""
+
+
+class Mark(Node):
+    """Hand every element on as it is; takes less than a microsecond and holds nothing."""
+
+    def title(self) -> str:
+        """Return nothing: no report names it."""
+        return ""
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the same stream."""
+        return before
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield nothing."""
+        yield from ()
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the marked dataset."""
+        tf = low.tf
+        parts = [_carried(tf, spec) for spec in tf.nest.flatten(data.element_spec)]
+        marked = tf.raw_ops.BytesProducedStatsDataset(
+            input_dataset=tf.data.experimental.to_variant(data),
+            tag=tf.constant(""),
+            output_types=[dtype for dtype, _ in parts],
+            output_shapes=[shape for _, shape in parts],
+        )
+        return rewrapped(tf, marked, data.element_spec, data)
+
+
+def _carried(tf: Any, spec: Any) -> tuple[Any, Any]:
+    """Return dtype and shape of the tensor that carries a component; ragged ones are carried in a variant."""
+    if isinstance(spec, tf.TensorSpec):
+        return spec.dtype, spec.shape
+    return tf.variant, tf.TensorShape(None)
+
+
+def marked(plan: Plan) -> Plan:
+    """Return the plan with a mark behind each of its steps; every number in it stays."""
+    steps: list[PlannedStep] = []
+    for step in plan.steps:
+        steps += [step, PlannedStep(Mark(), None, step.after, step.after, ())]
+    return replace(plan, steps=tuple(steps))
+
+
+def host_part(plan: Plan) -> Plan:
+    """Return the steps of a plan that run on the host: all, or those before elements are carried to a GPU."""
+    end = next((number for number, step in enumerate(plan.steps) if _carries(step)), None)
+    if end is None:
+        return plan
+    before = plan.steps[end - 1].after
+    structure = {name: name for name in before.visible}
+    output = Output(structure)
+    after = output.infer(before, plan.scope)
+    steps = (*plan.steps[:end], PlannedStep(output, None, before, after, ()))
+    return replace(plan, steps=steps, structure=structure)
+
+
+def _carries(step: PlannedStep) -> bool:
+    return isinstance(step.node, Transfer) and step.after.place != HOST

@@ -1,0 +1,159 @@
+"""TensorFlow's model of a running iterator, read into figures by step and by thread.
+
+The model (`tf.data.experimental.get_model_proto`) has a node for each dataset that runs: elements made, time spent
+in it and not in those before it, and what its buffer holds. TensorFlow keeps it only with autotuning enabled, which
+changes nothing where no number is left to AUTOTUNE: a test holds the numbers in the model against the plan's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from safedata.profiling.marks import MARK
+
+CONSUMER: Final = "consumer"
+"""The lane of the thread that asks the iterator for its next element."""
+_ASYNC: Final = (2, 4, 6)
+"""`NodeClass` of TensorFlow's model.proto: ASYNC_INTERLEAVE_MANY, ASYNC_KNOWN_RATIO, ASYNC_UNKNOWN_RATIO."""
+_INTERLEAVE: Final = 2
+
+
+class Lane(NamedTuple):
+    """Threads that do the same work: the consumer's own, that of a buffer, or the calls of a parallel step."""
+
+    name: str
+    width: int
+    """How many threads there are at most."""
+
+
+class Reading(NamedTuple):
+    """What one node of the model says."""
+
+    step: int
+    """The step of the plan that it belongs to."""
+    lane: Lane
+    """The threads that its own time is spent on."""
+    mark: bool
+    """Whether it is the mark behind its step: its elements are the step's."""
+    elements: int
+    busy: float
+    """Seconds spent in it, those before it not counted; of parallel calls, the sum."""
+    buffered: int
+    """Elements in its buffer now."""
+    bytes: int
+    """Their payload."""
+
+
+def readings(proto: Any, steps: int) -> dict[int, Reading]:
+    """Return what a model's nodes say, by TensorFlow's number of the node.
+
+    Args:
+        proto: a `tensorflow.data.model.ModelProto`.
+        steps: how many steps the plan has, each with a mark behind it.
+    """
+    return dict(_walk(proto, proto.output, steps, Lane(CONSUMER, 1), CONSUMER))
+
+
+def _walk(proto: Any, number: int, step: int, lane: Lane, path: str) -> Iterator[tuple[int, Reading]]:
+    node = proto.nodes[number]
+    mark = node.name == MARK
+    step -= mark
+    path = f"{path}/{node.name}"
+    own, inner = _lanes(node, lane, path)
+    yield (
+        number,
+        Reading(
+            step,
+            own,
+            mark,
+            int(node.num_elements),
+            0.0 if mark else node.processing_time / 1e9,
+            int(node.buffered_elements),
+            int(node.buffered_bytes),
+        ),
+    )
+    for before in node.inputs:
+        if before in proto.nodes:
+            yield from _walk(proto, before, step, inner, path)
+
+
+def _lanes(node: Any, lane: Lane, path: str) -> tuple[Lane, Lane]:
+    """Return the threads that a node's own time is spent on, and those that its inputs run on."""
+    if node.node_class not in _ASYNC:
+        return lane, lane
+    calls = next((max(1, int(one.value)) for one in node.parameters if one.name == "parallelism"), None)
+    if calls is None:  # a buffer: one thread fills it, and its own time is that of handing on
+        return lane, Lane(f"{path} ahead", 1)
+    running = Lane(f"{path} calls", calls)
+    return running, running if node.node_class == _INTERLEAVE else Lane(f"{path} ahead", 1)
+
+
+def parameters(proto: Any) -> list[tuple[str, str, int, bool]]:
+    """Return node, name, value and whether autotuning may change it, of every number in a model."""
+    return [
+        (node.name, one.name, int(one.value), bool(one.tunable))
+        for node in proto.nodes.values()
+        for one in node.parameters
+    ]
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over a stretch of time."""
+
+    elements: dict[int, int] = field(default_factory=dict[int, int])
+    """By step: elements that left it."""
+    busy: dict[int, float] = field(default_factory=dict[int, float])
+    """By step: seconds of work, of all its threads together."""
+    lanes: dict[Lane, dict[int, float]] = field(default_factory=dict[Lane, dict[int, float]])
+    """By threads: seconds of work of each step that runs on them."""
+
+
+class Recorder:
+    """Adds up what models say, over many looks at many iterators, and keeps the fullest buffers."""
+
+    def __init__(self, steps: int) -> None:
+        """Begin; `steps` is the number of steps of the plan, each with a mark behind it."""
+        self.totals = Totals()
+        self.buffered: dict[int, int] = {}
+        """By step: the most elements that its buffers held at any look."""
+        self.bytes: dict[int, int] = {}
+        """By step: the most bytes of payload that its buffers held at any look."""
+        self._steps = steps
+        self._last: dict[int, Reading] = {}
+
+    def look(self, proto: Any) -> None:
+        """Take what a model says now."""
+        found = readings(proto, self._steps)
+        for number, now in found.items():
+            self._add(now, self._last.get(number))
+        self._last = found
+        self._keep_peaks(found)
+
+    def begin(self) -> None:
+        """Forget the sums up to the last look; the fullest buffers stay."""
+        self.totals = Totals()
+
+    def next_iterator(self) -> None:
+        """Expect the model of a new iterator, which counts from zero."""
+        self._last = {}
+
+    def _add(self, now: Reading, last: Reading | None) -> None:
+        totals = self.totals
+        busy = now.busy - (last.busy if last else 0.0)
+        totals.busy[now.step] = totals.busy.get(now.step, 0.0) + busy
+        lane = totals.lanes.setdefault(now.lane, {})
+        lane[now.step] = lane.get(now.step, 0.0) + busy
+        if now.mark:
+            made = now.elements - (last.elements if last else 0)
+            totals.elements[now.step] = totals.elements.get(now.step, 0) + made
+
+    def _keep_peaks(self, found: dict[int, Reading]) -> None:
+        for peaks, kind in ((self.buffered, "buffered"), (self.bytes, "bytes")):
+            sums: dict[int, int] = {}
+            for one in found.values():
+                sums[one.step] = sums.get(one.step, 0) + int(getattr(one, kind))
+            for step, amount in sums.items():
+                peaks[step] = max(peaks.get(step, 0), amount)

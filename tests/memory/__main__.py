@@ -1,0 +1,60 @@
+"""Run the bench: `python -m tests.memory [--only TEXT] [--repeats 3] [--jobs 1] [--write]`.
+
+Each case runs in fresh processes; the largest of its peaks counts. With `--write` the table and the plot go into
+`docs/`. The exit status is 1 where an estimate is under what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from safedata.machine import calibration
+from safedata.memory import MIB
+from tests.memory import bench, data, report
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="cases whose title has this text in it")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1, help="cases at once")
+    parser.add_argument("--write", action="store_true", help="write docs/memory.md and docs/memory.svg")
+    parser.add_argument("--json", type=Path, help="write every figure into this file")
+    parser.add_argument("--data", type=Path, help="a folder for the cases' files, kept and used again")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.data or Path(temporary)
+        if not (folder / "table.csv").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            data.make(folder)
+        base = calibration.calibrate()
+        print(f"TensorFlow itself: {base / MIB:.0f} MiB")
+        cases = [case for case in bench.load_cases() if given.only in case.title]
+        with ThreadPoolExecutor(given.jobs) as pool:
+            running = [pool.submit(bench.measure, case, folder, base, given.repeats) for case in cases]
+            results = []
+            for one in running:
+                results.append(one.result())
+                print(_said(results[-1]), flush=True)
+    if given.json:
+        report.save(results, given.json)
+    if given.write:
+        report.write(results, bench.ROOT / "docs")
+    return int(any(result.under for result in results))
+
+
+def _said(result: bench.Result) -> str:
+    part = "" if result.part_ratio is None else f"{result.part_ratio:.2f}"
+    verdict = "UNDER" if result.under else "" if result.tight else "loose"
+    whole = f"{result.estimate / MIB:6.0f} {result.measured / MIB:6.0f} {result.whole_ratio:5.2f}"
+    own = f"{result.part / MIB:6.0f} {result.measured_part / MIB:6.0f} {part:>5}"
+    return f"{result.case.title:52} {whole} | {own} {verdict}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

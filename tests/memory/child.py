@@ -1,0 +1,166 @@
+"""Runs one case in a process of its own and prints what was estimated and what was measured, as JSON.
+
+The process does what a user's does: it checks and loads the specs, and goes through the data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import safedata
+from safedata.budget import Verdict
+from safedata.compile import compile_plan, tensorflow
+from safedata.machine import resident
+from safedata.memory import HOST
+
+ENDED: Any = object()
+KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache", "ParallelMapV2": "map"}
+"""What the steps are called that TensorFlow's nodes stand for."""
+SLOW = (3, 4, 5)
+"""The consumer takes its time with these elements, so that every buffer before it fills."""
+SETTLED = 1 << 18
+"""Bytes: buffers are full once resident memory grows by less than this in a pause."""
+
+
+def main(case: dict[str, Any]) -> dict[str, Any]:
+    """Run a case and return its figures."""
+    if case.get("stages"):
+        return {"stages": stages(checked(case["specs"][0]), case)}
+    verdicts, datasets = [], []
+    for text in case["specs"]:  # one after the other, as `safedata.load` does
+        verdicts.append(checked(text))
+        assert verdicts[-1].plan is not None
+        datasets.append(compile_plan(verdicts[-1].plan).dataset)
+    beside = 0
+    start = time.process_time()
+    if case.get("fit"):
+        beside = fit(datasets, case)
+    else:
+        consume(datasets, case)
+    seconds = time.process_time() - start
+    peak = resident().peak
+    assert peak is not None
+    lines = [(line.step, line.hold.bytes, line.hold.why) for verdict in verdicts for line in verdict.lines]
+    holds = [sum(line.hold.bytes or 0 for line in verdict.lines) for verdict in verdicts]
+    return {
+        "estimates": holds,
+        "tensorflow": verdicts[0].lines[0].hold.bytes,
+        "measured": peak,
+        "beside": beside,
+        "seconds": seconds,
+        "lines": lines,
+    }
+
+
+def checked(text: str) -> Verdict:
+    """Return the verdict on a spec that must be sound."""
+    verdict = safedata.check(text, host="1TiB", folder=os.getcwd())
+    safedata.api.raise_for(verdict)
+    return verdict
+
+
+def consume(datasets: list[Any], case: dict[str, Any]) -> None:
+    """Go through the data: all datasets alive at once, `epochs` times, `take` elements of each at most."""
+    for _ in range(case.get("epochs", 1)):
+        for number, element in enumerate(together(datasets)):
+            if number in SLOW and case.get("pause", True):
+                settle()
+            if number + 1 == case.get("take"):
+                break
+            del element
+
+
+def together(datasets: list[Any]) -> Iterator[Any]:
+    """Yield the elements of all datasets in turn, every iterator alive until the last has ended."""
+    alive = [iter(data) for data in datasets]
+    open_ = list(alive)
+    while open_:
+        for one in list(open_):
+            element = next(one, ENDED)
+            if element is ENDED:
+                open_.remove(one)
+            else:
+                yield element
+
+
+def fit(datasets: list[Any], case: dict[str, Any]) -> int:
+    """Train a small Keras model, and return what training takes beside the pipeline: from a run on one batch."""
+    tf = tensorflow()
+    inputs, targets = tf.nest.map_structure(_one_row, datasets[0].element_spec)
+    model = tf.keras.Sequential([tf.keras.layers.Flatten(), tf.keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    model.fit(tf.data.Dataset.from_tensors((inputs, targets)), verbose=0)
+    before = resident().peak or 0
+    model.fit(
+        datasets[0],
+        validation_data=datasets[1] if len(datasets) > 1 else None,
+        epochs=case.get("epochs", 1),
+        verbose=0,
+    )
+    return before
+
+
+def _one_row(spec: Any) -> Any:
+    return tensorflow().zeros([1, *spec.shape[1:]], spec.dtype)
+
+
+def settle() -> None:
+    """Wait until the buffers are full, that is until resident memory has stopped growing."""
+    before, now = -SETTLED, 0
+    while now >= before + SETTLED:
+        time.sleep(0.4)
+        before, now = now, resident().now or 0
+
+
+def stages(verdict: Verdict, case: dict[str, Any]) -> dict[str, list[int]]:
+    """Return for each kind of buffer what the plan holds in it, and the most that TensorFlow says was in it.
+
+    TensorFlow counts each block as large as the allocator made it, so the allocator's share is on the plan's side.
+    """
+    plan = verdict.plan
+    assert plan is not None
+    data = compile_plan(plan).dataset
+    tf = tensorflow()
+    options = tf.data.Options()
+    options.autotune.enabled = True  # it keeps the books; the graph has no number that it could change
+    options.autotune.ram_budget = 1
+    iterator = iter(data.with_options(options))
+    seen: dict[str, int] = {}
+    for number, element in enumerate(iterator):
+        if number in SLOW:
+            settle()
+        look(tf, iterator, seen)
+        if number + 1 == case.get("take"):
+            break
+        del element
+    beside = next(line.hold.bytes or 0 for line in verdict.lines if "the allocator" in line.hold.why)
+    held: dict[str, int] = {}
+    for step in plan.steps:
+        kind = "map" if step.calls > 1 else step.title
+        own = sum(hold.bytes or 0 for hold in step.holds if hold.place == HOST)
+        held[kind] = held.get(kind, beside) + own
+        if step.before is not None and step.before.shared:  # TensorFlow counts the cache's elements again
+            seen.pop(kind, None)
+    return {kind: [held.get(kind, 0), bytes_] for kind, bytes_ in seen.items()}
+
+
+def look(tf: Any, iterator: Any, seen: dict[str, int]) -> None:
+    """Note what the nodes of each kind have buffered now, where it is more than ever before."""
+    now: dict[str, int] = {}
+    for node in tf.data.experimental.get_model_proto(iterator).nodes.values():
+        kind = KINDS.get(node.name)
+        if kind:
+            now[kind] = now.get(kind, 0) + node.buffered_bytes
+    for kind, bytes_ in now.items():
+        seen[kind] = max(seen.get(kind, 0), bytes_)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(json.loads(sys.stdin.read()))) + "\n")
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,154 @@
+"""Caches that keep what should change, or too much of it, or nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.mistakes.specs import codes, found, images
+
+FLIP = "map: {image: [random_flip_left_right]}"
+END = ("batch: 10", "prefetch: 2")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (FLIP, "cache: memory", "shuffle: all", *END),
+        ("shuffle: all", "map: {image: [{random_crop: [4, 4]}]}", "cache: memory", "shuffle: all", *END),
+        ("shuffle: all", "cache: memory", "shuffle: all", FLIP, "cache: memory", "shuffle: all", *END),
+    ],
+)
+def test_a_draw_before_a_cache_is_an_error(steps: tuple[str, ...]) -> None:
+    """A cache with a random operation between it and the cache before it is SD601, an error."""
+    [problem] = found(*steps)
+    assert (problem.code, problem.severity) == ("SD601", "error")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("cache: memory", "shuffle: all", FLIP, *END),
+        ("map: {image: [{cast: float32}]}", "cache: memory", "shuffle: all", *END),
+    ],
+)
+def test_draws_behind_the_cache_are_fine(steps: tuple[str, ...]) -> None:
+    """What is drawn behind a cache is drawn anew."""
+    assert not codes(*steps)
+
+
+def test_frozen_draws_name_the_operations() -> None:
+    """Every operation that is frozen is named, each once, with the way out."""
+    steps = ("map: {image: [random_flip_left_right, {random_crop: [4, 4]}]}", "cache: memory", "shuffle: all")
+    [problem] = found(*steps, *END)
+    what = "`random_flip_left_right` and `random_crop`"
+    assert (
+        problem.message
+        == f"`cache` keeps what {what} drew in the first epoch, and every later one gets the same"
+    )
+    assert problem.help == f"move {what} into a `map` behind `cache`"
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("shuffle: all", "cache: memory", *END), ["SD602"]),
+        (("shuffle: all", "map: {image: [{cast: float32}]}", "cache: memory", *END), ["SD602"]),
+        (("shuffle: {buffer: all, reshuffle: false}", "cache: memory", *END), []),
+        (("shuffle: all", "cache: memory", "shuffle: all", *END), []),
+        (("shuffle: 1", "cache: memory", "prefetch: 2"), []),
+        (("cache: memory", "shuffle: all", *END), []),
+    ],
+)
+def test_an_order_is_frozen_by_a_cache_that_no_shuffle_follows(
+    steps: tuple[str, ...], wanted: list[str]
+) -> None:
+    """SD602 comes where the cache's order was shuffled, is meant to change, and is not shuffled again."""
+    assert codes(*steps) == wanted
+
+
+def test_the_way_out_of_a_frozen_order_has_both_sizes() -> None:
+    """The help says what the shuffle holds behind the cache and here."""
+    [problem] = found("shuffle: 1000", "cache: memory", *END, source=images(1000))
+    assert problem.help is not None
+    assert problem.help.startswith("move `shuffle: 1000` behind `cache`: there it holds ")
+    there, here = problem.help.split("holds ")[1].split(", here ")
+    assert "KiB" in there
+    assert "MiB" in here
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("shuffle: all", "batch: 10", "cache: memory", "prefetch: 2"), ["SD603"]),
+        (("shuffle: all", "batch: 10", "cache: memory", "shuffle: all", "prefetch: 2"), ["SD603"]),
+        (("batch: 10", "cache: memory", "prefetch: 2"), []),
+        (("shuffle: {buffer: all, reshuffle: false}", "batch: 10", "cache: memory", "prefetch: 2"), []),
+    ],
+)
+def test_batches_are_frozen_by_a_cache_whatever_follows(steps: tuple[str, ...], wanted: list[str]) -> None:
+    """A cache of shuffled batches is SD603, and only that, even with a shuffle behind it."""
+    assert codes(*steps) == wanted
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("cache: memory", "take: 99"), ["SD604"]),
+        (("cache: memory", "take: 100"), []),
+        (("take: 50", "cache: memory"), []),
+        (("cache: memory", "batch: 10", "take: 9"), ["SD604"]),
+        (("cache: memory", "batch: 10", "take: 10"), []),
+        (
+            ("cache: memory", "shuffle: 30", "batch: 10", "prefetch: 2", "repeat", "take: 4"),
+            ["SD604", "SD614"],
+        ),
+        (("cache: memory", "skip: 10", "take: 90"), []),
+        (("cache: memory", "skip: 10", "take: 80"), ["SD604"]),
+        (("cache: memory", "prefetch: 20", "take: 90"), []),
+        (("cache: memory", "filter: label > 3", "take: 5"), []),
+    ],
+)
+def test_a_take_that_ends_before_the_cache_throws_it_away(steps: tuple[str, ...], wanted: list[str]) -> None:
+    """SD604 comes where fewer elements are read, those read ahead included, than the cache keeps."""
+    assert codes(*steps) == wanted
+
+
+def test_a_shuffle_of_all_reads_the_cache_to_its_end() -> None:
+    """A shuffle whose buffer has a slot for every element completes the cache before it."""
+    still = "shuffle: {buffer: all, reshuffle: false}"
+    assert codes("cache: memory", still, "take: 5") == []
+    assert codes("cache: memory", "shuffle: {buffer: 20, reshuffle: false}", "take: 5") == ["SD604"]
+
+
+def test_the_way_out_of_an_unfinished_cache_counts_elements() -> None:
+    """The help gives the `take` in elements, also where batches are taken."""
+    [problem] = found("cache: memory", "batch: 10", "take: 3")
+    assert problem.severity == "error"
+    assert problem.label == "reads 30 of 100 elements"
+    assert problem.help == "put `take: 30` before `cache`"
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("repeat: 3", "cache: memory", *END), ["SD605"]),
+        (("repeat: 1", "cache: memory", *END), []),
+        (("cache: memory", "repeat: 3", *END), []),
+        (("repeat: 3", "map: {image: [random_flip_left_right]}", "cache: memory", *END), ["SD601"]),
+    ],
+)
+def test_a_cache_behind_a_repeat_keeps_copies(steps: tuple[str, ...], wanted: list[str]) -> None:
+    """SD605 comes where the copies are the same; drawn ones differ, and are frozen."""
+    assert codes(*steps) == wanted
+
+
+def test_a_repeated_cache_says_how_much_less_once_is() -> None:
+    """What is held behind `repeat: 3` is three times what is held before it, but for the cache's own list."""
+    [problem] = found("repeat: 3", "cache: memory", *END, source=images(1000))
+    assert problem.message == "`cache` behind `repeat: 3` keeps every element 3 times"
+    assert problem.help is not None
+    once, held = (float(number) for number in re.findall(r"([\d.]+) MiB", problem.help))
+    assert once >= 1000 * 224 * 224 * 3 / 2**20
+    assert held == pytest.approx(3 * once, rel=1e-3)

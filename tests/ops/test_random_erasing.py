@@ -1,0 +1,47 @@
+"""`random_erasing`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safedata.types import ValueRange
+from tests.ops.conformance import EXACT, FLOAT, fault, parse, pixels, run, run_batch
+from tests.ops.drawn import drawn
+
+
+@pytest.mark.tf
+def test_rectangle(tf: Any) -> None:
+    """One rectangle of the drawn sides and place is filled, by the rule of `keras.layers.RandomErasing`."""
+    import numpy as np
+
+    (value,) = pixels((50, 61, 3), 1, 200)
+    text = "random_erasing: {p: 1.0, scale: [0.05, 0.4], fill_value: [250, 251, 252]}"
+    for index in range(20):
+        draw = drawn(tf, 5, index).astype("float32")
+        tall, wide = np.sqrt(draw[0:4:2] * np.float32(0.35) + np.float32(0.05)) * np.float32([50, 61])
+        top, left = draw[1] * (50 - tall), draw[3] * (61 - wide)
+        rows, columns = np.arange(50), np.arange(61)
+        inside = ((rows >= top) & (rows < top + tall))[:, None] & (columns >= left) & (columns < left + wide)
+        expected = np.where(inside[..., None], np.array([250, 251, 252], "uint8"), value)
+        np.testing.assert_array_equal(run(tf, text, EXACT, value, index), expected)
+
+
+@pytest.mark.tf
+def test_probability(tf: Any) -> None:
+    """About `p` of a batch have a rectangle, each elsewhere."""
+    (value,) = pixels((50, 61, 3), 1, 200)
+    made = run_batch(tf, "random_erasing: {p: 0.3, fill_value: 255}", EXACT, [value] * 200)
+    erased = [one for one in made if (one == 255).any()]
+    assert 35 < len(erased) < 85
+    assert len({one.tobytes() for one in erased}) == len(erased)
+
+
+def test_filling() -> None:
+    """The filling joins the range, and one in other units, or for other channels, is an error."""
+    assert parse("random_erasing: {fill_value: 0.5}").infer(FLOAT).range == ValueRange(0, 1)
+    assert fault("random_erasing: {fill_value: 127}", FLOAT).help == "write a number from 0 to 1"
+    assert fault("random_erasing: {fill_value: [1, 2]}", EXACT).code == "SD203"
+    with pytest.raises(Exception, match="the smallest first"):
+        parse("random_erasing: {scale: [0.3, 0.2]}")

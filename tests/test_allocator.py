@@ -1,0 +1,85 @@
+"""Where TensorFlow takes tensors from: settled by the user, by the first pipeline, or by what holds less."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import safedata
+from safedata import allocator
+
+SPEC = """\
+safedata: 1
+source: {{synthetic: {{components: {{x: "{kind}"}}, count: 100000}}}}
+steps: [{{shuffle: 20000}}, {{batch: 32}}]
+runtime: {{allocator: {allocator}}}
+targets: {{big: {{host: 400GiB, cpus: 4}}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which nothing was chosen and TensorFlow has not started."""
+    monkeypatch.setattr(allocator, "_chosen", {})
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", SimpleNamespace(_context=None))
+    for name in (allocator.POOL, allocator.LIMIT):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def plan(kind: str, how: str = "auto") -> Any:
+    return safedata.check(SPEC.format(kind=kind, allocator=how), target="big").plan
+
+
+def peak(kind: str, how: str) -> int:
+    verdict = safedata.check(SPEC.format(kind=kind, allocator=how), target="big")
+    return verdict.places["host"].bytes or 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooled"), [("uint8[100000]", True), ("float32[8000]", True), ("int64[]", False)]
+)
+def test_what_holds_less_is_taken(kind: str, pooled: bool) -> None:
+    """`auto` is the smaller of the two bounds: the pool for arrays, glibc for scalars."""
+    assert plan(kind).scope.pooled is pooled
+    assert peak(kind, "auto") == min(peak(kind, "pool"), peak(kind, "system"))
+
+
+def test_the_user_has_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow's own variable settles it, whatever the spec says."""
+    monkeypatch.setenv(allocator.POOL, "false")
+    assert not plan("float32[8000]", "pool").scope.pooled
+    allocator.choose(pooled=True)
+    assert os.environ[allocator.POOL] == "false"
+
+
+def test_a_tensorflow_that_runs_settles_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was chosen before TensorFlow started stays; without a choice it is glibc."""
+    running = SimpleNamespace(_context=SimpleNamespace(_initialized=True))
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", running)
+    assert allocator.settled() is False
+    assert not plan("float32[8000]").scope.pooled
+
+
+def test_a_choice_is_set_for_tensorflow_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool is switched on without the limit that it has by itself; a later choice changes nothing once it runs."""
+    allocator.choose(pooled=True)
+    assert os.environ[allocator.POOL] == "true"
+    assert int(os.environ[allocator.LIMIT]) >= 1 << 20
+    running = SimpleNamespace(_context=SimpleNamespace(_initialized=True))
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", running)
+    allocator.choose(pooled=False)
+    assert allocator.settled() is True
+    assert os.environ[allocator.POOL] == "true"
+
+
+@pytest.mark.parametrize(
+    ("block", "worst"), [(100, 0), (150, 0.5), (199, 0.99), (400, 1 / 3), (6400, 1 / 63)]
+)
+def test_a_piece_of_less_than_twice_the_size_is_not_cut(block: int, worst: float) -> None:
+    """What the pool may waste on blocks of 100 in the room of others falls with their size, below once more."""
+    assert allocator.unsplit(100, [block]) == pytest.approx(worst)
