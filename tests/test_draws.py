@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import safedata
 from safedata import draws
 
 pytestmark = pytest.mark.tf
@@ -78,3 +80,23 @@ def test_derived_seeds_differ() -> None:
     seeds = {draws.derive_seed(seed, *place) for seed in (0, 1) for place in places}
     assert len(seeds) == 2 * len(places)
     assert all(0 <= seed < 1 << 63 for seed in seeds)
+
+
+def test_draws_behind_a_cached_batch(specs: Path) -> None:
+    """Behind a cache of batches each epoch draws anew, also for elements that are taken out of their batches."""
+    text = """
+safedata: 1
+source: {image_folder: {path: data/photos, labels: directory}}
+steps:
+  - map: {image: [decode_image, {resize: [4, 4]}]}
+  - batch: 5
+  - cache: memory
+  - unbatch
+  - map: {image: [{random_brightness: 20}]}
+  - batch: 8
+output: [image]
+"""
+    dataset = safedata.load(text, folder=specs)
+    first, second = ([batch[0].numpy() for batch in dataset] for _ in range(2))
+    assert [one.shape for one in first] == [one.shape for one in second]
+    assert any((one != other).any() for one, other in zip(first, second, strict=True))

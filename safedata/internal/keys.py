@@ -54,8 +54,8 @@ class Epoch(Node):
         return "epoch"
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
-        """Return the stream with the epoch's number beside each element."""
-        return before.with_element({**before.element, EPOCH: SCALAR_INT64})
+        """Return the stream with the epoch's number beside each element: one for each index in a batch."""
+        return before.with_element({**before.element, EPOCH: before.element.get(INDEX, SCALAR_INT64)})
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what must come in: all but the epoch."""
@@ -77,6 +77,8 @@ class Epoch(Node):
             return tf.data.Dataset.from_tensors(one).repeat()
 
         def stamped(values: Values, epoch: Any) -> Values:
+            if low.before.batch_dims and INDEX in values:
+                epoch = tf.fill(tf.shape(values[INDEX]), epoch)
             return {**values, EPOCH: epoch}
 
         forever = number.flat_map(as_written(low, repeated))

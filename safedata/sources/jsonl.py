@@ -44,8 +44,8 @@ class Jsonl(Source):
     path: str | Annotated[tuple[str, ...], Field(strict=False)]
     """A file, a pattern such as `data/*.jsonl`, or a list of them."""
     columns: Annotated[dict[str, str], Field(min_length=1)]
-    """The keys to read with their types: `label: int64`, `name: "string[<=1KiB]"`, `box: "float32[4]"`. A list's size, and
-    the length of text, are bounded by what the files have where the type leaves them open: `"int64[?]"`, `string`."""
+    """The keys to read with their types: `label: int64`, `name: "string[<=1KiB]"`, `box: "float32[4]"`. What the type
+    leaves open, a list's size in `"int64[?]"` or the length of a `string`, is bounded by what the files have."""
     default: dict[str, bool | int | float | str | list[Any]] = Field(default_factory=dict)
     """By column, what a value that is missing or null becomes."""
     compression: Compression = "none"
@@ -72,11 +72,8 @@ class Jsonl(Source):
         )
         complete = all(one.complete for one in parts)
         seen = sum(one.count for one in parts)
-        if not seen and complete:
-            raise Fault("SD403", "the files have no lines", ("path",), help="name files with lines of JSON")
-        if complete and self.count not in (None, seen):
-            message = f"`count` says {self.count} lines, and the files have {seen}"
-            raise Fault("SD404", message, ("count",), help="remove `count`")
+        if complete:
+            self._check_count(seen)
         notes = [*facts.bad.report(seen, scope)]
         if not complete:
             notes.append(f"{seen} lines were read, the first ones of each file")
@@ -95,6 +92,13 @@ class Jsonl(Source):
         )
         node = ParseJson(columns, facts.marks, evidence)
         return Inspected(root, (node,), digest(found), files, tuple(notes))
+
+    def _check_count(self, seen: int) -> None:
+        if not seen:
+            raise Fault("SD403", "the files have no lines", ("path",), help="name files with lines of JSON")
+        if self.count not in (None, seen):
+            message = f"`count` says {self.count} lines, and the files have {seen}"
+            raise Fault("SD404", message, ("count",), help="remove `count`")
 
     def _columns(self) -> Iterator[Column]:
         for name in self.default:

@@ -98,7 +98,7 @@ MORE = [
 
 
 ROUNDED = ("log1p", "reduce_sum", "reduce_mean")
-"""Operations whose last bits differ with a value's place: TensorFlow computes several at once, and the last ones singly."""
+"""Operations whose last bits differ with a value's place: TensorFlow computes several at once, the last ones singly."""
 
 
 def fits(op: Op, x: Tensor) -> bool:

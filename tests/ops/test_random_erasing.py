@@ -20,7 +20,9 @@ def test_rectangle(tf: Any) -> None:
     text = "random_erasing: {p: 1.0, scale: [0.05, 0.4], fill_value: [250, 251, 252]}"
     for index in range(20):
         draw = drawn(tf, 5, index).astype("float32")
-        tall, wide = np.sqrt(draw[0:4:2] * np.float32(0.35) + np.float32(0.05)) * np.float32([50, 61])
+        tall, wide = np.sqrt(draw[0:4:2] * np.float32(0.35) + np.float32(0.05)) * np.array(
+            [50, 61], "float32"
+        )
         top, left = draw[1] * (50 - tall), draw[3] * (61 - wide)
         rows, columns = np.arange(50), np.arange(61)
         inside = ((rows >= top) & (rows < top + tall))[:, None] & (columns >= left) & (columns < left + wide)

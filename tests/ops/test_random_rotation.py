@@ -23,7 +23,7 @@ def test_is_keras(tf: Any, mode: str) -> None:
     for index in range(3):
         draw = drawn(tf, 1, index)
         transformation = layer.get_random_transformation(value[None])
-        angle = np.float32([(draw[0] * 0.3 - 0.1) * 360])
+        angle = np.array([(draw[0] * 0.3 - 0.1) * 360], "float32")
         zero, one = np.zeros(1, "float32"), np.ones(1, "float32")
         transformation["rotation_matrix"] = layer._compute_affine_matrix(
             0.5, 0.5, tf.constant(angle), zero, zero, one, zero, zero, 50, 61

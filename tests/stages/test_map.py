@@ -77,7 +77,7 @@ def test_call_bytes(read: Any, given: Any, scope: Any) -> None:
     assert one >= before.bytes + 8
     [three] = step.holds(before, after, replace(scope, cpus=8))
     [two] = step.holds(before, after, replace(scope, cpus=2))
-    waiting = max(slot_bytes(before), slot_bytes(after))
+    waiting = max(slot_bytes(before) or 0, slot_bytes(after) or 0)
     assert three.bytes == 3 * max(one, waiting)
     assert two.bytes == 2 * max(one, waiting) + waiting
     assert two.why == "3 calls at once, 2 of them running"

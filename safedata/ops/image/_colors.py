@@ -51,9 +51,11 @@ def in_bytes(call: Call, x: Any, apply: Callable[[Any], Any]) -> Any:
     units = nominal(call.x) or UINT8_RANGE
     if units == UINT8_RANGE:
         return to_dtype(tf, apply(tf.cast(x, tf.float32)), call.y.dtype)
-    span = width(units)
-    made = apply((tf.cast(x, tf.float32) - units.low) / span * 255.0)
-    return to_dtype(tf, made / 255.0 * span + units.low, call.y.dtype)
+    # One factor each way: TensorFlow would merge several, and in a batch other ones than for an element.
+    factor = 255.0 / width(units)
+    work = tf.cast(x, tf.float32)
+    made = apply((work - units.low if units.low else work) * factor) * (1.0 / factor)
+    return to_dtype(tf, made + units.low if units.low else made, call.y.dtype)
 
 
 def to_dtype(tf: Any, x: Any, dtype: str) -> Any:

@@ -38,7 +38,7 @@ class RandomBrightness(Op):
         self.require_image(x)
         self.require(x, "uint8", *FLOATS, help="put `{cast: float32}` before it")
         units = nominal(x)
-        if units is None:
+        if units is None or not width(units):
             return x
         share = self.delta / width(units)
         if not 0.01 <= share <= 1:

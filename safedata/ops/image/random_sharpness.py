@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from safedata.lowering import Call
-from safedata.memory import add, times
+from safedata.memory import MIB, add, times
 from safedata.ops.base import Op
 from safedata.ops.image._augment import Setting, sharpness
 from safedata.ops.image._colors import in_bytes, units_of
@@ -36,8 +36,8 @@ class RandomSharpness(Op):
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return thirteen float32 copies, nine of them shifted, and a batch's results before they are stacked."""
-        return add(times(52, x.elements), y.bytes, 4096)
+        """Return five float32 copies, the smoothed one among them, and a batch's results before they are stacked."""
+        return add(times(20, x.elements), y.bytes, MIB)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` smoothed or sharper, for each element by its own draw."""
