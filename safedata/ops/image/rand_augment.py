@@ -59,11 +59,11 @@ class RandAugment(Op):
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return fourteen float32 copies, for the operation that takes most, and the results of a batch.
+        """Return seven float32 copies, five of them for the operation that takes most, and the results of a batch.
 
-        Sharpness adds up nine shifted copies of the image beside its border and its result.
+        That is equalization; beside them are the image as floats and what the operation before has made of it.
         """
-        return add(times(56, x.elements), y.bytes, 2 * MIB)
+        return add(times(28, x.elements), y.bytes, 2 * MIB)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` changed, for each element by its own draws."""

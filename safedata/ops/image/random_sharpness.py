@@ -36,8 +36,8 @@ class RandomSharpness(Op):
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return five float32 copies, the smoothed one among them, and a batch's results before they are stacked."""
-        return add(times(20, x.elements), y.bytes, MIB)
+        """Return three float32 copies, the smoothed one among them, and a batch's results before they are stacked."""
+        return add(times(12, x.elements), y.bytes, MIB)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` smoothed or sharper, for each element by its own draw."""
