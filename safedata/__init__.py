@@ -9,7 +9,7 @@ from safedata._version import __version__
 if TYPE_CHECKING:
     from safedata.api import build, check, doctor, fit, load, measure, profile
     from safedata.api import open_pipeline as open
-    from safedata.isolation import isolated
+    from safedata.isolation.call import isolated
     from safedata.problem import BudgetError, ClosedError, DataError, IsolatedError, SafedataError, SpecError
     from safedata.together import check_together
 
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, _API[name])
     if name == "isolated":
-        from safedata.isolation import isolated
+        from safedata.isolation.call import isolated
 
         return isolated
     if name == "check_together":

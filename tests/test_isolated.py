@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import safedata
-from safedata.isolation import IsolatedTimeoutError, RemoteTraceback
+from safedata.isolation.call import IsolatedTimeoutError, RemoteTraceback
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,7 +15,7 @@ from safedata.sources._csv_facts import take
 from safedata.sources._csv_rows import BadRowError, Row, read_plain, read_rows, split
 from safedata.sources._listing import FIRST
 from safedata.sources._records import Places, damaged
-from safedata.types import parse_type
+from safedata.typetext import parse_type
 
 if TYPE_CHECKING:
     from safedata.sources.csv import Csv

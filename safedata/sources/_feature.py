@@ -11,7 +11,8 @@ from safedata.fields import Size
 from safedata.memory import Evidence
 from safedata.problem import Fault, Path
 from safedata.sources._survey import Seen, Wanted
-from safedata.types import Dim, Encoded, parse_type
+from safedata.types import Dim, Encoded
+from safedata.typetext import parse_type
 
 
 class Feature(BaseModel):

@@ -17,7 +17,8 @@ from safedata.sources._fingerprint import digest
 from safedata.sources._listing import look_at
 from safedata.sources._records import Places, find_files
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Tensor, parse_type
+from safedata.types import Dim, Tensor
+from safedata.typetext import parse_type
 
 if TYPE_CHECKING:
     from safedata.measured import Question

@@ -20,7 +20,8 @@ from safedata.sources._listing import Found, look_at
 from safedata.sources._records import find_files
 from safedata.sources._survey import bound
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Tensor, parse_type
+from safedata.types import Dim, Tensor
+from safedata.typetext import parse_type
 
 if TYPE_CHECKING:
     from safedata.measured import Question

@@ -26,8 +26,8 @@ from safedata.types import (
     Tensor,
     ValueRange,
     exactly,
-    parse_type,
 )
+from safedata.typetext import parse_type
 
 _LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz "
 _PER_VALUE: Final = 24

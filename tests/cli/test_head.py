@@ -12,7 +12,8 @@ from safedata.head import Row
 from safedata.problem import DataError
 from safedata.report.head import describe, kind, row_object
 from safedata.report.sheet import Scale, contact_sheet, image_component, pixels, save, scale_of
-from safedata.types import UINT8_RANGE, Dim, Tensor, ValueRange, parse_type
+from safedata.types import UINT8_RANGE, Dim, Tensor, ValueRange
+from safedata.typetext import parse_type
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

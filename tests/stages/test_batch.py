@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from safedata.stages.batch import Batch
-from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, exactly, parse_type
+from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, exactly
+from safedata.typetext import parse_type
 
 RAGGED = Tensor("int64", (Dim.exactly(2), Dim.at_most(9)), ragged_rank=1)
 

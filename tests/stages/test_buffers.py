@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from safedata.problem import Fault
-from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly, parse_type
+from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
+from safedata.typetext import parse_type
 
 STREAM = Stream({"x": parse_type("uint8[1000]")}, exactly(100))
 

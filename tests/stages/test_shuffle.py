@@ -9,7 +9,8 @@ import pytest
 
 from safedata.problem import Fault
 from safedata.stages.shuffle import Shuffle
-from safedata.types import UNBOUNDED, UNKNOWN, Stream, Tensor, exactly, parse_type
+from safedata.types import UNBOUNDED, UNKNOWN, Stream, Tensor, exactly
+from safedata.typetext import parse_type
 
 STREAM = Stream({"x": parse_type("uint8[1000]")}, exactly(100))
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, TypeVar, cast
 
-from safedata import child
-from safedata.child import Reply, Request
+from safedata.isolation import child
+from safedata.isolation.child import Reply, Request
+from safedata.isolation.process import Ended, Process
 from safedata.memory import format_size
 from safedata.problem import IsolatedError, Problem
-from safedata.subprocesses import Ended, Process
 
 T = TypeVar("T")
 

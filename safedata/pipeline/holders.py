@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from safedata.memory import format_size
-from safedata.referrers import name_holders
+from safedata.pipeline.referrers import name_holders
 
 _NAMED: Final = 5
 """Holders that are named for one kind of thing; the rest are counted."""

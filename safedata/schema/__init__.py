@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from safedata import registry
-from safedata.modelschema import PARAMETER, Schema, fields_schema, written
+from safedata.schema.model import PARAMETER, Schema, fields_schema, written
 from safedata.spec.load import TOP_LEVEL, VERSION
 from safedata.spec.sections import Budget, OnError, Runtime
 from safedata.spec.targets import Target

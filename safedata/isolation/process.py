@@ -13,7 +13,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from safedata.child import HEADER
+from safedata.isolation.child import HEADER
 from safedata.machine import resident
 from safedata.machine.files import read_table
 
@@ -41,7 +41,7 @@ class Ended(NamedTuple):
 
 
 class Process:
-    """A fresh interpreter that runs `safedata.child.main`. It starts by `exec`: TensorFlow does not survive a fork."""
+    """A fresh interpreter that runs `main` of `child`. It starts by `exec`: TensorFlow does not survive a fork."""
 
     def __init__(self, message: bytes, timeout: float | None) -> None:
         """Start the child.
@@ -184,8 +184,10 @@ class Process:
 
 def _command(handle: int) -> list[str]:
     """Return the command of a child: this interpreter with its options, and this package wherever it lies."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    code = f"import sys; sys.path.insert(0, {root!r}); from safedata.child import main; main({handle})"
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    code = (
+        f"import sys; sys.path.insert(0, {root!r}); from safedata.isolation.child import main; main({handle})"
+    )
     options = [f"-W{option}" for option in sys.warnoptions] + ["-O"] * sys.flags.optimize
     given = sys._xoptions  # pyright: ignore[reportPrivateUsage]  # documented, for CPython
     options += [f"-X{name}" if value is True else f"-X{name}={value}" for name, value in given.items()]

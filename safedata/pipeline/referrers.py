@@ -193,13 +193,7 @@ def _running_locals() -> dict[int, list[str]]:
 
 
 def _ours(frame: FrameType) -> bool:
-    return (
-        os.path.basename(frame.f_code.co_filename) in _OWN
-        and frame.f_globals.get("__package__") == "safedata"
-    )
-
-
-_OWN: Final = ("referrers.py", "holders.py", "pipeline.py")
+    return frame.f_globals.get("__package__") == __package__
 
 
 def _locals_of(frame: FrameType) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""What a plan holds in each place at its peak, hold by hold, and the sums of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from safedata.machine import Machine, tensorflow_footprint
+from safedata.machine.limits import HERE
+from safedata.memory import GIB, HOST, KIB, MIB, Hold, Place, add
+from safedata.plan import Plan, PlannedStep, allocator_share, consumer
+from safedata.sources.base import Root
+
+THREAD: Final = 80 * KIB
+"""Bound on what one busy thread of a pipeline takes at its peak; measured about 70 kB (memory facts, 3.7)."""
+STEP: Final = 192 * KIB
+"""Bound on a step's functions and iterators; measured about 150 kB (memory facts, 3.7)."""
+ITERATOR: Final = MIB
+"""Bound on the root iterator; measured 0.6 MB (memory facts, 3.7)."""
+CUDA: Final = 2 * GIB
+"""Allowance for what CUDA and its libraries take of host memory once a GPU is in use; not measured."""
+
+
+class HoldLine(NamedTuple):
+    """One hold as the verdict lists it: which step it belongs to, None for the process itself."""
+
+    step: int | None
+    hold: Hold
+
+
+def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
+    """Yield what the process holds beside its steps' own bytes: TensorFlow, threads, the allocator's share."""
+    affinity = machine.cpus.affinity or plan.scope.cpus
+    yield _tensorflow(machine, max(affinity, plan.scope.cpus))
+    threads = plan.scope.cpus + sum(1 for step in plan.steps if step.calls > 1) + _ahead(plan)
+    steps = len(plan.steps)
+    yield Hold(HOST, ITERATOR + threads * THREAD + steps * STEP, f"{threads} threads and {steps} steps")
+    if any(hold.place.startswith("gpu") for step in plan.steps for hold in step.holds):
+        yield Hold(HOST, CUDA, "CUDA's context and libraries, an allowance", "declared")
+    yield consumer(plan)
+
+
+def _tensorflow(machine: Machine, cpus: int) -> Hold:
+    """Return what TensorFlow takes: as measured where the plan runs on this machine, and it was measured here."""
+    if machine.name != HERE:
+        return tensorflow_footprint(cpus)
+    from safedata.machine import calibration
+
+    measured = calibration.known()
+    hold = tensorflow_footprint(cpus, measured)
+    return hold if measured else hold._replace(why=f"{hold.why}; not measured on this machine yet")
+
+
+def _ahead(plan: Plan) -> int:
+    return sum(1 for step in plan.steps if getattr(step.node, "ahead", False))
+
+
+def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
+    """Return what the allocator keeps beside the live bytes of the steps: free blocks, and its own tables."""
+    live = add(*(line.hold.bytes for line in lines if line.step is not None and line.hold.place == HOST))
+    whose = "TensorFlow's pool" if plan.scope.pooled else "glibc's heap"
+    why = f"the allocator, {whose}: free blocks kept for reuse, and its tables"
+    return Hold(HOST, allocator_share(plan, live), why, "measured")
+
+
+def hold_lines(plan: Plan, machine: Machine) -> list[HoldLine]:
+    """Return every hold of a plan, the process's first."""
+    steps = [HoldLine(number, hold) for number, holds in enumerate(_step_holds(plan)) for hold in holds]
+    process = [HoldLine(None, hold) for hold in process_holds(plan, machine)]
+    return [*process, HoldLine(None, allocator_hold(plan, steps)), *steps]
+
+
+def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:
+    """Yield each step's holds; where a batch in the making already has its place in a buffer, it counts once."""
+    filling: PlannedStep | None = None
+    for step in plan.steps:
+        node, holds = step.node, step.holds
+        if isinstance(node, Root):
+            yield holds
+            continue
+        if node.takes and filling is not None and holds and step.after.place == HOST:
+            yield (_less_one(holds[0], filling), *holds[1:])
+        else:
+            yield holds
+        if node.fills:
+            filling = step
+        elif holds:
+            filling = None
+
+
+def _less_one(kept: Hold, filling: PlannedStep) -> Hold:
+    """Return a buffer's hold without the one place that the batch in the making is counted for already."""
+    made = filling.holds[-1].bytes
+    if kept.bytes is None or made is None:
+        return kept
+    return kept._replace(bytes=max(0, kept.bytes - made), why=f"{kept.why}, one of them the batch in work")
+
+
+def total(lines: Sequence[HoldLine], place: Place) -> int | None:
+    """Return the bytes at the peak in one place, None when one part of them is unknown."""
+    return add(*(line.hold.bytes for line in lines if line.hold.place == place))

@@ -1,0 +1,1 @@
+"""`safedata.isolated`: a function in a process of its own. Nothing is imported here: the child must start fast."""
