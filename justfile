@@ -36,9 +36,10 @@ bench-memory:
 bench:
     python -m tests.benchmarks
 
-# Write docs/reference from the code.
+# Write docs/reference from the code, docs/pipelines.md from the tests.
 docs:
     python tools/make_reference.py
+    python -m tests.pipelines
 
 docs-check:
     python tools/make_reference.py --check

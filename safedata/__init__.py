@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from safedata._version import __version__
 
 if TYPE_CHECKING:
-    from safedata.api import build, check, doctor, fit, load, measure, profile
+    from safedata.api import analyze, build, check, doctor, fit, load, measure, profile
     from safedata.api import open_pipeline as open
     from safedata.isolation.call import isolated
+    from safedata.ops._registered import op
     from safedata.problem import BudgetError, ClosedError, DataError, IsolatedError, SafedataError, SpecError
     from safedata.together import check_together
 
@@ -21,6 +22,7 @@ __all__ = [
     "SafedataError",
     "SpecError",
     "__version__",
+    "analyze",
     "build",
     "check",
     "check_together",
@@ -29,11 +31,13 @@ __all__ = [
     "isolated",
     "load",
     "measure",
+    "op",
     "open",
     "profile",
 ]
 
 _API = {
+    "analyze": "analyze",
     "build": "build",
     "check": "check",
     "doctor": "doctor",
@@ -59,6 +63,10 @@ def __getattr__(name: str) -> Any:
         from safedata.together import check_together
 
         return check_together
+    if name == "op":
+        from safedata.ops._registered import op
+
+        return op
     if name in ("BudgetError", "ClosedError", "DataError", "IsolatedError", "SafedataError", "SpecError"):
         from safedata import problem
 

@@ -38,7 +38,7 @@ _chosen: dict[int, bool] = {}
 """By process: what was set before TensorFlow started."""
 
 
-def share(live: int, block: int, *, pooled: bool) -> int:
+def share(live: int, block: int, *, pooled: bool, heap: int = 0) -> int:
     """Return a bound on what the allocator keeps beside the live bytes, holes that shuffles leave not counted.
 
     Args:
@@ -46,9 +46,11 @@ def share(live: int, block: int, *, pooled: bool) -> int:
         block: the largest tensor that they make. Small ones settle in the room that one such left, and while
             they are there the next one takes new room: measured 205 MiB for 155 live with blocks of 37.
         pooled: whether tensors come from TensorFlow's pool.
+        heap: how many of the live bytes lie in glibc's heap although `block` does not.
     """
     floor, percent = _POOL_SHARE if pooled or block >= ALWAYS_POOLED else _HEAP_SHARE
-    return floor + live * percent // 100 + block
+    heap = min(heap, live)
+    return floor + (live - heap) * percent // 100 + heap * _HEAP_SHARE[1] // 100 + block
 
 
 def unsplit(size: int, blocks: Iterable[int]) -> float:

@@ -22,6 +22,7 @@ from safedata.spec.node import DocumentError
 
 if TYPE_CHECKING:
     from safedata import crew, measuring
+    from safedata.analysis.run import Report as Analyzed
     from safedata.diagnosis import Examination
     from safedata.fitting import Fit
     from safedata.pipeline import Freed, Pipeline
@@ -45,6 +46,7 @@ class Request:
     disk: Bytes | None = None
     allow_env: Collection[str] = ()
     folder: str | PathLike[str] | None = None
+    allow: Collection[str] = ()
 
 
 def check(
@@ -54,6 +56,7 @@ def check(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     **params: object,
@@ -66,13 +69,14 @@ def check(
         host: host memory to check against, bytes or text such as `64GiB`.
         gpu: memory of the GPU, or of each GPU.
         disk: free disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start; by default the spec's folder.
         params: values for the spec's parameters.
 
     Problems of the spec, of its data and of its budget are in the verdict; nothing is raised for them.
     """
-    return check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
+    return check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
 
 
 def check_request(spec: Spec, request: Request) -> Verdict:
@@ -80,7 +84,11 @@ def check_request(spec: Spec, request: Request) -> Verdict:
     name = _name(spec)
     try:
         program = parse_program(
-            spec, overrides=request.overrides, allow_env=request.allow_env, folder=request.folder
+            spec,
+            overrides=request.overrides,
+            allow_env=request.allow_env,
+            allow=request.allow,
+            folder=request.folder,
         )
     except DocumentError as error:
         return Verdict(name, None, None, {}, (), error.problems, error.texts)
@@ -99,6 +107,10 @@ def check_request(spec: Spec, request: Request) -> Verdict:
     except Fault as fault:
         report(fault)
         return _refused(name, program, problems)
+    if program.artifacts is not None and program.artifacts.declared:
+        from safedata.analysis.stale import stale
+
+        problems += (problem_of(fault, program.document) for fault in stale(program, inspected))
     plan = make_plan(program, inspected, scope)
     if problems:
         broken = any(problem.severity == "error" for problem in problems)
@@ -200,6 +212,7 @@ def fit(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     **params: object,
@@ -215,6 +228,7 @@ def fit(
         host: bytes of host memory.
         gpu: bytes of GPU memory.
         disk: bytes of disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
         params: values for the spec's parameters.
@@ -228,7 +242,7 @@ def fit(
     """
     from safedata.fitting import fit_verdict
 
-    request = Request(params, target, host, gpu, disk, allow_env, folder)
+    request = Request(params, target, host, gpu, disk, allow_env, folder, allow)
     return fit_verdict(check_request(spec, request), names, multiple_of)
 
 
@@ -243,6 +257,7 @@ def profile(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     **params: object,
@@ -259,6 +274,7 @@ def profile(
         host: bytes of host memory.
         gpu: bytes of GPU memory.
         disk: bytes of disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
         params: values for the spec's parameters.
@@ -273,7 +289,7 @@ def profile(
     """
     from safedata.profiling import Pace, profile_verdict
 
-    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
+    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
     raise_for(verdict)
     return profile_verdict(verdict, Pace(seconds, batches, warmup, step))
 
@@ -305,6 +321,7 @@ def load(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     **params: object,
@@ -318,7 +335,7 @@ def load(
     """
     from safedata.compile import compile_plan
 
-    request = Request(params, target, host, gpu, disk, allow_env, folder)
+    request = Request(params, target, host, gpu, disk, allow_env, folder, allow)
     return compile_plan(checked(spec, request)).dataset
 
 
@@ -329,6 +346,7 @@ def open_pipeline(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     report: Callable[[Freed], None] | None = None,
@@ -339,10 +357,11 @@ def open_pipeline(
 
     Args:
         spec: a path, or the spec's text with a line break in it.
-        target: as for `check`, like the next five.
+        target: as for `check`, like the next six.
         host: bytes of host memory.
         gpu: bytes of GPU memory.
         disk: bytes of disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
         report: called on leaving with the `safedata.pipeline.Freed`: what was given back, and what is still held
@@ -357,7 +376,7 @@ def open_pipeline(
     """
     from safedata.pipeline import Pipeline
 
-    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
+    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
     raise_for(verdict)
     return Pipeline(verdict, report=report, clear_keras=clear_keras)
 
@@ -370,6 +389,7 @@ def build(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -380,10 +400,11 @@ def build(
     Args:
         spec: a path, or the spec's text with a line break in it.
         manifest: where the manifest goes; by default beside the spec, for text nowhere.
-        target: as for `check`, like the next five.
+        target: as for `check`, like the next six.
         host: bytes of host memory.
         gpu: bytes of GPU memory.
         disk: bytes of disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
         progress: called with a `safedata.run.Progress` a few times a second.
@@ -398,7 +419,7 @@ def build(
     """
     from safedata.run import build_verdict
 
-    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder))
+    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
     raise_for(verdict)
     return build_verdict(verdict, manifest, progress)
 
@@ -407,6 +428,7 @@ def measure(
     spec: Spec,
     *,
     beside: bool = False,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     progress: Callable[[crew.Progress], None] | None = None,
@@ -417,6 +439,7 @@ def measure(
     Args:
         spec: a path, or the spec's text with a line break in it.
         beside: whether to keep it in the data's own folder, and not in the user's cache folder.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
         progress: called with a `safedata.crew.Progress` a few times a second.
@@ -431,5 +454,70 @@ def measure(
     """
     from safedata.measuring import measure_program
 
-    program = parse_program(spec, overrides=params, allow_env=allow_env, folder=folder)
+    program = parse_program(spec, overrides=params, allow_env=allow_env, allow=allow, folder=folder)
     return measure_program(program, beside=beside, progress=progress)
+
+
+def analyze(
+    spec: Spec,
+    *names: str,
+    force: bool = False,
+    target: str | None = None,
+    host: Bytes | None = None,
+    gpu: Bytes | Sequence[Bytes] | None = None,
+    disk: Bytes | None = None,
+    allow: Collection[str] = (),
+    allow_env: Collection[str] = (),
+    folder: str | PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    **params: object,
+) -> Analyzed:
+    """Make the artifacts of a spec that are missing, stale or damaged: vocabularies, class lists, statistics.
+
+    Args:
+        spec: a path, or the spec's text with a line break in it.
+        names: the artifacts to make; all that say how, unless given.
+        force: whether to make those too that are still right.
+        target: as for `check`, like the next six.
+        host: bytes of host memory.
+        gpu: bytes of GPU memory.
+        disk: bytes of disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
+        progress: called with a `safedata.run.Progress` a few times a second.
+        params: values for the spec's parameters.
+
+    Returns:
+        The `safedata.analysis.run.Report`: what was made, and what of it was there already.
+
+    Raises:
+        SpecError: the spec has problems, or nothing to make.
+        DataError: its data is missing, unreadable or damaged, or an artifact cannot be written.
+        BudgetError: a pass over the data does not fit.
+    """
+    request = Request(params, target, host, gpu, disk, allow_env, folder, allow)
+    return analyze_request(spec, request, names, force=force, progress=progress)
+
+
+def analyze_request(
+    spec: Spec,
+    request: Request,
+    names: Collection[str] = (),
+    *,
+    force: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Analyzed:
+    """Make the artifacts of a spec; see `analyze`."""
+    from safedata.analysis.run import analyze_resolved
+    from safedata.spec.load import load as resolve
+
+    resolved = resolve(spec, overrides=request.overrides, allow_env=request.allow_env, folder=request.folder)
+
+    def machine_of(program: Program) -> Machine:
+        try:
+            return machine_for(program, request)
+        except Fault as fault:
+            raise DocumentError([problem_of(fault, program.document)], program.document.texts) from None
+
+    return analyze_resolved(resolved, machine_of, names, allow=request.allow, force=force, progress=progress)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from safedata.lowering import INDEX, OK, Lowering, Values, as_written, mapped
+
+_BEFORE: Final = "#ok before"
+"""Whether an element was readable before this step, while it is looked at."""
 
 
 def attempt(data: Any, apply: Callable[[Values], Values], low: Lowering) -> Any:
@@ -13,33 +16,41 @@ def attempt(data: Any, apply: Callable[[Values], Values], low: Lowering) -> Any:
 
     A graph cannot catch an error, yet a dataset can leave out the element that raised one. So each element
     becomes a dataset of one, mapped with errors left out, with a stand-in behind it; whichever comes
-    first is taken. A stand-in is recorded by its index and then dropped.
+    first is taken. A stand-in is recorded by its index and then dropped; in an input of `zip`, whose elements are
+    marked as readable or not, it stays and is no longer readable.
     """
-    tf = low.tf
+    tf, stays = low.tf, OK in low.before.element
 
     def named(values: Values) -> Values:
         return {**apply(values), OK: True}
 
     def tried(values: Values) -> Values:
-        one = tf.data.Dataset.from_tensors(values).map(as_written(low, named))
+        one = tf.data.Dataset.from_tensors(values)
+        one = one.filter(as_written(low, readable)) if stays else one
+        one = one.map(as_written(low, named))
 
         def empty(_: Any) -> Values:
             return _stand_in(tf, one.element_spec)
 
         stand_in = tf.data.Dataset.from_tensors(0).map(as_written(low, empty))
         made = one.ignore_errors().concatenate(stand_in).take(1).get_single_element()
-        return {**made, INDEX: values[INDEX]}
+        before = {_BEFORE: values[OK]} if stays else {}
+        return {**made, **before, INDEX: values[INDEX]}
+
+    def readable(values: Values) -> Any:
+        return values[OK]
 
     def kept(values: Values) -> Any:
         record, index = low.skipped, values[INDEX]
         if record is None:
-            return values[OK]
-        return tf.cond(values[OK], lambda: True, lambda: record(index))
-
-    hidden = {OK} if INDEX in low.after.element else {OK, INDEX}
+            return values[OK] | stays
+        if not stays:
+            return tf.cond(values[OK], lambda: True, lambda: record(index))
+        told = values[OK] | ~values[_BEFORE]  # by an earlier step
+        return tf.cond(told, lambda: True, lambda: ~record(index))
 
     def shown(values: Values) -> Values:
-        return {name: value for name, value in values.items() if name not in hidden}
+        return {name: value for name, value in values.items() if name in low.after.element}
 
     return mapped(data, tried, low).filter(as_written(low, kept)).map(as_written(low, shown))
 

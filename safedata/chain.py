@@ -1,139 +1,143 @@
-"""A chain of operations on one component, as a map names it."""
+"""A chain of operations on one component or several, as a map names it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from pydantic import ValidationError
-
-from safedata import registry
-from safedata.problem import Fault, Path, did_you_mean
+from safedata.ops._links import Link, Links, Place, parse_link, parse_links
+from safedata.problem import Fault, Path
 from safedata.records import record
 
 if TYPE_CHECKING:
     from safedata.expr import Expression
     from safedata.ops.base import Op
-    from safedata.stages.base import Parsing
 
-
-@record(frozen=True, slots=True)
-class Link:
-    """One operation of a chain, and where in the step it stands."""
-
-    op: Op
-    path: Path
+__all__ = ["Chain", "Link", "parse_chain"]
 
 
 @record(frozen=True, slots=True)
 class Chain:
-    """Operations that follow one another on one component, or an expression in their place."""
+    """Operations that follow one another, or an expression in their place, and the components that they make."""
 
     start: str
     """The component that the first operation reads."""
-    links: tuple[Link, ...]
+    links: Links
     expression: Expression | None
     path: Path
+    makes: tuple[str, ...]
+    """The components that it makes, in the order in which its operations carry them."""
+    more: tuple[str, ...] = ()
+    """What the first operation reads beside `start`: linked components, or what is to be joined."""
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """The components that the operations start from."""
+        return (self.start, *self.more)
+
+    @property
+    def single(self) -> bool:
+        """Whether it makes one component of one."""
+        return len(self.makes) == 1 and not self.more
 
     @property
     def reads(self) -> frozenset[str]:
         """The components that the chain reads."""
-        return frozenset({self.start}) if self.expression is None else self.expression.names
+        return frozenset(self.starts) if self.expression is None else self.expression.names
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws."""
+        if self.expression is not None:
+            return self.expression.random
+        return any(link.op.random for link in self.links)
+
+    @property
+    def title(self) -> str:
+        """What it makes, as the spec names it."""
+        return ", ".join(self.makes)
+
+    @property
+    def ops(self) -> Iterator[Op]:
+        """Every operation, those inside of others behind these."""
+        for link in self.links:
+            yield link.op
+            yield from link.op.inner
 
 
-def parse_chain(name: str, value: object, parsing: Parsing) -> Chain | None:
-    """Return the chain that makes component `name`, or None after its faults were reported."""
-    if "," in name:
-        way_out = f"give {' and '.join(f'`{one.strip()}`' for one in name.split(','))} a chain each"
-        parsing.fault(Fault("SD110", "linked components are not available in this version", help=way_out))
-        return None
-    if not name or name.startswith("#"):
-        parsing.fault(Fault("SD105", f"`{name}` is not a name for a component"))
+def parse_chain(name: str, value: object, parsing: Place) -> Chain | None:
+    """Return the chain behind the key `name`, or None after its faults were reported.
+
+    A key of several names, `image, mask`, makes as many components; they are linked.
+    """
+    makes = _names(name, parsing)
+    if makes is None:
         return None
     if isinstance(value, str) and value.lstrip().startswith("="):
-        return _parse_expression(name, value, parsing)
+        return _parse_expression(makes, value, parsing)
     entries = cast("list[object]", value) if isinstance(value, list) else [value]
-    start, first = _start(entries, name, parsing)
-    links = list(_parse_links(entries[first:], first, isinstance(value, list), parsing))
-    if start is None or None in links:
+    starts, first = _start(entries, makes, parsing)
+    links = _operations(entries, first, isinstance(value, list), parsing)
+    if starts is None or links is None:
         return None
-    return Chain(start, tuple(link for link in links if link is not None), None, parsing.relative)
+    return Chain(starts[0], links, None, parsing.relative, makes, starts[1:])
 
 
-def _parse_expression(name: str, value: str, parsing: Parsing) -> Chain | None:
+def _operations(entries: list[object], first: int, listed: bool, parsing: Place) -> Links | None:
+    if listed or len(entries) == first:
+        return parse_links(entries, parsing, first)
+    link = parse_link(entries[0], parsing)
+    return None if link is None else (link,)
+
+
+def _names(name: str, parsing: Place) -> tuple[str, ...] | None:
+    """Return the components that a key names, or None after its fault was reported."""
+    names = tuple(one.strip() for one in name.split(","))
+    for one in names:
+        if not one or one.startswith("#"):
+            parsing.fault(
+                Fault(
+                    "SD105",
+                    f"`{name}` is not a name for a component",
+                    on_key=True,
+                    help="write a name without `#`",
+                )
+            )
+            return None
+        if names.count(one) > 1:
+            problem = f"`{name}` names the component `{one}` twice"
+            parsing.fault(Fault("SD105", problem, help="name each once", on_key=True))
+            return None
+    return names
+
+
+def _parse_expression(makes: tuple[str, ...], value: str, parsing: Place) -> Chain | None:
     from safedata.expr import parse
 
+    if makes[1:]:
+        way_out = f"give {' and '.join(f'`{one}`' for one in makes)} an expression each"
+        parsing.fault(Fault("SD216", "an expression makes one component", help=way_out, on_key=True))
+        return None
     skipped = len(value) - len(value.lstrip()) + 1
     try:
-        return Chain(name, (), parse(value[skipped:]), parsing.relative)
+        return Chain(makes[0], (), parse(value[skipped:]), parsing.relative, makes)
     except Fault as fault:
         parsing.fault(fault)
         return None
 
 
-def _start(entries: list[object], name: str, parsing: Parsing) -> tuple[str | None, int]:
-    first = _mapping(entries[0]) if entries else {}
+def _start(
+    entries: list[object], makes: tuple[str, ...], parsing: Place
+) -> tuple[tuple[str, ...] | None, int]:
+    """Return the components that a chain starts from, None after a fault, and the number of its first operation."""
+    first = cast("dict[str, object]", entries[0]) if entries and isinstance(entries[0], dict) else {}
     if "from" not in first:
-        return name, 0
-    start = first["from"]
-    if len(first) != 1 or not isinstance(start, str):
-        parsing.at(0).fault(
-            Fault("SD105", "`from` takes the name of one component", help="write `{from: image}`")
-        )
+        return makes, 0
+    given = first["from"]
+    starts = tuple(cast("list[object]", given)) if isinstance(given, list) else (given,)
+    names = tuple(one for one in starts if isinstance(one, str))
+    if len(first) != 1 or not names or len(names) != len(starts) or len(set(names)) != len(names):
+        problem = "`from` takes the name of one component, or a list of several"
+        parsing.at(0).fault(Fault("SD105", problem, help="write `{from: image}` or `{from: [left, right]}`"))
         return None, 1
-    return start, 1
-
-
-def _mapping(entry: object) -> dict[str, object]:
-    """Return an entry that is a mapping; an empty one for all others."""
-    return cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
-
-
-def _parse_links(entries: list[object], first: int, listed: bool, parsing: Parsing) -> Iterator[Link | None]:
-    for number, entry in enumerate(entries, first):
-        yield _parse_link(entry, parsing.at(number) if listed else parsing)
-
-
-def _parse_link(entry: object, parsing: Parsing) -> Link | None:
-    if isinstance(entry, str):
-        name, fields, here = entry, None, parsing
-    elif len(_mapping(entry)) == 1:
-        [(name, fields)] = _mapping(entry).items()
-        here = parsing.at(name)
-    else:
-        way_out = "write `resize` or `{resize: [224, 224]}`, one operation for each entry"
-        parsing.fault(Fault("SD105", "an entry of a chain is one operation", help=way_out))
-        return None
-    known = registry.names("ops")
-    if name not in known:
-        _unknown(name, known, here)
-        return None
-    return _build(name, fields, here)
-
-
-def _unknown(name: str, known: dict[str, str], here: Parsing) -> None:
-    if name == "call":
-        here.fault(Fault("SD110", "`call`, the way out to Python, is not available in this version"))
-    elif name == "from":
-        here.fault(Fault("SD207", "`from` stands first in a chain", help="move it to the front of the list"))
-    else:
-        way_out = did_you_mean(name, known, what="operations")
-        here.fault(Fault("SD106", f"there is no operation `{name}`", help=way_out))
-
-
-def _build(name: str, fields: object, here: Parsing) -> Link | None:
-    found: type[Op] = registry.op(name)
-    if fields is None:
-        given: dict[str, object] = {}
-    elif isinstance(fields, dict):
-        given = cast("dict[str, object]", fields)
-    elif found.main is None:
-        here.fault(Fault("SD105", f"`{name}` takes a mapping of its fields, not `{fields}`"))
-        return None
-    else:
-        given = {found.main: fields}
-    try:
-        return Link(found.model_validate(given), here.relative)
-    except ValidationError as error:
-        here.invalid(error, here.path)
-        return None
+    return names, 1

@@ -60,3 +60,5 @@ class Fix(NamedTuple):
     """Place: bytes of its peak that are gone; negative where it takes more."""
     peaks: Mapping[str, int]
     """Place: bytes at its peak with the fix."""
+    spec: str = ""
+    """Of several specs that were checked together: the one to change."""

@@ -7,7 +7,9 @@ was estimated is what runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,8 +21,10 @@ from safedata.lowering import Lowering, Values
 from safedata.memory import HOST, Place
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Fault, Problem, SafedataError
-from safedata.skips import Skips
+from safedata.program import problem_of
+from safedata.skips import Skips, surroundings
 from safedata.sources.base import Root
+from safedata.spec.node import DocumentError
 from safedata.types import Stream, Tensor
 
 
@@ -81,13 +85,33 @@ def compile_plan(plan: Plan, devices: Mapping[Place, str] | None = None) -> Comp
         calibration.observe(tf)
     plan = device.settle(tf, plan, devices or {})
     skips = Skips(plan, plan.scope.max_skipped)
-    with tf.device("/CPU:0"):
+    with _allowing(plan), tf.device("/CPU:0"):
         lower = _Lower(tf, plan, skips, devices or {})
         dataset = lower.dataset().with_options(lower.options)
         if device.crosses(plan):
             lower.try_device()
     _verify(tf, plan, dataset)
     return Compiled(dataset, skips, plan)
+
+
+@contextmanager
+def _allowing(plan: Plan) -> Generator[None, None, None]:
+    """Let the graph have the functions of the modules that the caller allows, and no others.
+
+    Raises:
+        SpecError: one of them cannot be imported, or is not what the spec says.
+    """
+    if not plan.program.allow:
+        yield
+        return
+    from safedata.external.allowing import allowing
+
+    try:
+        with allowing(plan.program.allow):
+            yield
+    except Fault as fault:
+        document = plan.program.document
+        raise DocumentError([problem_of(fault, document)], document.texts) from fault.__cause__
 
 
 class _Lower:
@@ -98,24 +122,37 @@ class _Lower:
         self.plan = plan
         self.devices = devices
         self.options = _options(tf, plan)
-        self.surroundings = _surroundings(tf, plan, skips)
+        self.surroundings = surroundings(tf, plan, skips)
+        """By the input that a step belongs to."""
 
     def dataset(self) -> Any:
         """Return the dataset of all steps."""
-        return self._steps(self.plan.root.lower(self.surroundings), self.plan.steps[1:])
+        made: list[Any] = []
+        for step in self.plan.steps:
+            if isinstance(step.node, Root):
+                inputs = tuple(made[len(made) - len(step.node.parts()) :])
+                made = made[: len(made) - len(inputs)]
+                made.append(step.node.lower(replace(self._low(step), inputs=inputs)))
+            else:
+                made.append(self._steps(made.pop(), [step]))
+        [dataset] = made
+        return dataset
+
+    def _low(self, step: PlannedStep) -> Lowering:
+        before = step.after if step.before is None else step.before
+        surroundings = self.surroundings[step.input]
+        return replace(surroundings, before=before, after=step.after, seed=step.seed, parallel=step.calls)
 
     def _steps(self, dataset: Any, steps: Sequence[PlannedStep]) -> Any:
+        """Return a dataset with these steps behind it, none of them a source."""
         for step in steps:
-            if step.before is None or isinstance(step.node, Root):
-                raise TypeError("a plan has one source, at its start")
+            if isinstance(step.node, Root):
+                raise TypeError("a source stands behind no other step")
             if isinstance(step.node, Transfer) and step.after.place != HOST:
                 behind = dataset.with_options(self.options)
                 dataset = Crossing(self.tf, behind, step.node.names, self._target(step.after.place))
                 continue
-            low = replace(
-                self.surroundings, before=step.before, after=step.after, seed=step.seed, parallel=step.calls
-            )
-            dataset = step.node.lower(dataset, low)
+            dataset = step.node.lower(dataset, self._low(step))
         return dataset
 
     def _target(self, place: Place) -> str:
@@ -158,28 +195,6 @@ def _ones(tf: Any, stream: Stream) -> Any:
         }
 
     return tf.data.Dataset.from_tensors(one).map(tf.autograph.experimental.do_not_convert(loosened))
-
-
-def _surroundings(tf: Any, plan: Plan, skips: Skips) -> Lowering:
-    root = plan.root
-    return Lowering(
-        tf,
-        plan.steps[0].after,
-        plan.steps[0].after,
-        plan.scope.seed,
-        cpus=plan.scope.cpus,
-        deterministic=plan.program.runtime.deterministic,
-        origin=lambda index: root.origin(tf, index),
-        skipped=_recorder(tf, skips) if plan.scope.on_error == "skip" else None,
-    )
-
-
-def _recorder(tf: Any, skips: Skips) -> Any:
-    def record(index: Any) -> Any:
-        kept = tf.numpy_function(skips.note, [index], tf.bool, stateful=True)
-        return tf.ensure_shape(kept, [])
-
-    return record
 
 
 def _options(tf: Any, plan: Plan) -> Any:
@@ -225,16 +240,21 @@ def run_error(error: Exception, plan: Plan) -> DataError:
     # TensorFlow's message quotes the bytes of a bad record as they are; then Python cannot make an error of it.
     raw = error.object if isinstance(error, UnicodeDecodeError) else None
     text = str(error) if raw is None else f"SD404: {raw.decode('utf-8', 'backslashreplace')}"
+    if "SD512: " in text or "SD511: " in text:
+        from safedata.external.running import cause_of
+
+        error.__cause__ = cause_of(text) or error.__cause__
     found = plan.root.diagnose(text)
     code = next(
-        (one for one in ("SD501", "SD404", "SD409", "SD403") if one in text), "SD404" if found else "SD502"
+        (one for one in ("SD501", "SD511", "SD512", "SD404", "SD409", "SD403") if one in text),
+        "SD404" if found else "SD502",
     )
     message = _worded(text)
     problem = Problem(
         code,
         f"{found}: {message}" if found else message,
         plan.program.document.span(plan.program.source_path, key=True),
-        help=_way_out(text) if code == "SD501" else f"mend or remove it; or {_LEAVE_OUT}",
+        help=_way_out(text, code, plan.inspected.declare),
     )
     return DataError([problem])
 
@@ -242,18 +262,35 @@ def run_error(error: Exception, plan: Plan) -> DataError:
 _LEAVE_OUT: Final = "`runtime: {on_error: skip}` leaves bad elements out"
 
 
-def _way_out(text: str) -> str:
-    """Return what helps where an element was over a bound, by what the message says that the bound rests on."""
+def _way_out(text: str, code: str, declare: str) -> str:
+    """Return what helps; where an element was over a bound, by what the message says that the bound rests on."""
+    if code == "SD511":
+        return f"make the function return what the spec declares, or declare what it returns; or {_LEAVE_OUT}"
+    if code == "SD512":
+        return f"mend the function, or the data that it gets; or {_LEAVE_OUT}"
+    if code != "SD501":
+        return f"mend or remove it; or {_LEAVE_OUT}"
     if "(sampled)" in text:
-        return f"the bound came from a sample: `safedata measure` on this spec finds the true one; or {_LEAVE_OUT}"
+        measuring = "the bound came from a sample: `safedata measure` on this spec finds the true one"
+        return f"{measuring}{_declaring(text, declare)}; or {_LEAVE_OUT}"
     if "(measured)" in text:
         return f"the data has changed since it was checked: run the check again; or {_LEAVE_OUT}"
     return f"declare a larger bound and check again, since the peak grows with it; or {_LEAVE_OUT}"
 
 
+def _declaring(text: str, declare: str) -> str:
+    """Return the declaration to write in place of a sample's bound, with the number that was found."""
+    found = re.search(r"; got\W+(\d[\d ]*)", text)
+    if not declare or not found:
+        return ""
+    numbers = found[1].split()
+    size = numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
+    return f"; or declare {size} at least, where the sample says {declare}"
+
+
 def _worded(text: str) -> str:
     """Return TensorFlow's message without its node names."""
-    for start in ("assertion failed: ", "DataError: "):
+    for start in ("CallFailedError: ", "assertion failed: ", "DataError: "):
         if start in text:
             text = text.split(start, 1)[1]
     text = text.split("\n")[0].split(" [[{{")[0].split(" [Op:")[0]

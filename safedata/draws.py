@@ -42,8 +42,10 @@ def _mix(tf: Any, value: Any) -> Any:
     return tf.bitwise.bitwise_xor(value, shifted(31))
 
 
-def uniform(tf: Any, seed: int, epoch: Any, index: Any, count: int) -> Any:
-    """Return `count` numbers for each key, uniform in [0, 1): float32 of `index`'s shape plus [count].
+def uniform(
+    tf: Any, seed: int, epoch: Any, index: Any, count: int, low: float = 0.0, high: float = 1.0
+) -> Any:
+    """Return `count` numbers for each key, uniform in [low, high): float32 of `index`'s shape plus [count].
 
     They are the outputs of a SplitMix64 generator whose state starts at `seed` xor `epoch`, from number
     `index` * 65,536 on: a dozen small operations, however many keys there are.
@@ -54,13 +56,17 @@ def uniform(tf: Any, seed: int, epoch: Any, index: Any, count: int) -> Any:
         epoch: int64, the epoch's own number; the shape of `index`.
         index: int64, the element's index; any shape, one key for each entry.
         count: how many draws each key gets, at most 65,536; the first ones are the same for every count.
+        low: the least that is drawn.
+        high: what all draws are below.
     """
     start = tf.bitwise.bitwise_xor(tf.cast(epoch, tf.uint64), tf.constant(seed, tf.uint64))
     places = tf.constant([(_GOLDEN * (number + 1)) & _MASK for number in range(count)], tf.uint64)
     stride = tf.constant((_GOLDEN * _MOST) & _MASK, tf.uint64)
-    state = (start + tf.cast(index, tf.uint64) * stride)[..., tf.newaxis] + places
+    state = tf.expand_dims(start + tf.cast(index, tf.uint64) * stride, -1) + places
     top = tf.bitwise.right_shift(_mix(tf, state), tf.constant(64 - _MANTISSA, tf.uint64))
-    return tf.cast(tf.cast(top, tf.int64), tf.float32) * (2.0**-_MANTISSA)
+    # A power of two: dividing by it is exact, so both multiplications are one.
+    drawn = tf.cast(top, tf.float32) * ((high - low) * 2.0**-_MANTISSA)
+    return drawn + low if low else drawn
 
 
 def parted(tf: Any, number: Any, part: Any) -> Any:

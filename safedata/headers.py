@@ -1,7 +1,7 @@
-"""What the headers of image files say: format, height and width, without decoding a pixel.
+"""What the headers of image files say: format, height, width, a JPEG's layout, without decoding a pixel.
 
-Pillow reads them. TensorFlow decides what counts: the five formats that it decodes, its size of a GIF's frames, and
-no turning by an orientation tag.
+Pillow reads all but the layout. TensorFlow decides what counts: the five formats that it decodes, its size of a
+GIF's frames, and no turning by an orientation tag.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, BinaryIO, Final, cast
 
-from safedata.memory import Evidence
+from safedata.memory import Evidence, largest
 from safedata.records import record
 from safedata.scope import MANY_FILES
 from safedata.types import IMAGE_ENDS, UNBOUNDED, Dim, Encoded
@@ -22,6 +22,15 @@ from safedata.types import IMAGE_ENDS, UNBOUNDED, Dim, Encoded
 _NAMES: Final = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "WEBP": "webp"}
 """Pillow's names of the formats that TensorFlow decodes; MPO is a JPEG with others behind it."""
 _WEBP: Final = (b"RIFF", b"WEBP")
+
+_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The markers of a JPEG's frame, SOF0 to SOF15 (ITU T.81, table B.1)."""
+_PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_SCAN: Final = 0xDA
+_ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+"""Markers that no segment follows."""
+_BLOCK: Final = 8 * 8 * 2
+"""Bytes of the coefficients of one block."""
 
 
 class HeaderError(ValueError):
@@ -39,6 +48,9 @@ class Header:
     width: int
     whole: bool = False
     """Whether it is a JPEG or PNG that ends as one does."""
+    coefficients: int | None = 0
+    """Bytes of coefficients that decoding it keeps, as a progressive JPEG needs them; None where its layout
+    cannot be read."""
 
 
 @record(frozen=True, slots=True)
@@ -138,7 +150,57 @@ def _header(file: BinaryIO) -> Header:
         raise HeaderError(f"it is {name}, which TensorFlow does not decode")
     if height < 1 or width < 1:
         raise HeaderError(f"its header says {width} x {height} pixels")
-    return Header(_NAMES[name], height, width, _ends(file, _NAMES[name]))
+    kept = _coefficients(file) if _NAMES[name] == "jpeg" else 0
+    return Header(_NAMES[name], height, width, _ends(file, _NAMES[name]), kept)
+
+
+def _coefficients(file: BinaryIO) -> int | None:
+    """Return the bytes of coefficients that libjpeg keeps while it decodes a JPEG; None where that cannot be told.
+
+    A file comes row by row where one scan has everything. Where there are several, those of a progressive file or one
+    for each component, it keeps the coefficients of all blocks, 2 bytes each, every component padded to whole units
+    of the scan (`initial_setup` in `jdinput.c`, `jinit_d_coef_controller` in `jdcoefct.c`).
+    """
+    frame, progressive = b"", False
+    for marker, segment in _segments(file):
+        if marker == _SCAN and frame and segment:
+            return _blocks(frame) if progressive or segment[0] < frame[5] else 0
+        if marker in _FRAMES and len(segment) >= 6 and len(segment) >= 6 + 3 * segment[5]:
+            frame, progressive = segment, marker in _PROGRESSIVE
+    return None
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield the markers of a JPEG with what follows each, up to the first scan; stop at what is none."""
+    file.seek(2)
+    marker = None
+    while marker != _SCAN:
+        start = file.read(2)
+        while start == b"\xff\xff":  # any number of them may stand before a marker
+            start = start[1:] + file.read(1)
+        if len(start) < 2 or start[0] != 0xFF:
+            return
+        marker = start[1]
+        if marker in _ALONE:
+            continue
+        length = int.from_bytes(file.read(2), "big") - 2
+        if length < 0:
+            return
+        if marker == _SCAN or marker in _FRAMES:
+            yield marker, file.read(length)
+        else:
+            file.seek(length, os.SEEK_CUR)
+
+
+def _blocks(frame: bytes) -> int | None:
+    """Return the bytes of all coefficients of a frame (ITU T.81, B.2.2 and A.2.4)."""
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    across = [sampling >> 4 for sampling in frame[7 : 7 + 3 * frame[5] : 3]]
+    down = [sampling & 15 for sampling in frame[7 : 7 + 3 * frame[5] : 3]]
+    if not all((height, width, *across, *down)):
+        return None
+    units = -(-width // (8 * max(across))) * -(-height // (8 * max(down)))
+    return units * sum(one * other for one, other in zip(across, down, strict=True)) * _BLOCK
 
 
 def _ends(file: BinaryIO, name: str) -> bool:
@@ -223,6 +285,7 @@ def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
         _dim({header.width for header in seen}, settled, evidence),
         formats,
         evidence == "measured" and bool(seen) and all(header.whole for header in seen),
+        largest(*(header.coefficients for header in seen)) if evidence == "measured" and seen else None,
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from typing import Any
 
+from safedata import registry
 from safedata._version import __version__
 from safedata.budget import Verdict
 from safedata.machine.footprint import installed_version
@@ -32,6 +33,8 @@ def manifest_of(verdict: Verdict) -> dict[str, Any]:
         "cardinality": str(plan.result.cardinality),
         "evidence": plan.evidence,
         "source": {"fingerprint": plan.inspected.fingerprint, "files": len(plan.inspected.files)},
+        "artifacts": plan.program.artifacts.fingerprints if plan.program.artifacts is not None else {},
+        **_outside(plan),
         "rewrites": list(plan.rewrites),
         "places": {place: one.bytes for place, one in verdict.places.items()},
         "versions": {
@@ -40,6 +43,20 @@ def manifest_of(verdict: Verdict) -> dict[str, Any]:
             "python": ".".join(str(part) for part in sys.version_info[:3]),
         },
     }
+
+
+def _outside(plan: Plan) -> dict[str, Any]:
+    """Return the code of others that the pipeline runs, with versions; nothing where the spec names none."""
+    if not plan.program.allow and not registry.registered:
+        return {}
+    from safedata.stages._outside import outside
+
+    found = outside(plan.program.source, plan.program.steps)
+    every = [
+        {"name": one.name, "module": one.home, "version": one.version, "package": one.package}
+        for one in found
+    ]
+    return {"outside": every} if every else {}
 
 
 def default_path(plan: Plan, spec: str) -> str | None:

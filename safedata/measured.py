@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from safedata.records import record
 
-VERSION: Final = 1
+VERSION: Final = 2
 _MAGIC: Final = b"safedata-measured "
 _FIRST_LINE: Final = 128
 """Bytes that the first line has at most."""

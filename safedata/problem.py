@@ -46,6 +46,21 @@ CODES: Final[dict[str, str]] = {
     "SD212": "a component that cannot be carried to a GPU",
     "SD213": "a device or a number of calls that a GPU pipeline does not take",
     "SD214": "elements carried to a GPU one by one",
+    "SD215": "two ways that make different dtypes",
+    "SD216": "another number of components than are named or needed",
+    "SD217": "linked images of different sizes",
+    "SD231": "a module that the caller does not allow",
+    "SD232": "a function that cannot be found or used",
+    "SD233": "a call whose bytes nobody says",
+    "SD234": "a call that returns other components than its chain makes",
+    "SD235": "a class that cannot be an operation",
+    "SD236": "a function that cannot become part of the graph",
+    "SD237": "one name for two operations",
+    "SD221": "inputs with different components",
+    "SD222": "inputs of different types",
+    "SD223": "two inputs with a component of one name",
+    "SD224": "an input of `zip` that may lose elements",
+    "SD225": "an input that is never reached",
     "SD301": "over the budget of host memory",
     "SD302": "over the budget of GPU memory",
     "SD303": "over the budget of disk",
@@ -72,6 +87,14 @@ CODES: Final[dict[str, str]] = {
     "SD409": "too much of the data is bad",
     "SD410": "a measurement that cannot be used",
     "SD411": "data that is newer than its measurement",
+    "SD412": "missing values that nothing stands in for",
+    "SD413": "data in a form that this version does not read",
+    "SD421": "a file that has not been made",
+    "SD422": "an artifact of other data or of other steps",
+    "SD423": "a file that cannot be used",
+    "SD424": "an artifact that does not have what is asked of it",
+    "SD425": "data that cannot be analyzed",
+    "SD426": "an artifact that cannot be made",
     "SD501": "an element was larger than its type says",
     "SD502": "TensorFlow could not run the pipeline",
     "SD503": "the pipeline did not run on its GPU",
@@ -81,6 +104,8 @@ CODES: Final[dict[str, str]] = {
     "SD507": "what cannot be sent to another process, or back from it",
     "SD508": "a process that ended before its function returned",
     "SD509": "a pipeline that is used after it was left",
+    "SD511": "a function that did not return what the spec declares",
+    "SD512": "a function that raised",
     "SD601": "a cache behind a random operation",
     "SD602": "a cache behind a shuffle",
     "SD603": "a cache of shuffled batches",
@@ -100,6 +125,7 @@ CODES: Final[dict[str, str]] = {
     "SD617": "batches that are taken apart and made again",
     "SD618": "components that belong together, moved by draws of their own",
     "SD619": "boxes or a mask that stay behind when the image moves",
+    "SD620": "random operations in a spec for evaluation",
 }
 """Every code with its title. A test holds this table against the pages."""
 
@@ -160,13 +186,15 @@ class Fault(Exception):
     """Whether the key at the end of `at` is what is wrong, not its value."""
     within: tuple[int, int] | None = None
     """For a fault inside a scalar's text, an expression say: first character and the one after the last."""
+    absolute: bool = False
+    """Whether `at` starts at the document's top, wherever the fault is raised."""
 
     def __str__(self) -> str:
         return self.message
 
     def under(self, *path: str | int) -> Fault:
         """Return this fault as seen from further up: `path` is put before its own."""
-        return replace(self, at=(*path, *self.at))
+        return self if self.absolute else replace(self, at=(*path, *self.at))
 
 
 class SafedataError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -14,42 +14,29 @@ from safedata.problem import Fault, Path, Problem, Span, SpecError, did_you_mean
 from safedata.records import record
 from safedata.sources.base import Source
 from safedata.spec.load import load
-from safedata.spec.node import Document, DocumentError
+from safedata.spec.node import Document, DocumentError, Node
 from safedata.spec.sections import Budget, Runtime
+from safedata.stages._step import Step
 from safedata.stages.base import Parsing, Stage
 
 if TYPE_CHECKING:
+    from safedata.artifacts import Artifacts
+    from safedata.spec.load import Resolved
     from safedata.spec.output import Output
     from safedata.spec.targets import Target
 
 BESIDE: Final = ("name", "device", "parallel")
 """Keys that may stand beside a stage's own in a step."""
 LATER: Final[Mapping[str, str]] = {
-    "interleave": "sources read their files in order",
+    "interleave": "write `interleave: 8` in the source: `tfrecord`, `text` and `fixed_length` take it",
     "pack": "use `padded_batch`",
     "snapshot": "use `cache: memory`",
     "distribute": "use `shard`",
-    "parquet": "save it as csv or npy",
-    "tfds": "name its TFRecord files with `tfrecord`",
-    "saved": "name the files that it was saved from",
-    "mix": "give each source a spec of its own",
-    "zip": "put the columns into one `manifest`, `csv` or `numpy` source",
-    "concatenate": "name all files in one source",
 }
 """Parts of the language that this version does not have, with what to do in their place."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Value = TypeVar("_Value")
-
-
-@record(frozen=True, slots=True)
-class Step:
-    """One of the spec's steps, and where it stands."""
-
-    stage: Stage
-    path: Path
-    """Of the stage's value: `("steps", 3, "batch")`."""
-    name: str | None = None
 
 
 @record(frozen=True, slots=True)
@@ -64,11 +51,16 @@ class Program:
     source: Source
     source_path: Path
     steps: tuple[Step, ...]
+    """Those behind the source; the steps of a combinator's inputs belong to the source."""
     output: Output | None
     budget: Budget
     targets: Mapping[str, Target]
     runtime: Runtime
     warnings: tuple[Problem, ...] = ()
+    artifacts: Artifacts | None = None
+    """The files that the spec names beside its data; None where it has none."""
+    allow: tuple[str, ...] = ()
+    """The modules that the caller, never the spec, lets it name."""
 
     def with_stage(self, number: int, stage: Stage) -> Program:
         """Return the program with another stage in place of the one at `number`."""
@@ -82,6 +74,7 @@ def parse_program(
     *,
     overrides: Mapping[str, object] | None = None,
     allow_env: Collection[str] = (),
+    allow: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
 ) -> Program:
     """Return the program of a spec, given as a path or as text with a line break in it.
@@ -89,8 +82,26 @@ def parse_program(
     Raises:
         DocumentError: a `SpecError` with every problem that can be seen without types.
     """
-    resolved = load(spec, overrides=overrides, allow_env=allow_env, folder=folder)
+    return read_program(load(spec, overrides=overrides, allow_env=allow_env, folder=folder), allow)
+
+
+def read_program(resolved: Resolved, allow: Collection[str] = ()) -> Program:
+    """Return the program of a resolved document, which may name what is in the modules of `allow`.
+
+    Raises:
+        DocumentError: a `SpecError` with every problem that can be seen without types.
+    """
+    if not allow:
+        return _read(resolved)
+    from safedata.external.allowing import allowing
+
+    with allowing(allow):
+        return replace(_read(resolved), allow=tuple(allow))
+
+
+def _read(resolved: Resolved) -> Program:
     reader = _Reader(resolved.document, list(resolved.warnings))
+    reader.artifacts = artifacts = reader.named_files(resolved)
     source = reader.source()
     steps = reader.steps()
     output, targets = reader.output(), reader.targets()
@@ -112,6 +123,7 @@ def parse_program(
         targets,
         runtime,
         tuple(reader.problems),
+        artifacts,
     )
 
 
@@ -121,9 +133,25 @@ class _Reader:
     def __init__(self, document: Document, problems: list[Problem]) -> None:
         self.document = document
         self.problems = problems
+        self.artifacts: Artifacts | None = None
 
     def report(self, fault: Fault) -> None:
-        self.problems.append(problem_of(fault, self.document))
+        problem = problem_of(fault, self.document)
+        if problem not in self.problems:  # several operations may name one file that is missing
+            self.problems.append(problem)
+
+    def named_files(self, resolved: Resolved) -> Artifacts | None:
+        """Return the files that the spec may name beside its data; None for one that has no steps to name them."""
+        names = any(_names_files(one) for one in _step_lists(self.document.root))
+        if self.document.plain(("artifacts",)) is None and not names:
+            return None
+        from safedata.artifacts import Artifacts
+        from safedata.spec.artifacts import ARTIFACTS, Artifact
+
+        declared = (
+            self._adapted("artifacts", ARTIFACTS, Artifact) if self.document.get(("artifacts",)) else {}
+        )
+        return Artifacts(declared or {}, resolved.folder, next(iter(resolved.files), "SPEC"))
 
     def text(self, key: str) -> str | None:
         node = self.document.get((key,))
@@ -144,12 +172,13 @@ class _Reader:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            self._refused(error, (key,), model)
+            self.refused(error, (key,), model)
             return model.model_construct()
 
-    def _refused(
+    def refused(
         self, error: ValidationError, path: Path, model: type[BaseModel] | Sequence[type[BaseModel]]
     ) -> None:
+        """Take what a model refused about the value at `path`."""
         from safedata.spec.validation import problems_of  # only for a message
 
         self.problems += problems_of(error, self.document, path, model)
@@ -176,33 +205,36 @@ class _Reader:
         try:
             return adapter.validate_python(self.document.plain((key,)))
         except ValidationError as error:
-            self._refused(error, (key,), model)
+            self.refused(error, (key,), model)
             return None
 
-    def source(self) -> tuple[Source, Path] | None:
-        """Return the source and the path of its value."""
-        node = self.document.get(("source",))
+    def source(self, path: Path = ("source",)) -> tuple[Source, Path] | None:
+        """Return the source at a path and the path of its value; None once its faults were reported."""
+        node = self.document.get(path)
         if node is None:
             way_out = "add `source: {image_folder: {path: ...}}`, or another source"
             self.report(Fault("SD104", "the spec has no `source`", help=way_out))
             return None
         kinds = registry.names("sources")
         if isinstance(node.value, str) and node.value in kinds:
-            kind, value = node.value, None
-        elif isinstance(node.value, dict) and len(node.value) == 1:
+            return self._made(node.value, None, path)
+        if isinstance(node.value, dict) and len(node.value) == 1:
             [(kind, child)] = node.value.items()
-            value = child.plain
-        else:
-            way_out = f"write one of {', '.join(f'`{one}`' for one in kinds)} with its fields"
-            self.report(
-                Fault("SD105", f"`source` names one source, not {node.shown}", ("source",), help=way_out)
-            )
+            if kind in kinds:
+                return self._made(kind, child.plain, (*path, kind))
+            self._unknown(kind, "source", kinds, (*path, kind))
             return None
-        path: Path = ("source", kind) if isinstance(node.value, dict) else ("source",)
-        if kind not in kinds:
-            self._unknown(kind, "source", kinds, path)
-            return None
+        way_out = f"write one of {', '.join(f'`{one}`' for one in kinds)} with its fields"
+        self.report(Fault("SD105", f"`source` names one source, not {node.shown}", path, help=way_out))
+        return None
+
+    def _made(self, kind: str, value: object, path: Path) -> tuple[Source, Path] | None:
         found = registry.source(kind)
+        if found.combines:
+            from safedata.sources._reading import read_combinator  # few specs have one
+
+            made = read_combinator(self, found, path)
+            return None if made is None else (made, path)
         if isinstance(value, dict):
             fields = cast("dict[str, object]", value)
         elif value is None:
@@ -210,26 +242,31 @@ class _Reader:
         elif found.main is not None:
             fields = {found.main: value}
         else:
-            self.report(Fault("SD105", f"`{kind}` takes a mapping of its fields, not `{value}`", path))
+            self.report(
+                Fault(
+                    "SD105",
+                    f"`{kind}` takes a mapping of its fields, not `{value}`",
+                    path,
+                    help=f"write it as `{found.example}`",
+                )
+            )
             return None
         try:
             return found.model_validate(fields), path
         except ValidationError as error:
-            self._refused(error, path, found)
+            self.refused(error, path, found)
             return None
 
-    def steps(self) -> list[Step]:
-        """Return every step that could be read."""
-        node = self.document.get(("steps",))
+    def steps(self, path: Path = ("steps",)) -> list[Step]:
+        """Return every step of the list at a path that could be read; none where it is left out."""
+        node = self.document.get(path)
         if node is None or node.value is None:
             return []
         if not isinstance(node.value, list):
             way_out = "write each step on a line of its own, behind `- `"
-            self.report(
-                Fault("SD105", f"`steps` is a list of steps, not {node.shown}", ("steps",), help=way_out)
-            )
+            self.report(Fault("SD105", f"`steps` is a list of steps, not {node.shown}", path, help=way_out))
             return []
-        found = [self._step(number) for number in range(len(node.value))]
+        found = [self._step((*path, number)) for number in range(len(node.value))]
         self._names(found)
         return [step for step in found if step is not None]
 
@@ -238,14 +275,13 @@ class _Reader:
         for step in steps:
             if step is not None and step.name is not None:
                 if step.name in seen:
-                    path = (*step.path[:2], "name")
+                    path = (*step.path[:-1], "name")
                     self.report(
                         Fault("SD102", f"two steps have the name `{step.name}`", path, help="rename one")
                     )
                 seen.add(step.name)
 
-    def _step(self, number: int) -> Step | None:
-        path: Path = ("steps", number)
+    def _step(self, path: Path) -> Step | None:
         node = self.document.get(path)
         if node is None:
             return None
@@ -274,7 +310,9 @@ class _Reader:
             )
             del beside[extra]
         value_path = (*path, key)
-        parsing = Parsing(value_path, len(value_path), self.report, self._invalid(stage, path))
+        parsing = Parsing(
+            value_path, len(value_path), self.report, self._invalid(stage, path), self.artifacts
+        )
         made = stage.parse(mapping[key], beside, parsing)
         name = mapping.get("name")
         if name is not None and not isinstance(name, str):
@@ -287,7 +325,8 @@ class _Reader:
             """Point at the key beside the stage's own where that is what pydantic refused."""
             model = stage if path == (*step, stage.key()) else registry.op(str(path[-1]))
             beside = model is stage and error.errors()[0]["loc"][:1] in (("device",), ("parallel",))
-            self._refused(error, step if beside else path, model)
+            own = path[:-1] if path[-1:] == ("call",) else path  # a call's fields stand beside its name
+            self.refused(error, step if beside else own, model)
 
         return report
 
@@ -326,6 +365,29 @@ class _Reader:
             return
         way_out = did_you_mean(name, known, what=f"{what}s")
         self.report(Fault("SD106", f"there is no {what} `{name}`", path, help=way_out))
+
+
+def _step_lists(node: Node) -> Iterator[Node]:
+    """Yield the lists of steps: the spec's own, and those of a combinator's inputs."""
+    value: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+    for key, child in value.items():
+        if key == "steps":
+            yield child
+        elif isinstance(child.value, dict):
+            yield from _step_lists(child)
+        elif isinstance(child.value, list):
+            for one in child.value:
+                yield from _step_lists(one)
+
+
+def _names_files(node: Node | None) -> bool:
+    """Return whether an operation below a node names an artifact or a file."""
+    value = node.value if node else None
+    if isinstance(value, list):
+        return any(_names_files(one) for one in value)
+    if not isinstance(value, dict):
+        return False
+    return "artifact" in value or "path" in value or any(_names_files(one) for one in value.values())
 
 
 def problem_of(fault: Fault, document: Document) -> Problem:

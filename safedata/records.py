@@ -22,7 +22,8 @@ else:
 
     def replace(one: Any, **changes: Any) -> Any:
         """Return a copy of a record with some fields changed; what it has is taken over, and nothing is run."""
-        made = object.__new__(type(one))
+        kind = type(one)
+        made = kind.__new__(kind)  # an exception is not made by `object`
         for name in one.__dataclass_fields__:
             _put(made, name, changes.pop(name) if name in changes else getattr(one, name))
         for name in changes:

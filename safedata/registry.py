@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
     from safedata.ops.base import Op
@@ -51,8 +51,30 @@ def stage(name: str) -> type[Stage]:
 
 
 def op(name: str) -> type[Op]:
-    """Return the class of the operation with this name, one of `names("ops")`."""
+    """Return the class of the operation with this name, one of `names("ops")` or of `registered`."""
+    if name in registered:
+        return registered[name].op
+    if name == "call":  # which is no name: an entry that has it as a key is one
+        return cast("type[Op]", importlib.import_module("safedata.ops._call").PythonCall)
     return cast("type[Op]", _load("ops", name))
+
+
+class Registered(NamedTuple):
+    """An operation that is not ours, made known with `safedata.op`."""
+
+    op: type[Op]
+    version: str | None
+    package: str | None
+    """The installed package that it was loaded from for a spec; None where the program imported it itself."""
+
+    @property
+    def home(self) -> str:
+        """The class, with its module."""
+        return f"{self.op.__module__}.{self.op.__qualname__}"
+
+
+registered: Final[dict[str, Registered]] = {}
+"""The operations that are not ours, by name; `safedata.ops._registered` fills it."""
 
 
 def _load(package: str, name: str) -> object:

@@ -1,14 +1,16 @@
-"""Which elements `on_error: skip` left out while the graph ran."""
+"""Which elements `on_error: skip` left out while the graph ran, and how steps record them."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from safedata.lowering import Lowering
 from safedata.plan import Plan
 from safedata.problem import DataError, Problem
+from safedata.sources.base import Root
 
 
 @dataclass
@@ -51,3 +53,56 @@ def _noting(indices: dict[int, None], most: int, whole: weakref.ref[Skips]) -> C
         return False
 
     return note
+
+
+def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Lowering]:
+    """Return what steps are handed when they are lowered, by the input that they belong to.
+
+    An input's elements have indices of their own; where one is left out, it is recorded by the index that it would
+    have had behind the combinator.
+
+    Args:
+        tf: the TensorFlow module.
+        plan: the plan that is lowered.
+        skips: takes the elements that are left out under `on_error: skip`.
+    """
+    after = plan.source.after
+    common = Lowering(
+        tf, after, after, 0, cpus=plan.scope.cpus, deterministic=plan.program.runtime.deterministic
+    )
+    roots = {step.input: step.node for step in plan.steps if isinstance(step.node, Root)}
+    found: dict[tuple[str, ...], Lowering] = {}
+
+    def add(names: tuple[str, ...], skipped: Callable[[Any], Any] | None) -> None:
+        root = roots[names]
+
+        def origin(index: Any) -> Any:
+            return root.origin(tf, index)
+
+        found[names] = replace(common, origin=origin, skipped=skipped)
+        for number, one in enumerate(root.parts()):
+            add((*names, one.name), _recorder_of(root, number, skipped))
+
+    add((), _recorder(tf, skips) if plan.scope.on_error == "skip" else None)
+    return found
+
+
+def _recorder_of(
+    root: Root, number: int, skipped: Callable[[Any], Any] | None
+) -> Callable[[Any], Any] | None:
+    """Return what records an element of a combinator's input, by its index behind the combinator."""
+    if skipped is None:
+        return None
+
+    def record(index: Any) -> Any:
+        return skipped(root.index_of(number, index))
+
+    return record
+
+
+def _recorder(tf: Any, skips: Skips) -> Callable[[Any], Any]:
+    def record(index: Any) -> Any:
+        kept = tf.numpy_function(skips.note, [index], tf.bool, stateful=True)
+        return tf.ensure_shape(kept, [])
+
+    return record

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Final, Literal
 
-from safedata.memory import HOST, Evidence, Place, weakest
+from safedata.memory import HOST, Evidence, Place, largest, weakest
 from safedata.records import record, replace
 
 DTYPE_BYTES: Final[dict[str, int]] = {
@@ -139,12 +139,15 @@ class Encoded:
     """Lowercase names as in file headers: `jpeg`, `png`, `gif`, `bmp`, `webp`; empty when unknown."""
     whole: bool = False
     """Whether all of them, JPEG or PNG, were seen to end as their formats do: none was cut off at the check."""
+    coefficients: int | None = None
+    """Bytes that decoding one of them keeps for the coefficients of a whole JPEG, at most; None when unknown."""
 
     def join(self, other: Encoded) -> Encoded:
         """Return what is known of images that are one or the other."""
         formats = self.formats | other.formats if self.formats and other.formats else frozenset[str]()
         whole = self.whole and other.whole
-        return Encoded(self.height.join(other.height), self.width.join(other.width), formats, whole)
+        kept = largest(self.coefficients, other.coefficients)
+        return Encoded(self.height.join(other.height), self.width.join(other.width), formats, whole, kept)
 
 
 @record(frozen=True, slots=True)
@@ -232,7 +235,7 @@ class Tensor:
 
     def without_leading(self, count: int) -> Tensor:
         """Return the type of one part, `count` leading dimensions taken away."""
-        return replace(self, shape=self.shape[count:])
+        return replace(self, shape=self.shape[count:]) if count else self
 
     def join(self, other: Tensor) -> Tensor:
         """Return the tightest type that holds for both; they must share dtype and rank."""

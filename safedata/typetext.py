@@ -43,7 +43,7 @@ def _parse_string(text: str, brackets: list[str]) -> Tensor:
     else:
         exact = not length.startswith("<=")
         digits = length.removeprefix("<=").strip()
-        size = int(digits) if digits.isdecimal() else parse_size(digits)
+        size = int(digits) if digits.isascii() and digits.isdecimal() else parse_size(digits)
         bound = Dim(size, exact, "declared")
     shape = tuple(_parse_dims(brackets[1])) if len(brackets) == 2 else ()
     return Tensor("string", shape, bound)

@@ -83,3 +83,18 @@ def test_a_choice_is_set_for_tensorflow_to_read(monkeypatch: pytest.MonkeyPatch)
 def test_a_piece_of_less_than_twice_the_size_is_not_cut(block: int, worst: float) -> None:
     """What the pool may waste on blocks of 100 in the room of others falls with their size, below once more."""
     assert allocator.unsplit(100, [block]) == pytest.approx(worst)
+
+
+@pytest.mark.parametrize("kind", ["int64[]", "uint8[400]", "string[<=1000B]"])
+def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> None:
+    """Behind parallel calls a buffer in glibc's heap may be there more than twice; behind one call it may not."""
+
+    def kept(calls: int) -> int:
+        steps = f"[{{map: {{y: [{{from: x}}]}}, parallel: {calls}}}, {{shuffle: 20000}}, {{batch: 32}}]"
+        text = SPEC.format(kind=kind, allocator="system").replace("[{shuffle: 20000}, {batch: 32}]", steps)
+        found = safedata.check(text, target="big")
+        return next(line.hold.bytes or 0 for line in found.lines if "the allocator" in line.hold.why)
+
+    buffer = safedata.check(SPEC.format(kind=kind, allocator="system"), target="big")
+    held = next(line.hold.bytes or 0 for line in buffer.lines if "20000 elements" in line.hold.why)
+    assert kept(8) - kept(1) >= held

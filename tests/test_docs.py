@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 import subprocess
 import sys
@@ -73,6 +74,32 @@ def test_the_example_of_a_new_operation_works(tf: ModuleType) -> None:
     assert out.numpy().ravel().tolist() == [255, 55]
     assert Tensor("uint8").range is None
     assert x.range == ValueRange(0, 255)
+
+
+@pytest.mark.tf
+def test_an_operation_of_your_own_works(tf: ModuleType) -> None:
+    """The operation that `your-own-op.md` shows holds what is asked of every operation, by the test shown there."""
+    from safedata import registry
+
+    page = ROOT / "docs" / "your-own-op.md"
+    names: dict[str, Any] = {"__name__": "acme.ops"}
+    try:
+        code, tests = blocks(page, "python")
+        module = ROOT / "docs" / "your-own-op.md.py"
+        linecache.cache[str(module)] = (len(code), None, code.splitlines(keepends=True), str(module))
+        sys.modules["acme.ops"] = made = ModuleType("acme.ops")
+        made.__file__ = str(module)
+        exec(compile(code, str(module), "exec", dont_inherit=True), names)
+        exec(compile(tests, "your-own-op.md", "exec", dont_inherit=True), names)
+        names["test_random_fog"]()
+        verdict = safedata.check(
+            "safedata: 1\nsource: {synthetic: {components: {image: {type: 'float32[4, 4, 3]', range: [0, 1]}}, "
+            "count: 3}}\nsteps: [{map: {image: [{random_fog: 0.5}]}}]\n"
+        )
+        assert not [one for one in verdict.problems if one.severity == "error"]
+    finally:
+        registry.registered.pop("random_fog", None)
+        sys.modules.pop("acme.ops", None)
 
 
 def test_readme_names_every_command() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -258,7 +259,9 @@ def test_a_damaged_measurement_is_never_trusted(
             "cut": data[:-5],
             "flip": data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
             "foreign": b"\x7fELF" + data,
-            "version": data.replace(b"measured 1", b"measured 2"),
+            "version": data.replace(
+                b"measured %d" % measured.VERSION, b"measured %d" % (measured.VERSION - 1)
+            ),
             "empty": b"",
             "header": data.replace(b'"count"', b'"c0unt"'),
         }[damage]
@@ -425,8 +428,18 @@ def test_a_sampled_bound_that_breaks_names_the_way_to_the_true_one(
     """Where a bound from a sample does not hold, the error says that it was one, and how to get the true one."""
     spec = make(kind)
     with pytest.raises(
-        safedata.DataError, match=r"SD501.*\(sampled\).*came from a sample: `safedata measure`"
-    ):
+        safedata.DataError,
+        match=r"SD501.*\(sampled\); `safedata measure` finds the true bound.*came from a sample: `safedata measure`",
+    ) as caught:
         safedata.build(spec)
+    [problem] = caught.value.problems
+    got = re.search(r"; got\W+(\d[\d ]*)", problem.message)
+    declare = safedata.check(spec).plan.inspected.declare  # type: ignore[union-attr]  # it has a plan
+    assert got
+    numbers = got[1].split()
+    size = numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
+    assert not declare or f"or declare {size} at least, where the sample says {declare}" in (
+        problem.help or ""
+    )
     safedata.measure(spec)
     assert safedata.build(spec).elements >= COUNT

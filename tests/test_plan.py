@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -9,6 +10,7 @@ import pytest
 
 import safedata
 from safedata.plan import Plan
+from safedata.rewrite.entry import Entry
 
 PHOTOS = """\
 safedata: 1
@@ -93,8 +95,12 @@ def test_rewrites_change_no_element(specs: Path, tf: ModuleType) -> None:
     )
     rewritten = list(compile_plan(checked(spec, Request({}))).dataset)
     kept = rewrite.apply
+
+    def none(entries: Sequence[Entry], after: frozenset[str]) -> tuple[list[Entry], list[str]]:
+        return list(entries), []
+
     try:
-        rewrite.apply = lambda entries: (list(entries), [])
+        rewrite.apply = none
         plain = list(compile_plan(checked(spec, Request({}))).dataset)
     finally:
         rewrite.apply = kept

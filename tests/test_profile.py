@@ -55,7 +55,7 @@ def plan_of(text: str, **given: Any) -> Plan:
 
 def ran(tf: Any, plan: Plan, batches: int | None = None) -> tuple[Recorder, list[Any], Any]:
     """Run with the record switched on; return it, the elements and the first model."""
-    recorder, elements, first = Recorder(len(plan.steps)), [], None
+    recorder, elements, first = Recorder(plan.flow), [], None
     iterator = iter(recorded(tf, compile_plan(marked(plan)).dataset))
     for element in iterator:
         elements.append(element)

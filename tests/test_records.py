@@ -9,7 +9,9 @@ from typing import cast
 
 import pytest
 
+from safedata.problem import Fault
 from safedata.records import record
+from safedata.records import replace as replaced
 
 
 @record(frozen=True, slots=True)
@@ -73,3 +75,18 @@ def test_records_are_replaced_copied_and_pickled() -> None:
     assert replace(point, x=5) == Point(5)
     for other in (copy.copy(point), copy.deepcopy(point), pickle.loads(pickle.dumps(point))):
         assert (other, other.names) == (point, ["a"])
+
+
+def test_a_fault_is_copied_like_any_record() -> None:
+    """`replace` makes a copy of a record that is an exception, with the fields changed that are named."""
+    fault = Fault("SD105", "a message", ("steps", 0))
+    copied = replaced(fault, help="a way out")
+    assert (type(copied), str(copied), copied.at, copied.help) == (
+        Fault,
+        "a message",
+        ("steps", 0),
+        "a way out",
+    )
+    assert fault.help is None
+    with pytest.raises(TypeError, match="Fault has no field `helps`"):
+        replaced(fault, helps="")  # type: ignore[call-arg]  # what is tested

@@ -111,6 +111,21 @@ def test_a_way_out_fits_and_the_next_number_does_not(tmp_path: Path) -> None:
         assert safedata.check_together(specs, host=limit, target="box").fits is fits
 
 
+def test_the_ways_out_are_data_too(tmp_path: Path) -> None:
+    """`fixes` has each change with its spec, and with it made the peak of all is the one that it says."""
+    limit = sum_of(pair(tmp_path, batch=100)) - 8 * MIB
+    problem = only_sum(safedata.check_together(pair(tmp_path, batch=100), host=limit, target="box"))
+    assert problem.fixes
+    assert problem.help.startswith(problem.fixes[0].text)
+    for fix in problem.fixes:
+        assert fix.peaks["host"] <= limit
+        number = re.fullmatch(r"in `train.yaml` `(shuffle|batch): (\d+)`", fix.text)
+        if number:
+            assert fix.spec.endswith("train.yaml")
+            assert sum_of(pair(tmp_path, **{"batch": 100, number[1]: int(number[2])})) == fix.peaks["host"]
+    assert {fix.text.split("`")[1] for fix in problem.fixes} == {"train.yaml", "val.yaml"}
+
+
 def test_where_no_number_helps_it_is_said(tmp_path: Path) -> None:
     """A machine smaller than TensorFlow has no numbers to offer."""
     together = safedata.check_together(pair(tmp_path), host="300MiB", target="box")

@@ -155,7 +155,9 @@ def over(
 
 
 def _worded(size: int, hold: Hold) -> str:
-    return f"{hold.why}: {format_size(size)}"
+    """Return the largest hold of a step with its own bytes, and where there are others the step's sum."""
+    own, every = format_size(hold.bytes), format_size(size)
+    return f"{hold.why}: {own}" if own == every else f"{hold.why}: {own} of the step's {every}"
 
 
 def _ranked(plan: Plan, lines: Sequence[HoldLine], place: Place) -> list[tuple[int, int, Hold]]:

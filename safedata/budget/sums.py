@@ -76,6 +76,7 @@ def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:
     for step in plan.steps:
         node, holds = step.node, step.holds
         if isinstance(node, Root):
+            filling = None
             yield holds
             continue
         if node.takes and filling is not None and holds and step.after.place == HOST:

@@ -24,7 +24,9 @@ def register(commands: Commands) -> None:
         "Say whether specs are sound and fit the memory, and why. TensorFlow is not needed, and no data is "
         "read beyond headers. The exit status is the highest of those of the specs.",
     )
-    parser.add_argument("specs", metavar="SPEC", nargs="*", help="a spec's file; at least one")
+    parser.add_argument(
+        "specs", metavar="SPEC", nargs="*", help="a spec's file, or `-` for standard input; at least one"
+    )
     add_fix(parser)
     parser.add_argument(
         "--together",
@@ -76,15 +78,13 @@ def _show(verdict: Verdict, console: Console, *, first: bool, strict: bool) -> N
 
 def _together(args: argparse.Namespace, console: Console) -> int:
     """Print the verdict on all specs at once, as they would run in one process; return its exit status."""
-    from pathlib import Path
-
-    from safedata.cli.checked import show_problems
+    from safedata.cli.checked import named, show_problems
     from safedata.cli.options import request_of
     from safedata.cli.status import status_of
     from safedata.report.together import headline, render, together_object
     from safedata.together import check_requests
 
-    together = check_requests([Path(spec) for spec in args.specs], request_of(args))
+    together = check_requests([named(spec) for spec in args.specs], request_of(args))
     if args.format == "json":
         from safedata.report.json import dump
 

@@ -11,6 +11,7 @@ from safedata.cli.status import status_of
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     from safedata.budget import Verdict
     from safedata.cli.console import Console
@@ -18,13 +19,36 @@ if TYPE_CHECKING:
 
 
 def verdict_of(spec: str, args: argparse.Namespace) -> Verdict:
-    """Return the verdict on the spec at a path, as the flags ask for it."""
+    """Return the verdict on the spec at a path, as the flags ask for it; that on standard input for `-`."""
+    from safedata.api import check_request
+    from safedata.spec.node import DocumentError
+
+    try:
+        return check_request(named(spec), request_of(args))
+    except DocumentError as error:
+        from safedata.budget import Verdict
+
+        return Verdict("<text>", None, None, {}, (), error.problems, error.texts)
+
+
+def named(spec: str) -> Path | str:
+    """Return what a command line names: a file's path; for `-` the text on standard input.
+
+    Raises:
+        DocumentError: SD101, what standard input has is not UTF-8.
+    """
     from pathlib import Path
 
-    from safedata.api import check_request
+    if spec != "-":
+        return Path(spec)  # not a `str`, which with a line break in it would be a spec's own text
+    import sys
 
-    # Not a `str`, which with a line break in it would be a spec's own text: a command line names files.
-    return check_request(Path(spec), request_of(args))
+    from safedata.spec.document import MAX_BYTES, decode
+    from safedata.spec.load import TEXT_FILE
+
+    # A text that is too long is refused where it is parsed.
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read(4 * MAX_BYTES + 1)
+    return decode(data, TEXT_FILE) + "\n"
 
 
 def show_problems(verdict: Verdict | Together, console: Console, *, warnings: bool = False) -> None:

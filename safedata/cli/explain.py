@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
 _CODE: Final = re.compile(r"[A-Za-z]{2}[0-9]+", re.ASCII)
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
 def register(commands: Commands) -> None:
@@ -23,9 +24,11 @@ def register(commands: Commands) -> None:
         run,
         "show the graph that will run, or what an error code means",
         "Show the graph that will run: each step with its numbers, type, cardinality and bytes, and the "
-        "rewrites with their reasons. For a code such as SD301, print the page on it.",
+        "rewrites with their reasons. For a code such as SD301, or an operation such as resize, print the page on it.",
     )
-    parser.add_argument("subject", metavar="SPEC|CODE", help="a spec's file, or the code of an error")
+    parser.add_argument(
+        "subject", metavar="SPEC|CODE|OPERATION", help="a spec's file, the code of an error, or an operation"
+    )
     add_request(parser)
     add_output(parser)
 
@@ -35,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
     console = Console.of(args)
     if _CODE.fullmatch(args.subject):
         return _page(args.subject.upper(), console, as_text=args.format == "text")
+    if _NAME.fullmatch(args.subject) and _is_operation(args):
+        from safedata.report.operation import render as operation_page
+
+        console.data(operation_page(args.subject))
+        return FINE
     from safedata.cli.checked import show_problems, verdict_of
     from safedata.cli.status import status_of
 
@@ -49,6 +57,21 @@ def run(args: argparse.Namespace) -> int:
 
         console.data(dump(plan_object(verdict)))
     return status_of(verdict.problems)
+
+
+def _is_operation(args: argparse.Namespace) -> bool:
+    """Return whether the subject is no file, but an operation: ours, or one of the packages that are allowed."""
+    import os
+
+    from safedata import registry
+
+    if os.path.exists(args.subject):
+        return False
+    if args.subject in registry.names("ops"):
+        return True
+    from safedata.cli.schema import operations_of
+
+    return args.subject in (operations_of(args) or ())
 
 
 def _page(code: str, console: Console, *, as_text: bool) -> int:

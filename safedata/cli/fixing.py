@@ -32,6 +32,8 @@ def ready(args: argparse.Namespace, console: Console) -> bool:
         problem = "the following arguments are required: SPEC"
     elif args.fix and int(args.fix) < 1:
         problem = "fixes are counted from 1"
+    elif args.fix and "-" in args.specs:
+        problem = "`--fix` writes into a file, which `-` is not"
     elif args.fix and getattr(args, "together", False):
         problem = "`--fix` mends one spec at a time; leave out `--together`"
     if problem is not None:

@@ -47,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
     console = Console.of(args)
     try:
         program = parse_program(  # a `str` may be a spec's own text: a command line names files
-            Path(args.spec), overrides=dict(args.set), allow_env=tuple(args.allow_env)
+            Path(args.spec),
+            overrides=dict(args.set),
+            allow_env=tuple(args.allow_env),
+            allow=tuple(args.allow),
         )
     except DocumentError as error:
         return report_error(error, error.texts, console)

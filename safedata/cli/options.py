@@ -113,6 +113,20 @@ def count(text: str) -> int:
     return int(digits)
 
 
+def module(text: str) -> str:
+    """Return the name of a module, such as `package.module`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    from safedata.external.allowing import modules
+
+    try:
+        return modules([text])[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say how a command speaks."""
     group = parser.add_argument_group("output")
@@ -136,14 +150,14 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--host", metavar="SIZE", type=size, help="free host memory, such as 64GiB")
     group.add_argument("--disk", metavar="SIZE", type=size, help="free disk, such as 1TiB")
-    _add_allow_env(group.add_argument)
+    _add_allowances(group.add_argument)
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """Add the flags that set parameters, for commands to which the machine is all one."""
     group = parser.add_argument_group("the spec")
     _add_set(group.add_argument)
-    _add_allow_env(group.add_argument)
+    _add_allowances(group.add_argument)
 
 
 def _add_set(add: Callable[..., object]) -> None:
@@ -153,10 +167,19 @@ def _add_set(add: Callable[..., object]) -> None:
     )  # fmt: skip
 
 
-def _add_allow_env(add: Callable[..., object]) -> None:
+def _add_allowances(add: Callable[..., object]) -> None:
+    add_allow(add)
     add(
         "--allow-env", metavar="NAME", action="append", default=[],
         help="let the spec read this environment variable; may be given several times",
+    )  # fmt: skip
+
+
+def add_allow(add: Callable[..., object]) -> None:
+    """Add the flag that lets a spec name a module."""
+    add(
+        "--allow", metavar="MODULE", type=module, action="append", default=[],
+        help="let the spec use functions and operations of this module, or package; may be given several times",
     )  # fmt: skip
 
 
@@ -173,4 +196,5 @@ def request_of(args: argparse.Namespace) -> Request:
         gpu=[one for several in gpus for one in several] or None,
         disk=args.disk,
         allow_env=tuple(args.allow_env),
+        allow=tuple(args.allow),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from safedata.expr.functions import FUNCTIONS, ON_HOST
 from safedata.expr.infer import Types, check_bounded
-from safedata.expr.lower import Lowering
+from safedata.expr.lower import KEYS, Lowering
 from safedata.expr.parse import parse_tree
 from safedata.expr.tree import Call, Cut, Index, Name, Node, children, walk
 from safedata.memory import add
@@ -45,8 +45,8 @@ class Expression:
 
     @property
     def random(self) -> bool:
-        """Whether it draws: no function does so far."""
-        return False
+        """Whether it draws, so that it needs the elements' index and epoch."""
+        return any(isinstance(node, Call) and FUNCTIONS[node.function].draws for node in walk(self.root))
 
     @property
     def on_gpu(self) -> bool:
@@ -90,13 +90,14 @@ class Expression:
         # Elements are then computed one by one, and their results stacked at the end.
         return add(inside, types.of(self.root).bytes) if self._one_by_one else inside
 
-    def lower(self, tf: Any, values: Mapping[str, Any], batch_dims: int = 0) -> Any:
+    def lower(self, tf: Any, values: Mapping[str, Any], batch_dims: int = 0, seed: int = 0) -> Any:
         """Return the result as a tensor.
 
         Args:
             tf: the module `tensorflow`.
             values: the components as dense tensors of known rank, each with `batch_dims` leading dimensions.
             batch_dims: how many leading dimensions of every value, and of the result, belong to a batch.
+            seed: that of its draws, beside the index and the epoch among the values.
 
         Raises:
             Fault: SD208, a batch where `batchable` is false.
@@ -106,23 +107,28 @@ class Expression:
             way_out = "put this step before `batch`"
             raise Fault("SD208", message, within=self.root.span, help=way_out)
         if batch_dims and self._one_by_one:
-            return self._map(tf, values, batch_dims)
-        return Lowering(tf, values, batch_dims).result(self.root)
+            return self._map(tf, values, batch_dims, seed)
+        return Lowering(tf, values, batch_dims, seed).result(self.root)
+
+    def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of an element's components that it reads, and the key of its draws where it draws."""
+        keys = KEYS if self.random else ()
+        return {name: value for name, value in values.items() if name in self.names or name in keys}
 
     @property
     def _one_by_one(self) -> bool:
         """Whether a batch has to be taken apart: some intermediate has another shape for each element."""
         return any(_shape_varies(node) for node in walk(self.root))
 
-    def _map(self, tf: Any, values: Mapping[str, Any], batch_dims: int) -> Any:
-        read = {name: values[name] for name in self.names if name in values}
+    def _map(self, tf: Any, values: Mapping[str, Any], batch_dims: int, seed: int) -> Any:
+        read = self.given(values)
         types = Lowering(tf, values, batch_dims).types
         result = types.of(self.root)
         leading = next(iter(read.values())).shape.as_list()
         signature = tf.TensorSpec([*leading[1:batch_dims], *result.static_shape], result.dtype)
 
         def one(part: Mapping[str, Any]) -> Any:
-            return self.lower(tf, part, batch_dims - 1)
+            return self.lower(tf, part, batch_dims - 1, seed)
 
         found = tf.map_fn(one, read, fn_output_signature=signature)
         found.set_shape([leading[0], *signature.shape])
@@ -138,6 +144,8 @@ def _shape_varies(node: Node) -> bool:
     if isinstance(node, Call):
         if FUNCTIONS[node.function].settles(dict(node.static)):
             return False
+        if FUNCTIONS[node.function].varies and any(_value_varies(arg) for arg in node.args):
+            return True
         return any(_shape_varies(arg) for arg in node.args)
     if not isinstance(node, Index):
         return False
@@ -149,7 +157,7 @@ def _shape_varies(node: Node) -> bool:
 
 def _value_varies(node: Node) -> bool:
     """Return whether a value depends on the element: sizes alone do not, they are one for a batch."""
-    if isinstance(node, Name):
+    if isinstance(node, Name) or (isinstance(node, Call) and FUNCTIONS[node.function].draws):
         return True
     if isinstance(node, Call) and node.function in ("len", "size", "shape", "rank"):
         return any(_shape_varies(arg) for arg in node.args)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from safedata.expr import promote, shapes
+from safedata.expr.functions import FUNCTIONS
 from safedata.expr.functions.structure import interval
-from safedata.expr.tree import At, Call, Const, Cut, Index, Listing, NewAxis, Node, Part, Rest
+from safedata.expr.tree import At, Call, Const, Cut, Index, Listing, NewAxis, Node, Part, Rest, walk
 from safedata.problem import Fault
 from safedata.types import INTEGERS, Dim, Tensor, ValueRange
 
@@ -114,6 +115,8 @@ def _difference(start: Node | None, stop: Node | None) -> int | None:
     """Return n for `x[a : a + n]`, whose length is n at most wherever a lies."""
     if not isinstance(stop, Call) or stop.function != "+" or start is None:
         return None
+    if any(isinstance(one, Call) and FUNCTIONS[one.function].draws for one in walk(start)):
+        return None  # each of the two draws a start of its own
     one, two = stop.args
     length = two if one == start else one if two == start else None
     if isinstance(length, Const) and isinstance(length.value, int) and length.value >= 0:

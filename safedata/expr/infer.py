@@ -8,7 +8,7 @@ from typing import Final
 
 from safedata.expr import promote
 from safedata.expr.brackets import index_type
-from safedata.expr.functions import FUNCTIONS
+from safedata.expr.functions import CALLABLE, FUNCTIONS
 from safedata.expr.functions.base import Arguments, Function
 from safedata.expr.tree import At, Call, Const, Index, Listing, Name, Node, Scalar, is_constant, walk
 from safedata.memory import add, times
@@ -157,7 +157,7 @@ def keep_kind(function: Function, arguments: Arguments, result: Tensor) -> Tenso
     if len(kinds) != 1 or not sources or result.dtype == "string":
         return result
     kind, colors = sources[0].kind, {tensor.color for tensor in sources}
-    if kind != "mask" and not (function.operator or function.name in _KEEPS_KIND):
+    if kind != "mask" and function.name in CALLABLE and function.name not in _KEEPS_KIND:
         return result
     if kind != "mask" and result.dtype == "bool":
         return result

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from safedata import draws
 from safedata.expr.brackets import expand
 from safedata.expr.functions import FUNCTIONS
 from safedata.expr.functions.base import Site, Value, repeat_over_batch
 from safedata.expr.infer import Types
 from safedata.expr.tree import At, Call, Const, Cut, Index, Listing, Name, NewAxis, Node
+from safedata.lowering import EPOCH, INDEX, ROW
 from safedata.types import Dim, Tensor
+
+KEYS: Final = (INDEX, EPOCH, ROW)
+"""The internal components that a draw follows from."""
 
 
 def element_type(tf: Any, value: Any, batch: int) -> Tensor:
@@ -29,8 +34,10 @@ def element_type(tf: Any, value: Any, batch: int) -> Tensor:
 class Lowering:
     """Lowers one tree. The types are worked out again from TensorFlow's, so that both agree on every cast."""
 
-    def __init__(self, tf: Any, values: Mapping[str, Any], batch: int) -> None:
+    def __init__(self, tf: Any, values: Mapping[str, Any], batch: int, seed: int = 0) -> None:
         self.tf = tf
+        self.seed = seed
+        self.drawn = 0
         self.values = values
         self.batch = batch
         element = {name: element_type(tf, value, batch) for name, value in values.items()}
@@ -73,6 +80,15 @@ class Lowering:
             case Index():
                 return self._index(node)
 
+    def _draw(self, count: int) -> Any:
+        """Return draws for the next call that draws: calls are lowered in the order of the text."""
+        self.drawn += 1
+        epoch = self.values[EPOCH]
+        if ROW in self.values:
+            epoch = self.tf.bitwise.bitwise_xor(epoch, self.values[ROW])
+        seed = draws.derive_seed(self.seed, self.drawn)
+        return draws.uniform(self.tf, seed, epoch, self.values[INDEX], count)
+
     def _constant(self, node: Const | Listing, dtype: str) -> Value:
         value = node.value if isinstance(node, Const) else list(node.values)
         return Value(self.tf.constant(value, dtype), False)
@@ -87,6 +103,7 @@ class Lowering:
             dict(node.static),
             self.types.of(node),
             self._batch_shape,
+            self._draw,
         )
         return FUNCTIONS[node.function].lower(site)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
@@ -11,6 +10,7 @@ from safedata.expr.bind import bind
 from safedata.expr.fold import FoldError, checked, fold
 from safedata.expr.functions import CALLABLE, FUNCTIONS
 from safedata.expr.scan import scan
+from safedata.expr.syntax import BINARY, COMPARE, INSTEAD, KINDS, MAX_DEPTH, python_tree, too_deep
 from safedata.expr.tree import (
     At,
     Call,
@@ -27,40 +27,14 @@ from safedata.expr.tree import (
     Span,
 )
 from safedata.problem import Fault, did_you_mean
+from safedata.records import replace
 from safedata.types import DTYPE_BYTES
 
-MAX_DEPTH: Final = 100
 MAX_PARTS: Final = 16
-_BINARY: Final[dict[type[ast.operator], str]] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.Pow: "**",
-}
-_COMPARE: Final[dict[type[ast.cmpop], str]] = {
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.In: "in",
-    ast.NotIn: "in",
-}
-_INSTEAD: Final[dict[type[ast.AST], str]] = {
-    ast.BitAnd: "write `and`",
-    ast.BitOr: "write `or`",
-    ast.Invert: "write `not`",
-    ast.Is: "write `==`",
-    ast.IsNot: "write `!=`",
-    ast.UAdd: "leave the `+` out",
-    ast.Attribute: 'call a function instead; a component with a dot in its name is `f["a.b"]`',
-    ast.Tuple: "write a list: `[1, 2]`",
-}
-_KINDS: Final[tuple[tuple[type[Scalar], ...], ...]] = ((bool,), (str,), (int,), (int, float))
+MAX_ITEMS: Final = 64
+"""Constants that a comprehension goes over at most."""
+MAX_NODES: Final = 5000
+"""Nodes of a tree at most, comprehensions written out; a text without any has fewer."""
 
 
 def parse_tree(text: str) -> Node:
@@ -71,34 +45,7 @@ def parse_tree(text: str) -> Node:
             take. `within` are the characters in question.
     """
     line = scan(text)
-    return _Translator(text, line).node(_python_tree(line), 0)
-
-
-def _python_tree(line: str) -> ast.expr:
-    """Return Python's tree; the added brackets let the text begin with a space."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(f"({line})", mode="eval").body
-    except SyntaxError as error:
-        at = min(max((error.offset or 1) - 2, 0), len(line) - 1)
-        raise _unreadable(line, at) from None
-    except (RecursionError, MemoryError):
-        raise _too_deep((0, len(line))) from None
-    except ValueError:
-        raise Fault("SD120", "the expression cannot be read", within=(0, len(line))) from None
-
-
-def _unreadable(line: str, at: int) -> Fault:
-    piece = line[at:].split(maxsplit=1)
-    end = at + len(piece[0]) if piece and not line[at].isspace() else at + 1
-    message = f"the expression cannot be read at `{line[at:end].strip() or 'its end'}`"
-    return Fault("SD120", message, within=(at, end), help="check the operator, comma or name before it")
-
-
-def _too_deep(span: Span) -> Fault:
-    message = f"operators are nested deeper than {MAX_DEPTH}"
-    return Fault("SD120", message, within=span, help="split the expression over several components")
+    return _Translator(text, line).node(python_tree(line), 0)
 
 
 class _Translator:
@@ -108,6 +55,9 @@ class _Translator:
         self.text = text
         self.bytes = f"({line})".encode()
         self.ascii = len(self.bytes) == len(line) + 2
+        self.bound: dict[str, Const] = {}
+        """The values that comprehensions give their names, while one of their parts is read."""
+        self.nodes = 0
 
     def span(self, node: ast.expr) -> Span:
         return self.character(node.col_offset), self.character(node.end_col_offset or 0)
@@ -122,7 +72,11 @@ class _Translator:
 
     def node(self, node: ast.expr, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise _too_deep(self.span(node))
+            raise too_deep(self.span(node))
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            way_out = "split the expression over several components"
+            self.refuse(f"comprehensions make more than {MAX_NODES:,} values", node, way_out)
         method = _METHODS.get(type(node))
         if method is None:
             raise self.outside(node)
@@ -143,7 +97,7 @@ class _Translator:
         piece = self.text[start:end]
         shown = piece if len(piece) <= 40 else piece[:37] + "..."
         message = f"`{shown}` is not part of the language"
-        return Fault("SD120", message, within=span, help=_INSTEAD.get(type(node)))
+        return Fault("SD120", message, within=span, help=INSTEAD.get(type(node)))
 
     def computed(self, node: ast.expr, compute: Callable[[], Scalar]) -> Scalar:
         try:
@@ -153,41 +107,87 @@ class _Translator:
 
     def name(self, node: ast.Name, _depth: int) -> Node:
         span = self.span(node)
+        if node.id in self.bound:
+            return replace(self.bound[node.id], span=span)
         if node.id in ("true", "false"):
             return Const(node.id == "true", span)
         return Name(self.text[slice(*span)], span)
 
     def list(self, node: ast.List, depth: int) -> Node:
-        values: list[Scalar] = []
+        constants: list[Const] = []
         for item in node.elts:
             one = self.node(item, depth)
             if not isinstance(one, Const):
                 self.refuse("a list has constants only", item, "`stack(a, b)` puts values side by side")
-            values.append(one.value)
+            constants.append(one)
+        return self.listing(constants, node)
+
+    def listing(self, constants: Sequence[Const], node: ast.expr) -> Listing:
+        values = [one.value for one in constants]
         if not values:
             self.refuse("the list is empty", node, "put at least one constant into it")
         kinds = {type(value) for value in values}
-        if not any(kinds <= set(allowed) for allowed in _KINDS):
+        if not any(kinds <= set(allowed) for allowed in KINDS):
             self.refuse("a list has constants of one kind only", node, "numbers, strings, or truth values")
         if float in kinds:
             values = [float(value) for value in values]
         return Listing(tuple(values), self.span(node))
+
+    def comprehension(self, node: ast.ListComp, depth: int) -> Node:
+        """Return `[f(i) for i in [1, 2]]` written out: a list where all parts are constants, else a stack."""
+        loop = node.generators[0]
+        if len(node.generators) > 1 or loop.ifs or loop.is_async or not isinstance(loop.target, ast.Name):
+            way_out = "write it as `[x[i] for i in [0, 2, 4]]`"
+            self.refuse("a comprehension has one name, one list and no condition", node, way_out)
+        name, outer = loop.target.id, self.bound
+        parts: list[Node] = []
+        for value in self.constants(loop.iter, depth):
+            self.bound = {**outer, name: value}
+            parts.append(self.node(node.elt, depth))
+        self.bound = outer
+        constants = [one for one in parts if isinstance(one, Const)]
+        if len(constants) == len(parts):
+            return self.listing(constants, node)
+        if len(parts) == 1:
+            return bind(FUNCTIONS["expand_dims"], [parts[0], Const(0, self.span(node))], {}, self.span(node))
+        return bind(FUNCTIONS["stack"], parts, {}, self.span(node))
+
+    def constants(self, node: ast.expr, depth: int) -> Sequence[Const]:
+        """Return what a comprehension goes over: a list of constants, or `range` of some."""
+        span = self.span(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+            ends = [self.node(one, depth) for one in node.args]
+            whole = [one.value for one in ends if isinstance(one, Const) and type(one.value) is int]
+            if node.keywords or not 1 <= len(whole) == len(ends) <= 3 or whole[2:] == [0]:
+                self.refuse(
+                    "a comprehension goes over constants", node, "as in `range(5)` or `range(0, 10, 2)`"
+                )
+            numbers = range(*whole)
+            if not 1 <= len(numbers[: MAX_ITEMS + 1]) <= MAX_ITEMS:
+                self.refuse(f"a comprehension goes over 1 to {MAX_ITEMS} constants", node)
+            return [Const(number, span) for number in numbers]
+        found = self.node(node, depth)
+        if not isinstance(found, Listing):
+            self.refuse("a comprehension goes over constants", node, "as in `[1, 2, 3]` or `range(5)`")
+        if len(found.values) > MAX_ITEMS:
+            self.refuse(f"a comprehension goes over 1 to {MAX_ITEMS} constants", node)
+        return [Const(value, span) for value in found.values]
 
     def unary(self, node: ast.UnaryOp, depth: int) -> Node:
         operand = self.node(node.operand, depth)
         if isinstance(node.op, ast.Not):
             return Call("not", (operand,), (), self.span(node))
         if not isinstance(node.op, ast.USub):
-            self.refuse("this operator is not part of the language", node, _INSTEAD.get(type(node.op)))
+            self.refuse("this operator is not part of the language", node, INSTEAD.get(type(node.op)))
         if isinstance(operand, Const) and not isinstance(operand.value, str):
             value = operand.value
             return Const(self.computed(node, lambda: checked(-value)), self.span(node))
         return Call("negative", (operand,), (), self.span(node))
 
     def binary(self, node: ast.BinOp, depth: int) -> Node:
-        name = _BINARY.get(type(node.op))
+        name = BINARY.get(type(node.op))
         if name is None:
-            self.refuse("this operator is not part of the language", node, _INSTEAD.get(type(node.op)))
+            self.refuse("this operator is not part of the language", node, INSTEAD.get(type(node.op)))
         left, right = self.node(node.left, depth), self.node(node.right, depth)
         if isinstance(left, Const) and isinstance(right, Const):
             one, two = left.value, right.value
@@ -207,9 +207,9 @@ class _Translator:
         return links[0] if len(links) == 1 else Call("and", tuple(links), (), self.span(node))
 
     def link(self, operator: ast.cmpop, left: Node, right: Node, node: ast.Compare) -> Node:
-        name = _COMPARE.get(type(operator))
+        name = COMPARE.get(type(operator))
         if name is None:
-            self.refuse("this operator is not part of the language", node, _INSTEAD.get(type(operator)))
+            self.refuse("this operator is not part of the language", node, INSTEAD.get(type(operator)))
         span = left.span[0], right.span[1]
         if name == "in" and not isinstance(right, Listing):
             way_out = "write the values in brackets: `x in [1, 2]`"
@@ -284,6 +284,7 @@ _METHODS: Final[dict[type[ast.expr], Callable[..., Node]]] = {
     ast.Constant: _Translator.constant,
     ast.Name: _Translator.name,
     ast.List: _Translator.list,
+    ast.ListComp: _Translator.comprehension,
     ast.UnaryOp: _Translator.unary,
     ast.BinOp: _Translator.binary,
     ast.BoolOp: _Translator.boolean,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, cast
 
 from safedata.budget import Verdict, judge
 from safedata.change import Changes, Fix
@@ -16,6 +16,7 @@ from safedata.mistakes import mistakes
 from safedata.plan import Plan, PlannedStep, make_plan
 from safedata.problem import Path, Problem
 from safedata.program import Program
+from safedata.records import replace
 
 _WALKS: Final = 2000
 """Steps that all runs together may type and bound; one takes 0.1 to 0.4 ms."""
@@ -73,6 +74,7 @@ class Case:
         self.runs = self.most
         """How many are left."""
         self._tried: dict[Changes, Verdict | None] = {}
+        self._mistaken: dict[Changes, list[Problem]] = {}
 
     @property
     def program(self) -> Program:
@@ -97,6 +99,10 @@ class Case:
             program = changed(self.program, changes)
         except UnfitError:
             return None
+        if (
+            program.output is None
+        ):  # no change adds a component or takes one away, so this need not be worked out
+            program = replace(program, output=cast("dict[str, str]", self.plan.structure))
         plan = make_plan(program, self.plan.inspected, self.plan.scope)
         verdict = judge(plan, self.machine, self.verdict.spec)
         return verdict if verdict.plan is not None else None
@@ -159,11 +165,17 @@ class Case:
 
     def mistakes(self, proposal: Proposal) -> list[Problem]:
         """Return the mistakes that a spec changed so commits, and the spec to mend does not."""
-        before, after = self.origin.verdict.plan, self.tried(proposal.changes)
-        if before is None or after is None or after.plan is None:
-            return []
-        known = {one.code for one in mistakes(before)}
-        return [one for one in mistakes(after.plan) if one.code not in known]
+        if proposal.changes not in self._mistaken:
+            after = self.tried(proposal.changes)
+            found = () if after is None or after.plan is None else tuple(mistakes(after.plan))
+            self._mistaken[proposal.changes] = [one for one in found if one.code not in self.origin.committed]
+        return self._mistaken[proposal.changes]
+
+    @cached_property
+    def committed(self) -> frozenset[str]:
+        """Return the codes of the mistakes that the spec itself commits, as its verdict has them where it was asked."""
+        said = frozenset(one.code for one in self.verdict.problems if one.code.startswith("SD6"))
+        return said or frozenset(one.code for one in mistakes(self.plan))
 
 
 def excess(verdict: Verdict) -> float:

@@ -144,6 +144,11 @@ def _mended(problem: Problem, fixes: list[Fix], case: Case) -> Problem:
     floor = smallest(case)
     sizes = [one.bytes or 0 for place, one in floor.places.items() if place.partition(":")[0] == kind]
     peak = format_size(max(sizes, default=0))
+    inside = sum(hold.bytes or 0 for step in case.plan.steps if step.input for hold in step.holds)
+    if inside:  # steps of a combinator's inputs, whose numbers are the reader's to change
+        way_out = f"no number in `steps` makes it fit: with all at 1 the peak is {peak}"
+        way_out += f", of which the inputs hold {format_size(inside)}: make their buffers smaller"
+        return replace(problem, help=way_out)
     return replace(problem, help=f"no number in the spec makes it fit: with all at 1 the peak is {peak}")
 
 

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 from safedata.lowering import Lowering, Values
-from safedata.memory import Evidence, add, largest, weakest
+from safedata.memory import Evidence, Hold, add, largest, weakest
+from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope, unheard
 from safedata.stages.base import ElementNode
 from safedata.types import Stream
+
+_Parts = tuple[tuple[ElementNode, Stream, Stream], ...]
+"""Parts of a call with the types around them."""
+
+
+class _Known:
+    """The parts of a call as they were typed last, and their bounds once somebody asked for them."""
+
+    def __init__(self, parts: _Parts, after: Stream, scope: Scope, sound: bool) -> None:
+        self.parts = parts
+        self.after = after
+        self.sound = sound
+        """Whether nothing was said of them; what was has to be said again."""
+        self.bounds: tuple[int | None, Evidence] | None = None
+        self.holds: dict[bool, tuple[Hold, ...]] = {}
+        """By whether tensors come from TensorFlow's pool."""
+        self._settings = _settings(scope)
+
+    def holds_for(self, before: Stream, scope: Scope) -> bool:
+        """Return whether it holds where this stream enters: the same one, or one of the same types."""
+        mine = self.parts[0][1]
+        alike = mine is before or (mine == before and mine.together == before.together)
+        return alike and self._settings == _settings(scope)
+
+
+_settings: Callable[[Scope], tuple[object, ...]] = attrgetter(
+    "folder", "cpus", "seed", "on_error", "max_skipped", "host_only"
+)
+"""What the types and the bytes of a call may depend on; where tensors come from is none of it."""
 
 
 class Fused(ElementNode):
@@ -17,8 +48,8 @@ class Fused(ElementNode):
 
     def __init__(self, parts: tuple[ElementNode, ...]) -> None:
         self.parts = parts
-        self._typed: tuple[tuple[ElementNode, Stream, Stream], ...] = ()
-        """The parts with the types around them, as they were typed last: what is bounded was typed just before."""
+        self._known: _Known | None = None
+        """What was worked out last: the plans in which a way out is tried differ in few steps."""
 
     @property
     def gpu(self) -> int | None:
@@ -50,26 +81,37 @@ class Fused(ElementNode):
         return after
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
-        """Return what leaves the last part."""
-        self._typed = tuple(self._streams(before, scope))
-        after = self._typed[-1][2]
-        if self.fallible and scope.on_error == "skip":
-            return replace(after, cardinality=after.cardinality.weakened())
-        return after
+        """Return what leaves the last part; typed once for as long as the same enters and nothing is wrong with it."""
+        known = self._known
+        if known is not None and known.sound and known.holds_for(before, scope):
+            return known.after
+        return self._type(before, scope).after
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the calls, as every element-wise step does; worked out once for as long as the same enters."""
+        known = self._around(before, scope)
+        if scope.pooled not in known.holds:
+            known.holds[scope.pooled] = tuple(super().holds(before, known.after, scope))
+        yield from known.holds[scope.pooled]
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the largest part, beside which the call holds the element that came in throughout."""
-        silent = replace(scope, report=unheard)
-        peaks: list[int | None] = []
-        for number, (part, entering, leaving) in enumerate(self._around(before, silent)):
-            here = part.call_bytes(entering, leaving, silent)
-            peaks.append(add(before.bytes if number else 0, here))  # the first part counts it itself
-        return largest(*peaks)
+        known = self._around(before, scope)
+        if known.bounds is None:
+            known.bounds = self._bounds(known.parts, scope)
+        return known.bounds[0]
+
+    def resident(self) -> Iterator[Hold]:
+        """Yield what the parts keep for all calls together."""
+        for part in self.parts:
+            yield from part.resident()
 
     def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
         """Return the weakest evidence of the parts."""
-        streams = self._around(before, replace(scope, report=unheard))
-        return weakest(*(part.evidence(entering, leaving, scope) for part, entering, leaving in streams))
+        known = self._around(before, scope)
+        if known.bounds is None:
+            known.bounds = self._bounds(known.parts, scope)
+        return known.bounds[1]
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element after every part."""
@@ -78,11 +120,36 @@ class Fused(ElementNode):
             values = part.apply(values, replace(low, before=entering, after=leaving))
         return values
 
-    def _around(self, before: Stream, scope: Scope) -> tuple[tuple[ElementNode, Stream, Stream], ...]:
-        """Return the parts with the types around them, those known where the same stream entered last."""
-        if not self._typed or self._typed[0][1] is not before:
-            self._typed = tuple(self._streams(before, scope))
-        return self._typed
+    def _around(self, before: Stream, scope: Scope) -> _Known:
+        """Return what is known of the parts where this stream enters."""
+        known = self._known
+        if known is not None and known.holds_for(before, scope):
+            return known
+        return self._type(before, replace(scope, report=unheard))
+
+    def _type(self, before: Stream, scope: Scope) -> _Known:
+        """Type every part; what is said of them is heard and passed on."""
+        heard: list[Fault] = []
+
+        def report(fault: Fault) -> None:
+            heard.append(fault)
+            scope.fault(fault)
+
+        parts = tuple(self._streams(before, replace(scope, report=report)))
+        after = parts[-1][2]
+        if self.fallible and scope.on_error == "skip":
+            after = replace(after, cardinality=after.cardinality.weakened())
+        self._known = _Known(parts, after, scope, not heard)
+        return self._known
+
+    def _bounds(self, parts: _Parts, scope: Scope) -> tuple[int | None, Evidence]:
+        silent, before = replace(scope, report=unheard), parts[0][1]
+        peaks: list[int | None] = []
+        for number, (part, entering, leaving) in enumerate(parts):
+            here = part.call_bytes(entering, leaving, silent)
+            peaks.append(add(before.bytes if number else 0, here))  # the first part counts it itself
+        found = (part.evidence(entering, leaving, silent) for part, entering, leaving in parts)
+        return largest(*peaks), weakest(*found)
 
     def _streams(self, before: Stream, scope: Scope) -> Iterator[tuple[ElementNode, Stream, Stream]]:
         for part in self.parts:

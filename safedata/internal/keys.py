@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from safedata.lowering import EPOCH, INDEX, Lowering, Values, as_written
+from safedata.lowering import EPOCH, INDEX, OK, Lowering, Values, as_written, rewrapped
 from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode, Node
-from safedata.types import SCALAR_INT64, Stream
+from safedata.types import BOOL, SCALAR_INT64, Stream
 
 _ONE_NUMBER = 1024
 """Bytes of the one-element dataset that holds an epoch's number, with its iterator; measured below 1 kB."""
@@ -76,13 +76,49 @@ class Epoch(Node):
         def repeated(one: Any) -> Any:
             return tf.data.Dataset.from_tensors(one).repeat()
 
-        def stamped(values: Values, epoch: Any) -> Values:
-            if low.before.batch_dims and INDEX in values:
-                epoch = tf.fill(tf.shape(values[INDEX]), epoch)
-            return {**values, EPOCH: epoch}
+        def stamped(epoch: Any, values: Values) -> Values:
+            batched = low.before.batch_dims and INDEX in values
+            return {**values, EPOCH: tf.fill(tf.shape(values[INDEX]), epoch) if batched else epoch}
 
         forever = number.flat_map(as_written(low, repeated))
-        return tf.data.Dataset.zip((data, forever)).map(as_written(low, stamped))
+        both = tf.data.Dataset.zip((forever, data))
+        renewed = EPOCH in data.element_spec  # behind a cache, which has kept an earlier one
+        if renewed or (low.before.batch_dims and INDEX in data.element_spec):
+            return both.map(as_written(low, stamped))
+        # The tensors of a mapping stand in the order of their names: `#epoch` before all others, as they are here.
+        structure = {**data.element_spec, EPOCH: forever.element_spec}
+        return rewrapped(tf, tf.data.experimental.to_variant(both), structure, both)
+
+
+class Readable(Node):
+    """Put beside each element that it could be read so far.
+
+    In an input of `zip` an element that fails stays, as a stand-in, so that those behind it keep their partners.
+    """
+
+    def title(self) -> str:
+        """Return this step's name."""
+        return "readable"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream with the mark beside each element."""
+        return before.with_element({**before.element, OK: BOOL})
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what must come in: all but the mark."""
+        return after - {OK}
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the mark; the rest of the element is held by the step that made it."""
+        yield Hold(HOST, BOOL.bytes, "whether the element could be read")
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset of marked elements."""
+
+        def marked(values: Values) -> Values:
+            return {**values, OK: low.tf.constant(True)}
+
+        return data.map(as_written(low, marked))
 
 
 class Keep(ElementNode):

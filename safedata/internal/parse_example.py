@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from safedata.insist import Check, Where, insist
-from safedata.lowering import INDEX, Lowering, Values, enforce
+from safedata.lowering import INDEX, Lowering, Values, enforce, resting
 from safedata.memory import add, times
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
@@ -130,4 +130,6 @@ def _bounded(tf: Any, value: Any, one: Parsed, where: Where) -> Any:
 
 def _at_most(size: Any, dim: Dim, what: str) -> Iterator[Check]:
     if dim.most is not None:
-        yield Check(size <= dim.most, f"SD501: {what} must be at most {dim.most} ({dim.evidence}); got", size)
+        yield Check(
+            size <= dim.most, f"SD501: {what} must be at most {dim.most} {resting(dim.evidence)}; got", size
+        )

@@ -20,7 +20,10 @@ def disk_free(path: str, root: str = "/") -> Free:
     """
     if path.partition("://")[0].isalnum() and "://" in path:
         return Free(None, (f"`{path}` is on no disk of this machine",))
-    parent = os.path.abspath(path)
+    try:
+        parent = os.path.abspath(path)
+    except FileNotFoundError:
+        return Free(None, (f"the current directory, where `{path}` would be, does not exist any more",))
     while not os.path.lexists(parent) and os.path.dirname(parent) != parent:
         parent = os.path.dirname(parent)
     notes = (

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from safedata.budget import Verdict
 from safedata.plan import Plan
-from safedata.problem import Problem
+from safedata.problem import Path, Problem, Span
+from safedata.records import record
 from safedata.registry import class_name
+from safedata.sources.base import Inspected, Source
+from safedata.stages._step import Step
 
 if TYPE_CHECKING:
     from safedata.mistakes.base import Mistake
@@ -50,12 +53,24 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "taken_apart": (_BATCHED, "unbatch", _BATCHED),
     "drawn_apart": (_RANDOM,),
     "left_behind": (_RANDOM,),
+    "random_evaluation": (_EVALUATION, _RANDOM),
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
 `|` separates alternatives, `!` says that the stage is nowhere. Three words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, and `evaluation` stands first where the spec may be for evaluation.
 """
+
+
+@record(frozen=True, slots=True)
+class Origin:
+    """A source, and every step that its elements go through: of an input's, those behind the combinator as well."""
+
+    source: Source
+    path: Path
+    """Of the source's value."""
+    inspected: Inspected
+    steps: tuple[Step, ...]
 
 
 def with_mistakes(verdict: Verdict, plan: Plan) -> Verdict:
@@ -69,25 +84,47 @@ def mistakes(plan: Plan) -> Iterator[Problem]:
 
     A plan with a step that could not be typed yields none: what stands behind it is not known.
     """
-    names = _names(plan)
+    found: dict[tuple[str, str, Span | None], Problem] = {}
+    for origin in origins(plan):  # of a combinator's inputs, which share the steps behind it
+        for one in _along(plan, origin):
+            found.setdefault((one.code, one.message, one.span), one)
+    yield from found.values()
+
+
+def origins(plan: Plan) -> Iterator[Origin]:
+    """Yield the ways that elements take through a plan: one, or one for each input of a combinator."""
+    program = plan.program
+    yield from _of(Origin(program.source, program.source_path, plan.inspected, program.steps))
+
+
+def _of(origin: Origin) -> Iterator[Origin]:
+    parts = origin.inspected.root.parts()
+    if not parts:
+        yield origin
+    for one in parts:
+        said = one.input
+        yield from _of(Origin(said.source, said.source_path, one.inspected, (*said.steps, *origin.steps)))
+
+
+def _along(plan: Plan, origin: Origin) -> Iterator[Problem]:
+    names = _names(plan, origin)
     wanted = [module for module, order in RULES.items() if _occurs(order, names)]
-    if not wanted or {step.path for step in plan.program.steps} - {step.path for step in plan.steps}:
+    if not wanted or {step.path for step in origin.steps} - {step.path for step in plan.steps}:
         return
     from safedata.mistakes.base import Line
 
-    line, accepted = Line(plan), plan.program.runtime.accept
+    line, accepted = Line(plan, origin), plan.program.runtime.accept
     for module in wanted:
         rule = _load(module)
         if rule.code not in accepted:
             yield from (line.problem(rule, finding) for finding in rule.find(line))
 
 
-def _names(plan: Plan) -> list[str]:
-    """Return the names of the spec's stages in order, with the words that stand beside them."""
-    program = plan.program
-    said = f"{program.name} {getattr(program.source, 'path', '')}".lower()
+def _names(plan: Plan, origin: Origin) -> list[str]:
+    """Return the names of the stages that elements go through, with the words that stand beside them."""
+    said = f"{plan.program.name} {getattr(origin.source, 'path', '')}".lower()
     names = [_EVALUATION] if any(word in said for word in ("val", "test")) else []
-    for step in program.steps:
+    for step in origin.steps:
         key = step.stage.key()
         names.append(key)
         if step.stage.random:

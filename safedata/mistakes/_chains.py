@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from safedata.chain import Chain
 from safedata.internal.fused import Fused
@@ -17,22 +17,14 @@ from safedata.stages.base import Stage
 from safedata.stages.map import Map
 from safedata.types import Stream, Tensor
 
-MOVES: Final = frozenset(
-    {
-        "random_flip_left_right",
-        "random_flip_up_down",
-        "random_crop",
-        "random_resized_crop",
-        "random_zoom",
-        "random_translation",
-        "random_rotation",
-        "random_shear",
-        "random_affine",
-        "random_perspective",
-        "elastic_transform",
-    }
-)
-"""Random operations that move the pixels of an image, so that what belongs to it must move along."""
+
+def moves(op: Op) -> bool:
+    """Return whether an operation moves the pixels of an image as it draws, or one that it applies does so."""
+    from safedata.ops.combinators._nested import Nested
+
+    if isinstance(op, Nested):  # it draws whether to apply what it has, so what always moves counts too
+        return op.moves and any(link.op.moves for links in op.chains for link in links)
+    return op.random and op.moves
 
 
 class Link(NamedTuple):
@@ -50,7 +42,7 @@ def groups(stage: Stage) -> Sequence[Mapping[str, Chain]]:
 
 def drawn(stage: Stage) -> list[str]:
     """Return the names of a stage's random operations, each once; the stage's own where it has no chains."""
-    ops = [link.op for group in groups(stage) for chain in group.values() for link in chain.links]
+    ops = [op for group in groups(stage) for chain in group.values() for op in chain.ops]
     return list(dict.fromkeys(op.key() for op in ops if op.random)) or [stage.key()]
 
 
@@ -91,8 +83,8 @@ def typed_groups(step: Placed, plan: Plan) -> Iterator[TypedGroup]:
 
 
 def _typed(chain: Chain, stream: Stream) -> Iterator[Link]:
-    """Yield the operations of a chain with their types, up to the first that does not fit."""
-    if chain.expression is not None or chain.start not in stream.element:
+    """Yield the operations of a chain with their types, up to the first that does not fit; none of linked ones."""
+    if chain.expression is not None or not chain.single or chain.start not in stream.element:
         return
     x = stream.element[chain.start].without_leading(stream.batch_dims)
     for link in chain.links:

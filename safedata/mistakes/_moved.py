@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from safedata.mistakes._chains import MOVES, groups
+from safedata.chain import Chain
+from safedata.mistakes._chains import groups, moves
 from safedata.mistakes.base import Line, Placed
 from safedata.stages.rename import Rename
 
@@ -19,6 +20,8 @@ class Moved(NamedTuple):
     """The component that it makes."""
     origin: str
     """The component of the source that this one was made of; two views of an image have the same."""
+    chain: Chain
+    """The chain that moves it; those that it links are moved by one draw."""
 
 
 def moved(line: Line) -> Iterator[Moved]:
@@ -31,9 +34,17 @@ def moved(line: Line) -> Iterator[Moved]:
         for group in groups(step.stage):
             made: dict[str, str] = {}
             for name, chain in group.items():
-                one = min(chain.reads, default=name)
+                one = _read_for(name, chain)
                 made[name] = origins.get(one, one)
-                for link in chain.links:
-                    if link.op.random and link.op.key() in MOVES:
-                        yield Moved(step, link.op.key(), name, made[name])
+                for op in chain.ops:
+                    if moves(op):
+                        yield Moved(step, op.key(), name, made[name], chain)
             origins.update(made)
+
+
+def _read_for(name: str, chain: Chain) -> str:
+    """Return the component that a chain makes `name` of."""
+    if chain.expression is not None:
+        return min(chain.reads, default=name)
+    aligned = len(chain.starts) == len(chain.makes)
+    return chain.starts[chain.makes.index(name)] if aligned else chain.start

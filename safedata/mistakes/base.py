@@ -6,7 +6,7 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from safedata.memory import MIB, add, format_size
 from safedata.plan import Plan, PlannedStep
@@ -16,6 +16,9 @@ from safedata.records import record
 from safedata.scope import unheard
 from safedata.stages.base import Stage
 from safedata.types import Stream
+
+if TYPE_CHECKING:
+    from safedata.mistakes import Origin
 
 MATTERS: Final = 64 * MIB
 """Bytes from which on a warning about memory is worth its line."""
@@ -85,18 +88,21 @@ class Line:
     """
 
     plan: Plan
+    origin: Origin
+    """The source that the elements come from: a combinator has a line for each of its inputs."""
     steps: tuple[Placed, ...]
     keys: tuple[str, ...]
     """The steps' stages by name, in the same order."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Take a plan that has typed every step of its spec."""
+    def __init__(self, plan: Plan, origin: Origin) -> None:
+        """Take a plan that has typed every step of its spec, and one of the ways through it."""
         self.plan = plan
+        self.origin = origin
         self._silent = replace(plan.scope, report=unheard)
         ran: dict[Path | None, list[PlannedStep]] = {}
         for planned in plan.steps:
             ran.setdefault(planned.path, []).append(planned)
-        self.steps = tuple(_placed(step, tuple(ran[step.path])) for step in plan.program.steps)
+        self.steps = tuple(_placed(step, tuple(ran[step.path])) for step in origin.steps)
         self.keys = tuple(step.key for step in self.steps)
         self._frozen = [number for number, step in enumerate(self.steps) if step.stage.freezes]
 

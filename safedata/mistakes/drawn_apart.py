@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import ClassVar
 
 from safedata.mistakes._moved import Moved, moved
@@ -20,15 +21,21 @@ class DrawnApart(Mistake):
         for one in moved(line):
             by_op.setdefault(one.op, []).append(one)
         for op, found in by_op.items():
-            several = {one.origin: one for one in reversed(found)}
-            if len(several) < 2:
+            linked = [(one, other) for one, other in combinations(found, 2) if one.chain is other.chain]
+            together = {frozenset((one.origin, other.origin)) for one, other in linked}
+            apart = (pair for pair in combinations(found, 2) if _apart(*pair, together))
+            first, second = next(apart, (None, None))
+            if first is None or second is None:
                 continue
-            first, second = list(reversed(several.values()))[:2]
             yield Finding(
                 second.step,
                 f"`{first.name}` and `{second.name}` are moved apart: each `{op}` draws on its own",
                 f"draws for `{second.name}`",
-                f"join them before, `both: = concat(cast({first.name}, 'float32'), cast({second.name}, 'float32'), "
-                f"axis=2)`, and give `both` the `{op}`",
+                f"link them, so that one draw moves both: `{first.name}, {second.name}: [{op}]`",
                 labels=((first.step, f"draws for `{first.name}`"),),
             )
+
+
+def _apart(one: Moved, other: Moved, together: set[frozenset[str]]) -> bool:
+    """Return whether two components are moved by draws of their own; further views of what is linked may be."""
+    return one.origin != other.origin and frozenset((one.origin, other.origin)) not in together

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final
 
+from safedata.mistakes._evaluation import evaluates
 from safedata.mistakes.base import MATTERS, Finding, Line, Mistake, which_holds
+from safedata.sources.base import Source
 from safedata.stages.shuffle import Shuffle
 
 _NO_ORDER: Final = ("range", "synthetic")
@@ -21,10 +23,9 @@ class FixedOrder(Mistake):
         """Yield the source of a spec for training that shuffles nothing."""
         source = line.plan.program.source
         marks = [step for step in line.steps if step.stage.random or step.key == "repeat"]
-        stream = line.plan.steps[0].after
+        stream = line.plan.source.after
         count = stream.cardinality.most
-        shuffled = source.key() in _NO_ORDER or bool(getattr(source, "shuffle", False))
-        if not marks or shuffled or (count is not None and count <= 1):
+        if not marks or evaluates(line) or _shuffles(source) or (count is not None and count <= 1):
             return
         classes = (
             source.key() == "image_folder"
@@ -41,9 +42,20 @@ class FixedOrder(Mistake):
         )
 
 
+def _shuffles(source: Source) -> bool:
+    """Return whether a source has no stored order: of one that combines others, one of them is enough."""
+    if source.key() in _NO_ORDER or bool(getattr(source, "shuffle", False)):
+        return True
+    inputs: Mapping[str, Any] = getattr(source, "inputs", {}) if source.combines else {}
+    return any(
+        _shuffles(one.source) or any(isinstance(step.stage, Shuffle) for step in one.steps)
+        for one in inputs.values()
+    )
+
+
 def _way_out(line: Line) -> str:
     """Return where to shuffle, with all elements where that costs little, else as many as mix well."""
-    stream = line.plan.steps[0].after
+    stream = line.plan.source.after
     whole = Shuffle.model_construct(buffer="all")
     size = line.held(whole, stream) if stream.cardinality.finite else None
     if size is not None and size <= MATTERS:

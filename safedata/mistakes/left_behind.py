@@ -11,9 +11,8 @@ from safedata.problem import Severity
 from safedata.types import Tensor
 
 _KINDS: Final = ("mask", "boxes", "keypoints")
-_NAMES: Final = frozenset(
-    {"mask", "masks", "segmentation", "segmentation_mask", "box", "boxes", "bbox", "bboxes", "keypoints"}
-)
+_POINTS: Final = frozenset({"box", "boxes", "bbox", "bboxes", "keypoints"})
+_NAMES: Final = _POINTS | {"mask", "masks", "segmentation", "segmentation_mask"}
 
 
 class LeftBehind(Mistake):
@@ -40,11 +39,15 @@ class LeftBehind(Mistake):
         for name, tensor in stay.items():
             if name not in first.step.before.element and name not in first.step.after.element:
                 continue
+            boxes = tensor.kind in ("boxes", "keypoints") or name.lower() in _POINTS
+            way_out = f"link them, so that one draw moves both: `{first.name}, {name}: [{first.op}]`"
+            if boxes:
+                way_out = f"leave `{first.op}` out, or `drop: {name}` where nothing needs it"
             yield Finding(
                 first.step,
                 f"`{first.op}` moves `{first.name}`, and `{name}` stays where it was",
                 f"moves `{first.name}` alone",
-                f"leave `{first.op}` out, or `drop: {name}` where nothing needs it",
+                way_out,
                 severity=None if tensor.kind in _KINDS else "warning",
             )
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
-from typing import ClassVar, Final, cast
+from typing import ClassVar
 
 from safedata.memory import format_size
+from safedata.mistakes._evaluation import evaluates
 from safedata.mistakes.base import MATTERS, Finding, Line, Mistake
-
-_NAMES: Final = frozenset({"val", "valid", "validation", "eval", "evaluation"})
-_FOLDERS: Final = _NAMES | {"test"}
 
 
 class ShuffledEvaluation(Mistake):
@@ -24,7 +20,7 @@ class ShuffledEvaluation(Mistake):
 
         With a `take` or `skip` behind it a shuffle chooses a sample, which is another matter.
         """
-        word = _evaluates(line)
+        word = evaluates(line)
         if word is None:
             return
         for at, step in line.of("shuffle"):
@@ -39,17 +35,3 @@ class ShuffledEvaluation(Mistake):
                 "leave `shuffle` out",
                 (f"`{word}` says that this is for evaluation",),
             )
-
-
-def _evaluates(line: Line) -> str | None:
-    """Return the word of the spec's name, or of the last part of its data's path, that says so."""
-    program = line.plan.program
-    path: object = getattr(program.source, "path", None)
-    paths = (path,) if isinstance(path, str) else cast("tuple[str, ...]", path or ())
-    found = [word for word in _words(program.name or "") if word in _NAMES]
-    found += [word for one in paths for word in _words(os.path.basename(one.rstrip("/"))) if word in _FOLDERS]
-    return found[0] if found else None
-
-
-def _words(text: str) -> list[str]:
-    return re.split(r"[^a-z]+", text.lower())

@@ -34,8 +34,12 @@ def axis_of(x: Tensor, axis: int, key: str) -> int:
         Fault: SD203, `x` has no such dimension.
     """
     if not -x.rank <= axis < x.rank:
-        raise Fault("SD203", f"`{key}` works on dimension {axis}, and this component is {x}")
+        raise Fault("SD203", f"`{key}` works on dimension {axis}, and this component is {x}", help=_axes(x))
     return axis % x.rank
+
+
+def _axes(x: Tensor) -> str:
+    return f"write a number from {-x.rank} to {x.rank - 1}" if x.rank else "take it out: there is one value"
 
 
 def compact(number: float) -> str:

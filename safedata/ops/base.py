@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from safedata.lowering import Call
+from safedata.memory import add
 from safedata.problem import Fault
 from safedata.types import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from safedata.ops._links import Place
 
 
 class Op(BaseModel):
@@ -37,8 +43,51 @@ class Op(BaseModel):
     arithmetic do (`forward_input_or_allocate_output`)."""
     batches: ClassVar[bool] = True
     """Whether it takes a batch as well as an element."""
+    elements: ClassVar[bool] = True
+    """Whether it takes an element as well as a batch."""
+    moves: ClassVar[bool] = False
+    """Whether it moves, cuts or resizes what an image shows, so that a mask that is linked to it must come along."""
+    colors: ClassVar[bool] = False
+    """Whether it changes the values of an image and nothing else, so that a mask that is linked to it stays."""
     ragged: ClassVar[bool] = False
     """Whether it takes a ragged component as well as a dense one."""
+
+    @property
+    def inner(self) -> tuple[Op, ...]:
+        """The operations that it applies itself, theirs included; none for an ordinary one."""
+        return ()
+
+    @classmethod
+    def parse(cls, fields: object, place: Place) -> Self | None:
+        """Return the operation that a chain's entry says, or None after its faults were reported.
+
+        Args:
+            fields: what stands behind the operation's name, as plain data; None where nothing does.
+            place: where that is.
+        """
+        if fields is None:
+            given: dict[str, object] = {}
+        elif isinstance(fields, dict):
+            given = cast("dict[str, object]", fields)
+        elif cls.main is None:
+            place.fault(
+                Fault(
+                    "SD105",
+                    f"`{cls.key()}` takes a mapping of its fields, not `{fields}`",
+                    help=f"write it as `{cls.example}`",
+                )
+            )
+            return None
+        else:
+            given = {cls.main: fields}
+        try:
+            return cls.model_validate(given, context=place.context)
+        except ValidationError as error:
+            last = place.path[-1:] == (cls.key(),)
+            place.invalid(error, place.path if last else (*place.path, cls.key()))
+        except Fault as fault:  # of a file that it names
+            place.fault(fault)
+        return None
 
     @abstractmethod
     def infer(self, x: Tensor) -> Tensor:
@@ -56,9 +105,37 @@ class Op(BaseModel):
         """Return an upper bound in bytes of what one call holds beside `x` and `y`; None when unbounded."""
         return 0
 
+    def resident(self) -> int | None:
+        """Return an upper bound in bytes of what it keeps for all calls together, such as a table of words."""
+        return 0
+
+    def batch_workspace(self, x: Tensor, y: Tensor) -> int | None:
+        """Return the bound of `workspace` for each element of a batch, where that is another one."""
+        return self.workspace(x, y)
+
     @abstractmethod
     def lower(self, x: Any, call: Call) -> Any:
         """Return the tensor that this operation makes of `x`."""
+
+    def for_mask(self) -> Op:
+        """Return the operation that does to a mask what this one does to the image that it is linked to.
+
+        Classes cannot be mixed, so every pixel is the nearest one; what comes in from outside is `mask_value`.
+        """
+        nearest = {"method": "nearest", "interpolation": "nearest", "antialias": False, "keep_dtype": False}
+        changes: dict[str, object] = {
+            name: one for name, one in nearest.items() if name in type(self).model_fields
+        }
+        if "mask_value" in type(self).model_fields:
+            filling = "fill_value" if "fill_value" in type(self).model_fields else "value"
+            changes[filling] = float(getattr(self, "mask_value"))  # noqa: B009  # a field of some operations
+        return self.model_copy(update=changes)
+
+    def check_batch(self, x: Tensor) -> None:
+        """Raise SD207 unless it takes a batch of elements of type `x`."""
+        if not self.batches:
+            problem = f"`{self.key()}` takes one element, not a batch"
+            raise Fault("SD207", problem, help="put this map before `batch`")
 
     def require(self, x: Tensor, *dtypes: str, help: str | None = None) -> None:
         """Raise SD202 unless `x` has one of these dtypes."""
@@ -78,3 +155,39 @@ class Op(BaseModel):
     def key(cls) -> str:
         """Return the name that specs use, the module's own."""
         return cls.__module__.rpartition(".")[2]
+
+
+class Joint(Op):
+    """An operation on several components at once: it makes one of them, several of one, or as many others.
+
+    With one component it is an ordinary operation, whose result is the first that it makes.
+    """
+
+    @abstractmethod
+    def infer_all(self, xs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the types of the results for components of types `xs`.
+
+        Raises:
+            Fault: the operation cannot take these components.
+        """
+
+    def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
+        """Return an upper bound in bytes of what one call holds beside `xs` and `ys`; None when unbounded."""
+        return 0
+
+    @abstractmethod
+    def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        """Return the tensors that this operation makes of `values`, whose types are `xs`."""
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Return the type of the first result for one component."""
+        return self.infer_all((x,))[0]
+
+    def workspace(self, x: Tensor, y: Tensor) -> int | None:
+        """Return what one call for one component holds beside it and the first result, the other results included."""
+        ys = self.infer_all((x,))
+        return add(self.workspace_all((x,), ys), *(one.bytes for one in ys[1:]))
+
+    def lower(self, x: Any, call: Call) -> Any:
+        """Return the first result for one component."""
+        return self.lower_all((x,), call, (call.x,))[0]

@@ -7,7 +7,7 @@ changes nothing where no number is left to AUTOTUNE: a test holds the numbers in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -46,37 +46,72 @@ class Reading(NamedTuple):
     """Their payload."""
 
 
-def readings(proto: Any, steps: int) -> dict[int, Reading]:
+def readings(
+    proto: Any, flow: Sequence[tuple[int, ...]], marks: Mapping[int, int] | None = None
+) -> dict[int, Reading]:
     """Return what a model's nodes say, by TensorFlow's number of the node.
 
     Args:
         proto: a `tensorflow.data.model.ModelProto`.
-        steps: how many steps the plan has, each with a mark behind it.
+        flow: the plan's: for each step, each with a mark behind it, those that it takes its elements from.
+        marks: the steps of marks that were seen before. Where one of several inputs has ended, its mark is gone, and
+            those that are left no longer say by their order which inputs they belong to.
     """
-    return dict(_walk(proto, proto.output, steps, Lane(CONSUMER, 1), CONSUMER))
+    steps = len(flow)
+    walk = _Walk(proto, flow, marks or {})
+    return dict(walk.nodes(proto.output, _Below(steps, [steps - 1]), Lane(CONSUMER, 1), CONSUMER))
 
 
-def _walk(proto: Any, number: int, step: int, lane: Lane, path: str) -> Iterator[tuple[int, Reading]]:
-    node = proto.nodes[number]
-    mark = node.name == MARK
-    step -= mark
-    path = f"{path}/{node.name}"
-    own, inner = _lanes(node, lane, path)
-    yield (
-        number,
-        Reading(
-            step,
-            own,
-            mark,
-            int(node.num_elements),
-            0.0 if mark else node.processing_time / 1e9,
-            int(node.buffered_elements),
-            int(node.buffered_bytes),
-        ),
-    )
-    for before in node.inputs:
-        if before in proto.nodes:
-            yield from _walk(proto, before, step, inner, path)
+class _Below(NamedTuple):
+    """Where in the plan a node is: in a step, before whose nodes the marks of other steps stand."""
+
+    step: int
+    before: list[int]
+    """The steps that this one takes its elements from, without those whose marks were met."""
+
+
+class _Walk(NamedTuple):
+    """Goes through a model from its end to its sources."""
+
+    proto: Any
+    flow: Sequence[tuple[int, ...]]
+    marks: Mapping[int, int]
+
+    def nodes(self, number: int, at: _Below, lane: Lane, path: str) -> Iterator[tuple[int, Reading]]:
+        """Yield a node and all that stand before it."""
+        node = self.proto.nodes[number]
+        path = f"{path}/{node.name}"
+        mark = node.name == MARK
+        if mark:
+            several = len(at.before) > 1
+            at = self._behind(number, at)
+            path = f"{path} {at.step}" if several else path
+        own, inner = _lanes(node, lane, path)
+        yield (
+            number,
+            Reading(
+                at.step,
+                own,
+                mark,
+                int(node.num_elements),
+                0.0 if mark else node.processing_time / 1e9,
+                int(node.buffered_elements),
+                int(node.buffered_bytes),
+            ),
+        )
+        for before in node.inputs:
+            if before in self.proto.nodes:
+                yield from self.nodes(before, at, inner, path)
+
+    def _behind(self, number: int, at: _Below) -> _Below:
+        """Return where the nodes before a mark are."""
+        known = self.marks.get(number)
+        others = set(self.marks.values())
+        fresh = [step for step in at.before if step not in others] or at.before or [at.step - 1]
+        step = fresh[0] if known is None else known
+        if step in at.before:
+            at.before.remove(step)
+        return _Below(step, list(self.flow[step]))
 
 
 def _lanes(node: Any, lane: Lane, path: str) -> tuple[Lane, Lane]:
@@ -114,19 +149,20 @@ class Totals:
 class Recorder:
     """Adds up what models say, over many looks at many iterators, and keeps the fullest buffers."""
 
-    def __init__(self, steps: int) -> None:
-        """Begin; `steps` is the number of steps of the plan, each with a mark behind it."""
+    def __init__(self, flow: Sequence[tuple[int, ...]]) -> None:
+        """Begin; `flow` is the plan's, whose steps have a mark behind them each."""
         self.totals = Totals()
         self.buffered: dict[int, int] = {}
         """By step: the most elements that its buffers held at any look."""
         self.bytes: dict[int, int] = {}
         """By step: the most bytes of payload that its buffers held at any look."""
-        self._steps = steps
+        self._flow = flow
         self._last: dict[int, Reading] = {}
 
     def look(self, proto: Any) -> None:
         """Take what a model says now."""
-        found = readings(proto, self._steps)
+        marks = {number: one.step for number, one in self._last.items() if one.mark}
+        found = readings(proto, self._flow, marks)
         for number, now in found.items():
             self._add(now, self._last.get(number))
         self._last = found

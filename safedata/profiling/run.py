@@ -97,7 +97,7 @@ class _Run:
     _told: float = 0.0
 
     def __post_init__(self) -> None:
-        self.recorder = Recorder(len(self.plan.steps))
+        self.recorder = Recorder(self.plan.flow)
 
     def go(self, dataset: Any) -> None:
         """Run until the time, or the number of batches, is over; an empty epoch ends it too."""

@@ -36,7 +36,18 @@ def verdict_object(verdict: Verdict) -> Object:
         },
         "stages": [] if plan is None else [_process(verdict), *_stages(verdict, plan)],
         "problems": [problem_object(problem) for problem in verdict.problems],
+        **_python(plan),
     }
+
+
+def _python(plan: Plan | None) -> Object:
+    """Return notes on the Python functions that a pipeline calls, where it calls some."""
+    if plan is None or not plan.program.allow:
+        return {}
+    from safedata.report.verdict import python_notes
+
+    notes = python_notes(plan)
+    return {"python": notes} if notes else {}
 
 
 def plan_object(verdict: Verdict) -> Object:

@@ -79,10 +79,13 @@ def _parts(node: Node | Root) -> Iterator[Node | Root]:
 
 
 def _chains(step: Map) -> Iterator[str]:
+    from safedata.stages._groups import chains_of
+
     for group in step.groups:
-        for name, chain in group.items():
+        for chain in chains_of(group):
+            name = chain.title
             if chain.expression is not None:
                 yield f"{name}: an expression of {', '.join(sorted(chain.reads)) or 'constants'}"
                 continue
-            start = [f"from {chain.start}"] if chain.start != name else []
+            start = [f"from {', '.join(chain.starts)}"] if chain.starts != chain.makes else []
             yield f"{name}: {', '.join([*start, *(link.op.key() for link in chain.links)]) or 'as it is'}"

@@ -166,7 +166,13 @@ def as_json(problem: Problem) -> dict[str, object]:
         "notes": list(problem.notes),
         "help": problem.help,
         "fixes": [
-            {"change": fix.text, "cost": fix.cost, "saves": dict(fix.saves), "peaks": dict(fix.peaks)}
+            {
+                "change": fix.text,
+                "cost": fix.cost,
+                "saves": dict(fix.saves),
+                "peaks": dict(fix.peaks),
+                **({"spec": shown_path(fix.spec)} if fix.spec else {}),
+            }
             for fix in problem.fixes
         ],
     }

@@ -67,7 +67,21 @@ def _facts(verdict: Verdict, plan: Plan) -> list[str]:
         ["machine", f"{machine}, {count(plan.scope.cpus, 'CPU')}"],
         ["gives", f"{gives(plan)} {format_element(plan.result.visible)}"],
     ]
+    rows += [["python", text] for text in python_notes(plan)]
     return table(rows)
+
+
+def python_notes(plan: Plan) -> list[str]:
+    """Return a line for each Python function that the pipeline calls: what a check cannot know of it."""
+    if not plan.program.allow:
+        return []
+    from safedata.stages._outside import outside
+
+    found = outside(plan.program.source, plan.program.steps)
+    names = dict.fromkeys(one.name for one in found if one.python)
+    return [
+        f"{name}: one call at a time under Python's lock; its types and bytes are declared" for name in names
+    ]
 
 
 def gives(plan: Plan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safedata.internal.keys import Epoch, Identify
+from safedata.internal.keys import Epoch, Identify, Readable
 from safedata.rewrite.entry import Entry
 
 
@@ -29,4 +29,4 @@ def rewrite(entries: list[Entry]) -> tuple[list[Entry], str | None]:
 
 
 def _passes(entry: Entry) -> bool:
-    return entry.node.unseeing or isinstance(entry.node, (Identify, Epoch))
+    return entry.node.unseeing or isinstance(entry.node, (Identify, Epoch, Readable))

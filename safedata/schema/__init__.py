@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from safedata import registry
 from safedata.schema.model import PARAMETER, Schema, fields_schema, written
+from safedata.spec.artifacts import Artifact
 from safedata.spec.load import TOP_LEVEL, VERSION
 from safedata.spec.sections import Budget, OnError, Runtime
 from safedata.spec.targets import Target
@@ -40,7 +41,7 @@ _TOP: Final = {
     "description": "What the spec is for.",
     "extends": "Another spec, relative to this file, merged below this one.",
     "params": "Parameters with defaults, which type them; used as `${name}`, set by `--set name=value`.",
-    "artifacts": "Part of the language, and not available in this version.",
+    "artifacts": "Files that were worked out once from data: vocabularies, class lists, statistics.",
     "source": "Where elements come from.",
     "steps": "What is done with them, in order.",
     "output": "What the training loop receives: a tuple of components or a dict; by default a dict of all.",
@@ -50,8 +51,12 @@ _TOP: Final = {
 }
 
 
-def schema() -> Schema:
-    """Return the JSON Schema, draft 2020-12, of a whole spec."""
+def schema(more: Iterable[str] = ()) -> Schema:
+    """Return the JSON Schema, draft 2020-12, of a whole spec.
+
+    Args:
+        more: the names of registered operations of others that it takes too.
+    """
     defs: dict[str, Schema] = {
         "parameter": {"type": "string", "pattern": r"\$\{[^{}]+\}", "description": "A parameter: `${name}`."},
         "number": {"type": "string", "pattern": r"^[-+]?[0-9][0-9_]*(\.[0-9_]+)?([eE][-+]?[0-9]+)?$"},
@@ -61,7 +66,7 @@ def schema() -> Schema:
         **_plain_sections(),
         **_model_sections(defs),
         "source": _sources(defs),
-        "steps": _steps(defs),
+        "steps": _steps(defs, tuple(more)),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -119,6 +124,12 @@ def _model_sections(defs: dict[str, Schema]) -> dict[str, Schema]:
         "budget": _or_nothing(fields_schema(Budget, "budget", defs)),
         "runtime": _or_nothing(runtime),
         "targets": {"type": ["object", "null"], "additionalProperties": target},
+        "artifacts": {
+            "type": ["object", "null"],
+            "additionalProperties": {
+                "anyOf": [{"type": "string"}, fields_schema(Artifact, "artifact", defs)]
+            },
+        },
     }
 
 
@@ -149,17 +160,38 @@ def _one_of(entries: dict[str, Schema], **beside: Any) -> Schema:
 
 
 def _sources(defs: dict[str, Schema]) -> Schema:
-    entries = {
-        name: _entry(registry.source(name), "source", name, defs) for name in registry.names("sources")
+    sources = {name: registry.source(name) for name in registry.names("sources")}
+    entries = {name: _entry(source, "source", name, defs) for name, source in sources.items()}
+    for name in [name for name, source in sources.items() if source.combines]:
+        fields = defs[f"source.{name}"]["properties"]
+        fields["inputs"] = {**_named_inputs(), "description": fields["inputs"]["description"]}
+        entries[name]["anyOf"].append(_named_inputs())
+    defs["source"] = _one_of(entries)
+    whole = _only({"source": {"$ref": "#/$defs/source"}, "steps": _step_list()}, required=["source"])
+    defs["input"] = {
+        "anyOf": [whole, {"$ref": "#/$defs/source"}],
+        "description": "A source with the steps behind it, or a source alone.",
     }
-    return _one_of(entries)
+    return {"$ref": "#/$defs/source"}
 
 
-def _steps(defs: dict[str, Schema]) -> Schema:
+def _named_inputs() -> Schema:
+    """Return the schema of a combinator's inputs: by name, or in a list."""
+    one: Schema = {"$ref": "#/$defs/input"}
+    named = {
+        "type": "object",
+        "additionalProperties": one,
+        "minProperties": 1,
+        "not": {"required": ["inputs"]},
+    }
+    return {"anyOf": [named, {"type": "array", "items": one, "minItems": 1}]}
+
+
+def _steps(defs: dict[str, Schema], more: Iterable[str]) -> Schema:
     stages = {name: registry.stage(name) for name in registry.names("stages")}
     entries = {name: _entry(stage, "stage", name, defs) for name, stage in stages.items()}
     del defs["stage.map"]  # its value is no mapping of fields, but of components
-    entries["map"] = {**_group_list(defs), "description": entries["map"]["description"]}
+    entries["map"] = {**_group_list(defs, more), "description": entries["map"]["description"]}
     rename = entries["rename"]
     entries["rename"] = {
         "type": "object",
@@ -176,16 +208,26 @@ def _steps(defs: dict[str, Schema]) -> Schema:
     }
     bare = [name for name, stage in stages.items() if _is_bare(stage) and name != "map"]
     defs["step"] = {"anyOf": [step, {"enum": bare, "description": "A stage that needs no fields."}]}
+    return _step_list()
+
+
+def _step_list() -> Schema:
     return {"type": ["array", "null"], "items": {"$ref": "#/$defs/step"}}
 
 
-def _group_list(defs: dict[str, Schema]) -> Schema:
+def _group_list(defs: dict[str, Schema], more: Iterable[str]) -> Schema:
     """Return the schema of a map's value: components with a chain each, or a list of such groups."""
-    ops = {name: registry.op(name) for name in registry.names("ops")}
+    ops = {name: registry.op(name) for name in (*registry.names("ops"), *more)}
     entries = {name: _entry(op, "op", name, defs) for name, op in ops.items()}
-    start = {"type": "string", "description": "The component that the chain starts from."}
+    text: Schema = {"type": "string"}
+    start: Schema = {
+        "anyOf": [text, {"type": "array", "items": text, "minItems": 1}],
+        "description": "The component that the chain starts from, or several.",
+    }
     bare = [name for name, op in ops.items() if _is_bare(op)]
-    defs["operation"] = {"anyOf": [{"enum": bare}, _one_of({**entries, "from": start})]}
+    defs["call"] = fields_schema(registry.op("call"), "call", defs)
+    calls: Schema = {"$ref": "#/$defs/call"}
+    defs["operation"] = {"anyOf": [{"enum": bare}, _one_of({**entries, "from": start}), calls]}
     operation: Schema = {"$ref": "#/$defs/operation"}
     defs["chain"] = {
         "anyOf": [{"$ref": "#/$defs/expression"}, {"type": "array", "items": operation}, operation],

@@ -77,6 +77,8 @@ def _loose(found: Any) -> Any:
     if isinstance(found, bool):
         return found
     fields: Schema = found
+    if "x-definition" in fields:  # pydantic follows every `$ref` itself
+        return {"$ref": f"#/$defs/{fields['x-definition']}"}
     made = {_LIMITS.get(key, key): value for key, value in fields.items() if key != "title"}
     for key in ("items", "additionalProperties"):
         if key in made:

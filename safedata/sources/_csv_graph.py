@@ -11,6 +11,7 @@ from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.scope import Scope
 from safedata.sources._csv_columns import Value
+from safedata.sources._csv_rows import MARK
 from safedata.sources._records import READ_BUFFER, RECORD, Places, skipping
 from safedata.sources.base import Root
 from safedata.stages.base import ElementNode
@@ -38,6 +39,8 @@ class CsvRoot(Root):
     """Where each row lies; None where that is not known."""
     count: int | None = None
     """The number of rows; None where they were not counted."""
+    marked: bool = False
+    """Whether a file starts with a byte order mark."""
 
     def title(self) -> str:
         """Return the source's name."""
@@ -66,6 +69,7 @@ class CsvRoot(Root):
 
         def rows(file: Any) -> Any:
             lines = tf.data.TextLineDataset(file, buffer_size=READ_BUFFER)
+            lines = _unmarked(tf, lines) if self.marked else lines
             found = _join(tf, lines, self.longest) if self.quoted else lines
             found = found.filter(filled)
             return found.skip(1) if self.header else found
@@ -88,6 +92,15 @@ class CsvRoot(Root):
         return (
             self.places.origin(tf, index) if self.places and self.places.count else super().origin(tf, index)
         )
+
+
+def _unmarked(tf: Any, lines: Any) -> Any:
+    """Return a file's lines, the first without the byte order mark before it."""
+
+    def bare(line: Any) -> Any:
+        return tf.strings.regex_replace(line, f"^{MARK.decode()}", "", replace_global=False)
+
+    return lines.take(1).map(bare).concatenate(lines.skip(1))
 
 
 def _join(tf: Any, lines: Any, longest: int) -> Any:

@@ -17,7 +17,8 @@ from safedata.sources._records import damaged
 _BREAK: Final = b"\n"
 _BLOCK: Final = 16 << 20
 """Bytes of a file that are looked at together."""
-_MARK: Final = b"\xef\xbb\xbf"
+MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark that some programs put before UTF-8; it belongs to no field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,23 @@ def read_rows(path: str, most: int | None) -> Iterator[Row | None]:
     """Yield the rows of a file that are not empty; None once, last, where `most` bytes did not reach its end.
 
     Raises:
-        Fault: the file cannot be read, starts with a byte order mark, or breaks its lines with a bare
-            carriage return.
+        Fault: the file cannot be read, or breaks its lines with a bare carriage return.
     """
     try:
         yield from _read(path, most)
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def is_marked(path: str) -> bool:
+    """Return whether a file starts with a byte order mark.
+
+    Raises:
+        Fault: the file cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(len(MARK)) == MARK
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -91,7 +104,7 @@ def read_blocks(path: str, *, split: bool = True) -> Iterator[tuple[list[bytes] 
 
 def _lines(data: bytes, *, split: bool, first: bool) -> list[bytes] | None:
     """Return the lines of a block in which every line is a row, None for any other."""
-    marked = first and data.startswith(_MARK)
+    marked = first and data.startswith(MARK)
     if marked or b'"' in data or b"\r" in data or b"\n\n" in data or data.startswith(_BREAK):
         return None
     return data.removesuffix(_BREAK).split(_BREAK) if split else []
@@ -131,9 +144,7 @@ def _read(path: str, most: int | None) -> Iterator[Row | None]:
 
 
 def _line(line: bytes, path: str, number: int) -> bytes:
-    if number == 1 and line.startswith(_MARK):
-        raise damaged(path, "starts with a byte order mark", way_out="save it as UTF-8 without one")
-    line = line.removesuffix(_BREAK)
+    line = (line.removeprefix(MARK) if number == 1 else line).removesuffix(_BREAK)
     if b"\r" in line:
         line = line.removesuffix(b"\r")
         if b"\r" in line:
@@ -184,4 +195,9 @@ def _quoted(text: bytes, at: int, delimiter: bytes) -> tuple[bytes, int]:
 
 def bad_row(path: str, row: Row, reason: str) -> Fault:
     """Return the fault for a row."""
-    return Fault("SD404", f"`{path}` line {row.line}: {reason}", ("path",))
+    return Fault(
+        "SD404",
+        f"`{path}` line {row.line}: {reason}",
+        ("path",),
+        help="mend the row, or write `runtime: {on_error: skip}`, which leaves it out",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -82,6 +82,10 @@ def check_fields(one: Feature, at: Path) -> None:
         raise Fault("SD104", message, at, help="add the key of the feature that has its rows")
 
 
+_WORDS: Final = {"string": "text", "int64": "a whole number", "float32": "a number"}
+"""What a default of a dtype is, in words."""
+
+
 def default_of(feature: Feature, one: Wanted) -> tuple[Any, ...] | None:
     """Return each value of a fixed feature's default, None where it has none.
 
@@ -95,16 +99,36 @@ def default_of(feature: Feature, one: Wanted) -> tuple[Any, ...] | None:
     given = feature.default
     values: tuple[Any, ...] = given if isinstance(given, tuple) else (given,) * size
     if len(values) != size:
-        raise Fault("SD203", f"`default` has {len(values)} values, and the shape {size}", at)
+        raise Fault(
+            "SD203",
+            f"`default` has {len(values)} values, and the shape {size}",
+            at,
+            help=f"write one value, or {size}",
+        )
     takes: dict[str, tuple[type, ...]] = {"string": (str,), "int64": (int,), "float32": (int, float)}
     for value in values:
         fits = isinstance(value, takes[one.dtype])
         if not fits:
-            raise Fault("SD105", f"the `default` of a feature of {one.dtype} is not `{value}`", at)
+            raise Fault(
+                "SD105",
+                f"the `default` of a feature of {one.dtype} is not `{value}`",
+                at,
+                help=f"write {_WORDS[one.dtype]}",
+            )
         if one.dtype == "string" and one.max_bytes is not None and len(encode(value)) > one.max_bytes:
-            raise Fault("SD105", f"`default` is longer than `max_bytes`, {one.max_bytes}", at)
+            raise Fault(
+                "SD105",
+                f"`default` is longer than `max_bytes`, {one.max_bytes}",
+                at,
+                help=f"write `max_bytes: {len(encode(value))}`, or a shorter one",
+            )
         if one.dtype == "int64" and not -(2**63) <= value < 2**63:
-            raise Fault("SD105", f"`default` does not fit int64: `{value}`", at)
+            raise Fault(
+                "SD105",
+                f"`default` does not fit int64: `{value}`",
+                at,
+                help="write one of 63 bits and a sign",
+            )
     return values
 
 
@@ -118,5 +142,9 @@ def encoded_of(feature: Feature, seen: Seen, evidence: Evidence) -> Encoded | No
     if feature.max_size is None:
         return seen.encoded(evidence)
     height, width = feature.max_size
-    formats = frozenset(seen.formats) if seen.images and evidence == "measured" else frozenset[str]()
-    return Encoded(Dim.at_most(height, "declared"), Dim.at_most(width, "declared"), formats)
+    known = seen.images and evidence == "measured"
+    formats = frozenset(seen.formats) if known else frozenset[str]()
+    kept = seen.coefficients if known and formats else None
+    return Encoded(
+        Dim.at_most(height, "declared"), Dim.at_most(width, "declared"), formats, coefficients=kept
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from safedata.headers import Header, Headers, inspect_images, joined, try_header
@@ -20,8 +21,8 @@ _FORMATS: Final = ("jpeg", "png", "gif", "bmp", "webp")
 _DAMAGED: Final = 1000
 """Bad files that a summary names; with more of them a check goes through all entries."""
 
-_Value = tuple[str, int, int, bool]
-"""What is kept of an image: format, height, width, whether it ends as it must."""
+_Value = tuple[str, int, int, bool, int | None]
+"""What is kept of an image: format, height, width, whether it ends as it must, bytes of coefficients."""
 
 
 @record(frozen=True, slots=True)
@@ -125,7 +126,9 @@ def bad_files(values: Mapping[str, Any]) -> Bad:
 def _read_one(path: str, tick: Callable[[int], None]) -> Any:
     header = try_header(path)
     tick(0)
-    return header if isinstance(header, str) else (header.format, header.height, header.width, header.whole)
+    if isinstance(header, str):
+        return header
+    return header.format, header.height, header.width, header.whole, header.coefficients
 
 
 def _summary(values: Mapping[str, Any]) -> Any:
@@ -134,18 +137,26 @@ def _summary(values: Mapping[str, Any]) -> Any:
     headers = {value for value in values.values() if not isinstance(value, str)}
     if len(damaged) > _DAMAGED:
         return None
-    return {"seen": sorted(_extremes(headers)), "damaged": damaged}
+    return {"seen": sorted(_extremes(headers), key=_order), "damaged": damaged}
 
 
 def _extremes(headers: Collection[_Value]) -> set[_Value]:
     """Return one header of each format, whole and cut off, and those with extreme sizes: these bound all."""
-    kept = {(one[0], one[3]): one for one in sorted(headers)}
-    extremes = (
-        {pick(headers, key=lambda one: one[axis]) for axis in (1, 2) for pick in (min, max)}
-        if headers
-        else ()
-    )
-    return {*kept.values(), *extremes}
+    kept = {(one[0], one[3]): one for one in sorted(headers, key=_order)}
+    if not headers:
+        return set()
+    heights = {pick(headers, key=lambda one: one[1]) for pick in (min, max)}
+    widths = {pick(headers, key=lambda one: one[2]) for pick in (min, max)}
+    return {*kept.values(), *heights, *widths, max(headers, key=lambda one: _rank(one[4]))}
+
+
+def _order(one: _Value) -> tuple[Any, ...]:
+    return (*one[:4], _rank(one[4]))
+
+
+def _rank(coefficients: int | None) -> float:
+    """Return where a number of bytes stands among others: behind all of them where it is not known."""
+    return inf if coefficients is None else coefficients
 
 
 def _check(found: Any) -> None:
@@ -153,8 +164,9 @@ def _check(found: Any) -> None:
     if isinstance(found, str):
         return
     one = cast("tuple[Any, ...]", found)
-    named = isinstance(found, tuple) and len(one) == 4 and one[0] in _FORMATS and type(one[3]) is bool
-    if not named or not all(type(size) is int and size > 0 for size in one[1:3]):
+    named = isinstance(found, tuple) and len(one) == 5 and one[0] in _FORMATS and type(one[3]) is bool
+    sized = named and all(type(size) is int and size > 0 for size in one[1:3])
+    if not sized or not (one[4] is None or (type(one[4]) is int and one[4] >= 0)):
         raise _corrupt("an entry is no image's")
 
 

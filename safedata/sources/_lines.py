@@ -12,10 +12,10 @@ from safedata.memory import HOST, Evidence, Hold, times
 from safedata.problem import Fault
 from safedata.records import record
 from safedata.scope import Scope
+from safedata.sources._interleave import FileRoot
 from safedata.sources._listing import FIRST, unreadable
 from safedata.sources._records import READ_BUFFER, RECORD, Places, damaged
 from safedata.sources._stream import CHUNK, Budget, DamageError, decompressed
-from safedata.sources.base import Root
 from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
 
 Compression = Literal["none", "gzip", "zlib"]
@@ -198,7 +198,7 @@ class BadLines:
 
 
 @record(frozen=True)
-class LinesRoot(Root):
+class LinesRoot(FileRoot):
     """The lines of text files, file by file, as they are."""
 
     name: str
@@ -240,23 +240,33 @@ class LinesRoot(Root):
     def lower(self, low: Lowering) -> Any:
         """Return the dataset of lines."""
         tf = low.tf
+
+        def lines(file: Any) -> Any:
+            return self._lines(low, file)
+
+        data = tf.data.Dataset.from_tensor_slices(list(self.files)).flat_map(as_written(low, lines))
+        if self.count is not None:
+            data = data.apply(tf.data.experimental.assert_cardinality(self.count))
+        return data.map(as_written(low, _named))
+
+    def numbering(self) -> Places | None:
+        """Return where each element lies; None where they were not all read."""
+        return self.places
+
+    def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
+        """Return the dataset of one file's lines."""
+        return self._lines(low, file).map(as_written(low, _named))
+
+    def _lines(self, low: Lowering, file: Any) -> Any:
+        tf = low.tf
         compression = "" if self.compression == "none" else self.compression.upper()
 
         def filled(line: Any) -> Any:
             return tf.strings.length(tf.strings.strip(line)) > 0
 
-        def lines(file: Any) -> Any:
-            found = tf.data.TextLineDataset(file, compression, READ_BUFFER)
-            found = found.skip(self.skip) if self.skip else found
-            return found if self.blank else found.filter(as_written(low, filled))
-
-        def named(line: Any) -> Values:
-            return {RECORD: line}
-
-        data = tf.data.Dataset.from_tensor_slices(list(self.files)).flat_map(as_written(low, lines))
-        if self.count is not None:
-            data = data.apply(tf.data.experimental.assert_cardinality(self.count))
-        return data.map(as_written(low, named))
+        found = tf.data.TextLineDataset(file, compression, READ_BUFFER)
+        found = found.skip(self.skip) if self.skip else found
+        return found if self.blank else found.filter(as_written(low, filled))
 
     def describe(self, index: int) -> str:
         """Return the file and the line."""
@@ -268,6 +278,10 @@ class LinesRoot(Root):
         return (
             self.places.origin(tf, index) if self.places and self.places.count else super().origin(tf, index)
         )
+
+
+def _named(line: Any) -> Values:
+    return {RECORD: line}
 
 
 def all_lines(

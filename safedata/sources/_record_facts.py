@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from safedata.internal.parse_example import Parsed
 from safedata.measured import CorruptError
+from safedata.memory import largest
 from safedata.problem import Fault
 from safedata.sources._records import damaged
 from safedata.sources._stream import Budget
@@ -114,6 +115,7 @@ def _kept_seen(one: Wanted, seen: Seen) -> dict[str, Any]:
         "formats": sorted(seen.formats),
         "images": seen.images,
         "whole": seen.whole,
+        "coefficients": seen.coefficients,
     }
 
 
@@ -159,6 +161,8 @@ def _take_seen(kept: Mapping[str, Any], seen: Seen, path: str) -> None:
     seen.sizes.update((_number(height), _number(width)) for height, width in kept["sizes"])
     seen.images = seen.images and kept["images"] is True
     seen.whole = seen.whole and kept["whole"] is True
+    coefficients = kept["coefficients"]
+    seen.coefficients = largest(seen.coefficients, None if coefficients is None else _number(coefficients))
     _take_bad(kept["bad"], seen.bad, path)
 
 

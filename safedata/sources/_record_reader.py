@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from safedata.lowering import Lowering, Values
+from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import Scope
+from safedata.sources._interleave import FileRoot
 from safedata.sources._records import RECORD, Places
 from safedata.sources._stream import Budget
 from safedata.sources._tfrecord import Compression, find_damage, scan
-from safedata.sources.base import Root
 from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
 
 _OFFSET = re.compile(r"(?:corrupted|truncated) record at ([0-9]{1,18})", re.ASCII)
@@ -25,7 +25,7 @@ _INFLATE: Final = 2
 
 
 @dataclass(frozen=True)
-class TfrecordRoot(Root):
+class TfrecordRoot(FileRoot):
     """Records in the order of the files, not parsed yet.
 
     Under `on_error: skip` TensorFlow leaves out the rest of a file behind a damaged record. Each lost record
@@ -82,6 +82,20 @@ class TfrecordRoot(Root):
 
         return records.map(named)
 
+    def numbering(self) -> Places | None:
+        """Return where each element lies; None where they were not all read."""
+        return self.places
+
+    def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
+        """Return the dataset of one file's records."""
+        guarded = low.skipped is not None and self.places is not None
+        records = self._guard(low.tf, file, count) if guarded else self._read(low.tf, file)
+
+        def named(record: Any) -> Values:
+            return {RECORD: record}
+
+        return records.map(as_written(low, named))
+
     def _read(self, tf: Any, files: Any) -> Any:
         compression = "" if self.compression == "none" else self.compression.upper()
         return tf.data.TFRecordDataset(files, compression, self.buffer)
@@ -94,11 +108,15 @@ class TfrecordRoot(Root):
             counts[file] += end - places.starts[run]
 
         def guarded(file: Any, count: Any) -> Any:
-            lost = tf.data.Dataset.from_tensors(_LOST).repeat(count)
-            return self._read(tf, file).ignore_errors().concatenate(lost).take(count)
+            return self._guard(tf, file, count)
 
         slices = (list(self.files), tf.constant(counts, tf.int64))
         return tf.data.Dataset.from_tensor_slices(slices).flat_map(guarded)
+
+    def _guard(self, tf: Any, file: Any, count: Any) -> Any:
+        """Return one file's records, as many as it is known to have."""
+        lost = tf.data.Dataset.from_tensors(_LOST).repeat(count)
+        return self._read(tf, file).ignore_errors().concatenate(lost).take(count)
 
     def describe(self, index: int) -> str:
         """Return the file, the record's number in it, counted from 0, and the byte where it starts."""

@@ -43,7 +43,7 @@ def find_files(paths: str | Sequence[str], scope: Scope, at: Path = ("path",)) -
 def _expand(written: str, scope: Scope, at: Path) -> list[str]:
     refuse_remote(written, at=at)
     if "\0" in written:
-        raise Fault("SD401", "a path has no NUL character in it", at)
+        raise Fault("SD401", "a path has no NUL character in it", at, help="write the path without it")
     path = scope.path(written)
     if any(sign in written for sign in _MAGIC) and not os.path.exists(path):
         matches = [one for one in sorted(glob.glob(path, recursive=True)) if os.path.isfile(one)]
@@ -67,7 +67,9 @@ def file_size(path: str, at: Path = ()) -> int:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        raise Fault("SD401", f"`{path}` does not exist", at) from None
+        raise Fault(
+            "SD401", f"`{path}` does not exist", at, help="it was there a moment ago; check what removes it"
+        ) from None
     except OSError as error:
         raise unreadable(path, error, at=at or AT) from None
     if not stat.S_ISREG(found.st_mode):

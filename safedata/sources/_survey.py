@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import prod
 from typing import Final, Literal
 
-from safedata.memory import Evidence
+from safedata.memory import Evidence, largest
 from safedata.sources._example import Record, Values, integers, parse_record
 from safedata.sources._listing import FIRST
 from safedata.types import Dim, Encoded
@@ -76,6 +76,8 @@ class Seen:
     """Whether every string so far starts like an image."""
     whole: bool = True
     """Whether every image so far ends as its format does."""
+    coefficients: int | None = 0
+    """Bytes that decoding one of the images keeps for coefficients, at most; None where one does not tell."""
 
     def encoded(self, evidence: Evidence) -> Encoded | None:
         """Return what the images inside say, None where some value is no image."""
@@ -84,7 +86,9 @@ class Seen:
         settled = evidence == "measured" and "gif" not in self.formats
         heights, widths = ({size[axis] for size in self.sizes} for axis in (0, 1))
         height, width = (Dim(max(one), settled and len(one) == 1, evidence) for one in (heights, widths))
-        return Encoded(height, width, frozenset(self.formats), self.whole and evidence == "measured")
+        measured = evidence == "measured"
+        kept = self.coefficients if measured else None
+        return Encoded(height, width, frozenset(self.formats), self.whole and measured, kept)
 
 
 @dataclass(slots=True)
@@ -170,6 +174,7 @@ def _sizes(data: bytes, pieces: Iterable[tuple[int, int]], seen: Seen) -> None:
         seen.sizes.add((header.height, header.width))
         seen.formats.add(header.format)
         seen.whole = seen.whole and header.whole
+        seen.coefficients = largest(seen.coefficients, header.coefficients)
 
 
 def _counted(count: int, size: int, seen: Seen) -> str | None:

@@ -22,6 +22,12 @@ _ROUNDING: Final = 15
 """Python's allocator rounds up to 16 bytes."""
 _NUMBER: Final = 48
 """A Python number of at most 64 bits."""
+_INTEGER: Final = 32
+"""A Python integer that counts rows."""
+_SHARED: Final = (-5, 256)
+"""Python has one object for each of these integers."""
+_INLINE: Final = 22
+"""Characters that lie inside a string's own place in the graph."""
 _ENCODED: Final = 33
 """A Python `bytes` object beside its content."""
 _COPIES: Final = 3
@@ -140,10 +146,13 @@ def _length(text: str) -> int:
 
 
 def _python_bytes(column: Column) -> int:
-    """Return what a column takes as Python's objects, which the plan keeps."""
+    """Return what a column takes as Python's objects, which the plan keeps, and a list of them while it is built."""
     count = len(column.values)
+    if isinstance(column.values, range):  # its numbers are there only while its tensor is made
+        return count * (_INTEGER + _POINTER)
     if column.type.dtype != "string":
-        return count * (_NUMBER + _POINTERS)
+        shared = sum(type(value) is int and _SHARED[0] <= value <= _SHARED[1] for value in column.values)
+        return (count - shared) * _NUMBER + count * _POINTERS
     return sum(map(sys.getsizeof, column.values)) + count * (_ROUNDING + _POINTERS)
 
 
@@ -152,5 +161,6 @@ def _graph_bytes(column: Column) -> int:
     count = len(column.values)
     if column.type.dtype != "string":
         return count * _COPIES * DTYPE_BYTES[column.type.dtype]
-    content = sum(map(_length, column.values))
-    return 2 * content + count * (_ENCODED + _ROUNDING + STRING_SLOT + STRING_HEAP)
+    lengths = list(map(_length, column.values))
+    inside = sum(length + STRING_HEAP for length in lengths if length > _INLINE)
+    return sum(lengths) + inside + count * (_ENCODED + _ROUNDING + STRING_SLOT)

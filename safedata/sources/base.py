@@ -16,6 +16,7 @@ from safedata.stages.base import ElementNode
 from safedata.types import Stream
 
 if TYPE_CHECKING:
+    from safedata.sources._inputs import Ready
     from safedata.sources._shelf import Work
 
 
@@ -25,6 +26,18 @@ class Root:
     @abstractmethod
     def title(self) -> str:
         """Return the name that reports give this step."""
+
+    def parts(self) -> tuple[Ready, ...]:
+        """Return the inputs that its elements come from; none but for a combinator."""
+        return ()
+
+    def wanted(self, number: int, after: frozenset[str]) -> frozenset[str]:
+        """Return the components that input `number` must give for those in `after` to leave."""
+        return after
+
+    def index_of(self, number: int, index: Any) -> Any:
+        """Return the index that the element of input `number` with this index has behind the combinator."""
+        return index
 
     @abstractmethod
     def infer(self, scope: Scope) -> Stream:
@@ -36,7 +49,10 @@ class Root:
 
     @abstractmethod
     def lower(self, low: Lowering) -> Any:
-        """Return the `tf.data.Dataset` of its elements, a dict of components each."""
+        """Return the `tf.data.Dataset` of its elements, a dict of components each.
+
+        A combinator finds those of its inputs in `low.inputs`.
+        """
 
     def numbered(self) -> Root | None:
         """Return the same source with each element's index as the component `#index`; None where it cannot.
@@ -90,6 +106,8 @@ class Source(BaseModel):
     """A source as YAML."""
     main: ClassVar[str | None] = None
     """The field that the short form fills: `range: 10` is `range: {count: 10}`."""
+    combines: ClassVar[bool] = False
+    """Whether its elements come from other sources, which stand in its `inputs`."""
 
     @abstractmethod
     def inspect(self, scope: Scope) -> Inspected:

@@ -13,6 +13,7 @@ from safedata.scope import Scope
 from safedata.sources._csv_columns import Column, is_number
 from safedata.sources._csv_graph import CsvRoot, ParseRow, Read
 from safedata.sources._csv_reading import Reading
+from safedata.sources._csv_rows import is_marked
 from safedata.sources._fingerprint import digest
 from safedata.sources._listing import look_at
 from safedata.sources._records import Places, find_files
@@ -86,6 +87,7 @@ class Csv(Source):
             evidence,
             reading.places if reading.complete and reading.placed else None,
             reading.places.count if reading.complete else None,
+            marked=any(is_marked(path) for path in files),
         )
         node = ParseRow(columns, reading.width, delimiter)
         return Inspected(root, (node,), digest(found), files, notes)
@@ -155,4 +157,9 @@ def _read(column: Column, declared: dict[str, str], evidence: Evidence) -> Read:
 def _check_default(column: Column, dtype: str) -> None:
     if column.default is not None and not is_number(str(column.default).encode(), dtype):
         message = f"the default of `{column.name}` is not {dtype}: `{column.default}`"
-        raise Fault("SD105", message, ("default", column.name))
+        raise Fault(
+            "SD105",
+            message,
+            ("default", column.name),
+            help=f"write a number of {dtype}, or declare the column as `string`",
+        )

@@ -14,9 +14,10 @@ from safedata.problem import Fault
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources._fingerprint import digest
+from safedata.sources._interleave import FileRoot, Interleave, in_turn
 from safedata.sources._listing import look_at
 from safedata.sources._records import READ_BUFFER, Places, damaged, find_files
-from safedata.sources.base import Inspected, Root, Source
+from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Stream, Tensor, exactly
 
 _NAME = "bytes"
@@ -39,6 +40,8 @@ class FixedLength(Source):
     """Bytes at the start of each file that are left out."""
     footer_bytes: NonNegativeInt = 0
     """Bytes at the end of each file that are left out."""
+    interleave: Interleave | None = None
+    """Take turns between this many files, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return how many records there are, by the files' sizes.
@@ -56,7 +59,7 @@ class FixedLength(Source):
         if not places.count:
             raise Fault("SD403", "the files have no records", ("path",), help="name files with records")
         root = FixedRoot(files, self.record_bytes, self.header_bytes, self.footer_bytes, places)
-        return Inspected(root, (), digest(found), files)
+        return Inspected(in_turn(root, self.interleave), (), digest(found), files)
 
     def _records(self, path: str, size: int) -> int:
         """Return the number of records in a file of so many bytes."""
@@ -74,7 +77,7 @@ class FixedLength(Source):
 
 
 @record(frozen=True)
-class FixedRoot(Root):
+class FixedRoot(FileRoot):
     """The records of the files, in their order."""
 
     files: tuple[str, ...]
@@ -112,6 +115,19 @@ class FixedRoot(Root):
         )
         counted = records.apply(tf.data.experimental.assert_cardinality(self.places.count))
         return counted.map(as_written(low, named))
+
+    def numbering(self) -> Places:
+        """Return where each record lies."""
+        return self.places
+
+    def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
+        """Return the dataset of one file's records."""
+
+        def named(record: Any) -> Values:
+            return {_NAME: record}
+
+        records = low.tf.data.FixedLengthRecordDataset(file, self.size, self.header, self.footer, READ_BUFFER)
+        return records.map(as_written(low, named))
 
     def describe(self, index: int) -> str:
         """Return the file, and the record's number in it, counted from 0."""

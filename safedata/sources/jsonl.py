@@ -115,7 +115,12 @@ class Jsonl(Source):
                 try:
                     column.read({})
                 except BadValueError as error:
-                    raise Fault("SD105", f"the default does not fit: {error}", ("default", name)) from None
+                    raise Fault(
+                        "SD105",
+                        f"the default does not fit: {error}",
+                        ("default", name),
+                        help="write one of the column's type",
+                    ) from None
             yield column
 
     def _known(self, found: Sequence[Found], facts: Facts, scope: Scope) -> dict[str, Any]:

@@ -71,7 +71,12 @@ class Numpy(Source):
         named: dict[str, str] = {}
         for name, path in (self.model_extra or {}).items():
             if not isinstance(path, str):
-                raise Fault("SD105", f"`{name}` takes the path of a .npy file, not `{path}`", (name,))
+                raise Fault(
+                    "SD105",
+                    f"`{name}` takes the path of a .npy file, not `{path}`",
+                    (name,),
+                    help=f"write `{name}: {name}.npy`",
+                )
             named[name] = path
         return named
 
@@ -99,7 +104,12 @@ class Numpy(Source):
             after = 0 if one.start is None else size - one.start - one.header.data_bytes
             yield Array(name, path, one.header, one.start, after)
         if not members:
-            raise Fault("SD403", f"`{path}` has no arrays", ("path",))
+            raise Fault(
+                "SD403",
+                f"`{path}` has no arrays",
+                ("path",),
+                help="name an archive that `np.savez` wrote arrays into",
+            )
 
 
 def open_file(path: str) -> Any:

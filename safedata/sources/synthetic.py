@@ -110,11 +110,16 @@ def _ranged(
     if not least <= low <= high <= most:
         fit = "" if tensor.dtype in FLOATS else f"; {tensor.dtype} holds {least:.0f}..{most:.0f}"
         message = f"`range` goes from the lower to the upper end{fit}; got {low:g}..{high:g}"
-        raise Fault("SD205", message, (*at, "range"))
+        raise Fault("SD205", message, (*at, "range"), help=_within(least, most, low, high))
     if tensor.dtype in INTEGERS and (low != int(low) or high != int(high)):
         message = f"the `range` of {tensor.dtype} has whole ends, not {low:g}..{high:g}"
         raise Fault("SD205", message, (*at, "range"), help=f"write [{low:.0f}, {high:.0f}]")
     return replace(tensor, range=ValueRange(low, high), kind=kind)
+
+
+def _within(least: float, most: float, low: float, high: float) -> str:
+    ends = sorted(min(max(end, least), most) for end in (low, high))
+    return f"write [{ends[0]:g}, {ends[1]:g}]"
 
 
 def _limits(dtype: str) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from safedata.problem import Fault
 from safedata.records import record, replace
 from safedata.scope import Scope
 from safedata.sources._fingerprint import digest
+from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._lines import (
     WHOLE,
     BadLines,
@@ -61,6 +62,8 @@ class Text(Source):
     """What a line has at most; a longer one is an error."""
     count: NonNegativeInt | None = None
     """The number of lines, for data of which a check cannot count them all."""
+    interleave: Interleave | None = None
+    """Take turns between this many files, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return how many lines there are and how long they are.
@@ -96,7 +99,8 @@ class Text(Source):
         )
         line = Tensor("string", (), bound(self.max_bytes, longest, evidence))
         declare = f"max_bytes: {longest} B" if line.length.evidence == "sampled" else ""
-        return Inspected(root, (NameLine(line),), digest(found), files, tuple(notes), declare)
+        turns = in_turn(root, self.interleave)
+        return Inspected(turns, (NameLine(line),), digest(found), files, tuple(notes), declare)
 
     def _read_bound(self, longest: int, evidence: Evidence) -> Dim:
         """Return the bound of a line before it is held against `max_bytes`."""

@@ -18,6 +18,7 @@ from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
 from safedata.sources._feature import Feature, check_fields, default_of, encode, encoded_of
 from safedata.sources._fingerprint import digest
+from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._listing import FIRST, Found, look_at
 from safedata.sources._record_facts import (
     Part,
@@ -68,6 +69,8 @@ class Tfrecord(Source):
     """What is read at once."""
     count: NonNegativeInt | None = None
     """The number of records, for data of which a check cannot count them all."""
+    interleave: Interleave | None = None
+    """Take turns between this many files, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return what headers and records say.
@@ -99,7 +102,7 @@ class Tfrecord(Source):
         notes += self._faults(survey, scope)
         features = tuple(self._parsed(one, survey.seen[one.name], evidence) for one in wanted)
         node = ParseExample(features, any(one.kind == "sequence" for one in wanted))
-        root = self._root(files, parts, complete)
+        root = in_turn(self._root(files, parts, complete), self.interleave)
         return Inspected(root, (node,), digest(found), files, tuple(notes), declared_for(features))
 
     def to_measure(self, scope: Scope) -> tuple[Work, ...]:

@@ -30,6 +30,14 @@ def flatten(document: Document, file: str, folder: str) -> tuple[Document, tuple
     return Document(merged or document.root, texts), tuple(chain.documents)
 
 
+def _identity(path: str) -> str:
+    """Return what a file is known by; its path as it stands where the current directory is gone."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return path
+
+
 class _Chain:
     def __init__(self, documents: dict[str, Document], texts: dict[str, str]) -> None:
         self.documents = documents
@@ -38,7 +46,7 @@ class _Chain:
 
     def follow(self, document: Document, file: str, folder: str) -> None:
         """Read what `document` extends, and what that extends, until one extends nothing."""
-        self.seen.append(os.path.realpath(file))
+        self.seen.append(_identity(file))
         named = document.get(("extends",))
         while named is not None and named.value is not None:
             path = self._target(named, folder)
@@ -47,7 +55,7 @@ class _Chain:
                 message = f"the spec `{path}` is {found.root.shown}, not a mapping"
                 raise self._fail(message, named.span, "name a file that holds a spec")
             self.documents[path] = found
-            self.seen.append(os.path.realpath(path))
+            self.seen.append(_identity(path))
             folder, named = os.path.dirname(path), found.get(("extends",))
 
     def _target(self, named: Node, folder: str) -> str:
@@ -58,8 +66,8 @@ class _Chain:
         if "${" in value:
             raise self._fail("`extends` takes no parameters", named.span, "write the path out")
         path = os.path.normpath(os.path.join(folder, value))
-        if os.path.realpath(path) in self.seen:
-            start = self.seen.index(os.path.realpath(path))
+        if _identity(path) in self.seen:
+            start = self.seen.index(_identity(path))
             loop = [*list(self.documents)[start:], path]
             message = f"the specs extend each other in a circle: {' -> '.join(loop)}"
             raise self._fail(message, named.span, "remove one of the `extends` in it")

@@ -124,16 +124,6 @@ def _top_level(document: Document) -> list[Problem]:
         for key, node in keys.items()
         if key not in TOP_LEVEL
     ]
-    if "artifacts" in keys:
-        node = keys["artifacts"]
-        problems.append(
-            Problem(
-                "SD110",
-                "`artifacts` is not available in this version",
-                node.key_span or node.span,
-                help="write the numbers where they are used, and name a vocabulary by its file",
-            )
-        )
     return [*_version(document), *problems, *_texts(keys)]
 
 

@@ -34,7 +34,9 @@ def describe(error: yaml.YAMLError, text: str, file: str) -> Problem:
     said = str(getattr(error, "problem", None) or "its structure does not hold")
     context = str(getattr(error, "context", None) or "")
     if mark is None:
-        return Problem("SD101", f"the YAML cannot be read: {said}", point(file, 0, 0))
+        return Problem(
+            "SD101", f"the YAML cannot be read: {said}", point(file, 0, 0), help="save it as UTF-8 text"
+        )
     lines = LINE_BREAK.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     return (

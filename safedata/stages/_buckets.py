@@ -87,7 +87,10 @@ def most_long(name: str, tensor: Tensor, *, alone: bool) -> int | None:
     if tensor.rank:
         if tensor.ragged_rank:
             raise Fault(
-                "SD203", f"`bucket_batch` takes dense components, and `{name}` is {tensor}", ("length",)
+                "SD203",
+                f"`bucket_batch` takes dense components, and `{name}` is {tensor}",
+                ("length",),
+                help="put `to_dense` before it",
             )
         return tensor.shape[0].most
     if alone and tensor.dtype in INTEGERS:

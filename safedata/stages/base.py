@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from safedata.lowering import EPOCH, INDEX, ROW, Lowering, Values, mapped
+from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering, Values, mapped
 from safedata.memory import HOST, Evidence, Hold, add, largest, times, weakest
 from safedata.problem import Fault, Path
 from safedata.records import record
@@ -106,6 +106,8 @@ class Parsing:
     """How many parts of `path` lead to the value of the step; faults of stages start below it."""
     report: Callable[[Fault], None]
     invalid: Callable[[ValidationError, Path], None]
+    context: object = None
+    """The `safedata.artifacts.Artifacts` of the spec, which operations ask for the files that they name."""
 
     @property
     def relative(self) -> Path:
@@ -114,11 +116,12 @@ class Parsing:
 
     def at(self, *path: str | int) -> Parsing:
         """Return the place `path` below this one."""
-        return Parsing((*self.path, *path), self.depth, self.report, self.invalid)
+        return Parsing((*self.path, *path), self.depth, self.report, self.invalid, self.context)
 
     def beside(self, key: str) -> Parsing:
         """Return the place of a key that stands beside the step's own."""
-        return Parsing((*self.path[: self.depth - 1], key), self.depth, self.report, self.invalid)
+        path = (*self.path[: self.depth - 1], key)
+        return Parsing(path, self.depth, self.report, self.invalid, self.context)
 
     def fault(self, fault: Fault) -> None:
         """Report a fault found at this place."""
@@ -152,7 +155,13 @@ class Stage(Node, BaseModel):
         elif value is None:
             fields = {}
         elif cls.main is None:
-            parsing.fault(Fault("SD105", f"`{cls.key()}` takes a mapping of its fields, not `{value}`"))
+            parsing.fault(
+                Fault(
+                    "SD105",
+                    f"`{cls.key()}` takes a mapping of its fields, not `{value}`",
+                    help=f"write it as `{cls.example}`",
+                )
+            )
             return None
         else:
             fields = {cls.main: value}
@@ -187,6 +196,10 @@ class ElementNode(Node):
         """Return the weakest evidence that `call_bytes` rests on, that of intermediates included."""
         return weakest(before.weakest, after.weakest)
 
+    def resident(self) -> Iterator[Hold]:
+        """Yield what it keeps for all calls together; nothing unless said."""
+        yield from ()
+
     @abstractmethod
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element, inside the graph, that this step makes of `values`."""
@@ -198,6 +211,7 @@ class ElementNode(Node):
         counted by the step that takes it. On a GPU there is one call, and what came in is held by the step that
         carried it there.
         """
+        yield from self.resident()
         calls = self.calls(scope)
         running = self.call_bytes(before, after, scope)
         evidence = self.evidence(before, after, scope)
@@ -218,7 +232,7 @@ class ElementNode(Node):
         def apply(values: Values) -> Values:
             return self.apply(values, low)
 
-        if not (self.fallible and low.skipped):
+        if not ((self.fallible and low.skipped) or OK in low.before.element):
             return mapped(data, apply, low)
         from safedata.attempt import attempt
 

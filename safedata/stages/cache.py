@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
 
 from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold, add, format_size, times
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes
 from safedata.stages.base import Stage
@@ -16,8 +16,6 @@ from safedata.types import Stream
 
 _LISTED: Final = 36
 """Bytes of the list of elements for each place in it: 24, and half as many of the one that it grows out of."""
-_SETTLED: Final = 76
-"""Bytes of slack that a component has in a buffer that elements come to and go from, and not in a cache."""
 
 
 class Cache(Stage):
@@ -62,9 +60,7 @@ class Cache(Stage):
     @staticmethod
     def _one(before: Stream, scope: Scope | None = None) -> int | None:
         """Return what one element takes: blocks that are laid down once have less slack between them."""
-        taken = slot_bytes(replace(before, shared=None), scope)
-        settled = 0 if scope is None or scope.pooled else _SETTLED * len(before.element)
-        return None if taken is None else taken - settled
+        return slot_bytes(replace(before, shared=None), scope, settled=scope is not None)
 
     def _on_disk(self, before: Stream) -> Fault:
         size = times(before.cardinality.most, self._one(before))

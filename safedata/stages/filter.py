@@ -52,6 +52,11 @@ class Filter(Stage):
         """The expression, read; its faults count characters from behind the `=`."""
         return _read(self.where)
 
+    @property
+    def random(self) -> bool:
+        """Whether the condition draws."""
+        return self.expression.random
+
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what the expression reads, and what passes by."""
         return after | self.expression.names
@@ -92,7 +97,7 @@ class Filter(Stage):
         """Return the dataset of the elements for which the expression is true."""
 
         def kept(values: dict[str, Any]) -> Any:
-            return self.expression.lower(low.tf, {name: values[name] for name in self.expression.names})
+            return self.expression.lower(low.tf, self.expression.given(values), seed=low.seed)
 
         return data.filter(as_written(low, kept))
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
 from safedata import draws
-from safedata.chain import Chain, parse_chain
+from safedata.chain import Chain
 from safedata.lowering import Call, Lowering, Values
-from safedata.memory import Evidence, add, times, weakest
+from safedata.memory import HOST, Evidence, Hold, add, times, weakest
+from safedata.ops import _walk
 from safedata.problem import Fault, did_you_mean
 from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import batch_shape
 from safedata.stages._fields import Count, Device, gpu_index
+from safedata.stages._groups import Group, chains_of, parse_groups
 from safedata.stages.base import ElementNode, Parsing, Stage
 from safedata.types import BROKEN, Element, Stream, Tensor
 
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
 
     from safedata.expr import Expression
 
-Group = Mapping[str, Chain]
-"""The chains that read one element and run side by side, by the component that each makes."""
-
 
 class Map(ElementNode, Stage):
     """Apply a chain of operations to each named component of every element.
@@ -34,6 +33,11 @@ class Map(ElementNode, Stage):
     All chains of a group read the element as it came in; the element that leaves is the old one with the
     named components replaced or added. A list of groups runs in order. A value that starts with `=` is an
     expression, and `{from: other}` as a chain's first entry starts it from another component.
+
+    `image, mask: [random_flip_left_right]` links components: each random operation makes one draw for all of them,
+    and each is treated as its kind asks. A mask keeps its classes (`set_kind: mask` makes one): its pixels are the
+    nearest ones, and operations that change an image's values leave it alone. Operations on several components
+    start from them, `x: [{from: [a, b]}, concat]`, or make them, `input, target: [{from: tokens}, shift_split]`.
     """
 
     example: ClassVar[str] = "map: {image: [decode_image, {resize: [64, 64]}]}"
@@ -48,10 +52,9 @@ class Map(ElementNode, Stage):
     @classmethod
     def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
         """Return the map that a step's value says, or None after its faults were reported."""
-        groups = list(_parse_groups(value, parsing))
+        groups = list(parse_groups(value, parsing))
         made = super().parse({}, beside, parsing)
-        complete = all(chain is not None for group in groups for chain in group.values())
-        if made is None or not complete:
+        if made is None or None in groups:
             return None
         return made.model_copy(update={"groups": tuple(groups)})
 
@@ -59,7 +62,7 @@ class Map(ElementNode, Stage):
     def chains(self) -> Iterator[Chain]:
         """Every chain of every group, in order."""
         for group in cast("tuple[Group, ...]", self.groups):
-            yield from group.values()
+            yield from chains_of(group)
 
     @property
     def gpu(self) -> int | None:
@@ -69,12 +72,16 @@ class Map(ElementNode, Stage):
     @property
     def random(self) -> bool:
         """Whether an operation draws."""
-        return any(link.op.random for chain in self.chains for link in chain.links)
+        return any(chain.random for chain in self.chains)
 
     @property
     def fallible(self) -> bool:
         """Whether an operation may find the data bad; none that a GPU can run does."""
-        return self.gpu is None and any(link.op.fallible for chain in self.chains for link in chain.links)
+        return self.gpu is None and any(
+            link.op.fallible or (chain.more and link.op.moves)
+            for chain in self.chains
+            for link in chain.links
+        )
 
     def calls(self, scope: Scope) -> int:
         """Return the number of calls at once."""
@@ -86,8 +93,8 @@ class Map(ElementNode, Stage):
         """Return the stream with each chain's component replaced or added."""
         for group in cast("tuple[Group, ...]", self.groups):
             element = dict(before.element)
-            for name, chain in group.items():
-                element[name] = _infer_chain(chain, before, scope)
+            for chain in chains_of(group):
+                element.update(zip(chain.makes, _infer_chain(chain, before, scope), strict=True))
                 if self.gpu is not None:
                     _report_off_gpu(chain, before, scope)
             before = replace(before, element=element, shared=None)
@@ -96,7 +103,7 @@ class Map(ElementNode, Stage):
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what the chains read, and what passes by."""
         for group in reversed(cast("tuple[Group, ...]", self.groups)):
-            reads = frozenset[str]().union(*(chain.reads for chain in group.values()))
+            reads = frozenset[str]().union(*(chain.reads for chain in chains_of(group)))
             after = (after - frozenset(group)) | reads
         return after
 
@@ -109,15 +116,22 @@ class Map(ElementNode, Stage):
         peaks: list[int | None] = []
         silent = replace(scope, report=_unheard)
         for group, stream in self._entered(before, silent):
-            parts = [_chain_bytes(chain, stream, silent) for chain in group.values()]
+            parts = [_chain_bytes(chain, stream) for chain in chains_of(group)]
             peaks.append(add(before.bytes if peaks else 0, stream.bytes, *parts))
         return None if None in peaks else max((peak for peak in peaks if peak is not None), default=None)
+
+    def resident(self) -> Iterator[Hold]:
+        """Yield what operations keep for all calls together, such as a table of words."""
+        for chain in self.chains:
+            for op in chain.ops:
+                if (kept := op.resident()) != 0:
+                    yield Hold(HOST, kept, f"the table of `{op.key()}`")
 
     def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
         """Return the weakest evidence of what enters and leaves each operation."""
         found = [before.weakest, after.weakest]
         for group, stream in self._entered(before, replace(scope, report=_unheard)):
-            found += (_chain_evidence(chain, stream) for chain in group.values())
+            found += (_chain_evidence(chain, stream) for chain in chains_of(group))
         return weakest(*found)
 
     def _entered(self, before: Stream, scope: Scope) -> Iterator[tuple[Group, Stream]]:
@@ -134,12 +148,10 @@ class Map(ElementNode, Stage):
         stream = low.before
         scope = Scope("", report=_unheard)
         for number, group in enumerate(cast("tuple[Group, ...]", self.groups)):
-            made = {
-                name: _apply_chain(
-                    chain, values, stream, replace(low, seed=draws.derive_seed(low.seed, number, name))
-                )
-                for name, chain in group.items()
-            }
+            made: Values = {}
+            for chain in chains_of(group):
+                own = replace(low, seed=draws.derive_seed(low.seed, number, chain.makes[0]))
+                made.update(zip(chain.makes, _apply_chain(chain, values, stream, own), strict=True))
             values = {**values, **made}
             stream = Map.model_construct(groups=(group,)).infer(stream, scope)
         return values
@@ -149,62 +161,54 @@ def _unheard(fault: Fault) -> None:
     """Take a fault that another walk over the types reports."""
 
 
-def _parse_groups(value: object, parsing: Parsing) -> Iterator[dict[str, Chain | None]]:
-    many = isinstance(value, list) and value != []
-    listed = cast("list[object]", value if many else [value])
-    for number, group in enumerate(listed):
-        here = parsing.at(number) if many else parsing
-        if not isinstance(group, dict) or not group:
-            way_out = "write `map: {image: [decode_image]}`"
-            here.fault(Fault("SD105", "`map` takes components with a chain of operations each", help=way_out))
-            yield {"": None}
-            continue
-        yield {
-            name: parse_chain(name, chain, here.at(name))
-            for name, chain in cast("dict[str, object]", group).items()
-        }
+def _entering(chain: Chain, before: Stream) -> tuple[Tensor, ...]:
+    """Return the types that a chain starts from, those of one element."""
+    for start in chain.starts:
+        if start not in before.element:
+            way_out = did_you_mean(start, before.visible, what="components")
+            raise Fault("SD201", f"there is no component `{start}` here", help=way_out)
+    found = (before.element[start] for start in chain.starts)
+    return tuple(x if x.broken else x.without_leading(before.batch_dims) for x in found)
 
 
-def _source_type(chain: Chain, before: Stream) -> Tensor:
-    if chain.start not in before.element:
-        raise Fault(
-            "SD201",
-            f"there is no component `{chain.start}` here",
-            help=did_you_mean(chain.start, before.visible, what="components"),
-        )
-    return before.element[chain.start].without_leading(before.batch_dims)
+def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
+    """Yield what enters a chain's operations and what leaves each of them, one element's types.
+
+    Raises:
+        Fault: an operation cannot take what comes in.
+    """
+    yield from _walk.types(chain.links, _entering(chain, before), before.batch_dims, chain.starts)
 
 
-def _types(chain: Chain, before: Stream) -> Iterator[Tensor]:
-    """Yield what enters the chain and what leaves each of its operations, one element's types."""
-    x = _source_type(chain, before)
-    yield x
-    for link in chain.links:
-        if x.broken:
-            return
-        try:
-            if before.batch_dims and not link.op.batches:
-                way_out = "put this map before `batch`"
-                raise Fault("SD207", f"`{link.op.key()}` takes one element, not a batch", help=way_out)
-            if x.ragged_rank and not link.op.ragged:
-                problem = f"`{link.op.key()}` takes a dense component, not {x}"
-                raise Fault("SD203", problem, help="put `to_dense` before it")
-            x = link.op.infer(x)
-        except Fault as fault:
-            raise fault.under(*link.path) from None
-        yield x
-
-
-def _infer_chain(chain: Chain, before: Stream, scope: Scope) -> Tensor:
+def _infer_chain(chain: Chain, before: Stream, scope: Scope) -> tuple[Tensor, ...]:
     try:
         if chain.expression is not None:
-            last = _infer_expression(chain.expression, before)
-            return last if last.broken else last.with_leading(*batch_shape(before))
-        *_, last = _types(chain, before)
+            made: tuple[Tensor, ...] = (_infer_expression(chain.expression, before),)
+        else:
+            *_, made = types_of(chain, before)
+            if any(x.broken for x in made):
+                return (BROKEN,) * len(chain.makes)
+            _require_count(chain, made)
     except Fault as fault:
         scope.fault(fault if fault.at else fault.under(*chain.path))  # operations have put their place on
-        return BROKEN
-    return last if last.broken else last.with_leading(*batch_shape(before))
+        return (BROKEN,) * len(chain.makes)
+    return tuple(x if x.broken else x.with_leading(*batch_shape(before)) for x in made)
+
+
+def _require_count(chain: Chain, made: tuple[Tensor, ...]) -> None:
+    if len(made) == len(chain.makes):
+        return
+    problem = f"the chain makes {_counted(len(made))}, and `{chain.title}` names {len(chain.makes)}"
+    if len(made) < len(chain.makes):
+        way_out = f"name {len(made)}, or leave out what joins them"
+    else:
+        every = ", ".join([*chain.makes, "other"])
+        way_out = f"name all of them, `{every}: [...]`, or join them with `concat` or `stack`"
+    raise Fault("SD216", problem, chain.path, help=way_out, on_key=True)
+
+
+def _counted(number: int) -> str:
+    return "1 component" if number == 1 else f"{number} components"
 
 
 def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
@@ -214,12 +218,12 @@ def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
         problem = f"`{chain.expression.text.strip()}` makes text or parts of differing sizes: no GPU can"
         scope.fault(Fault("SD211", problem, chain.path, help=way_out))
     try:
-        for link, x in zip(chain.links, _types(chain, before), strict=False):
-            if not x.broken and x.dtype != "string" and not link.op.on_gpu(x):
-                problem = f"TensorFlow has no GPU kernel for `{link.op.key()}` on {x}"
-                scope.fault(Fault("SD211", problem, link.path, help=way_out))
+        bundles = list(types_of(chain, before))
     except Fault:  # of its types, which has been reported
         return
+    for link, x in _walk.off_gpu(chain.links, bundles):
+        problem = f"TensorFlow has no GPU kernel for `{link.op.key()}` on {x}"
+        scope.fault(Fault("SD211", problem, link.path, help=way_out))
 
 
 def _infer_expression(expression: Expression, before: Stream) -> Tensor:
@@ -237,59 +241,34 @@ def _bare(stream: Stream) -> Element:
     }
 
 
-def _chain_bytes(chain: Chain, before: Stream, scope: Scope) -> int | None:
-    copies = _copies(before)
+def _chain_bytes(chain: Chain, before: Stream) -> int | None:
+    copies = Tensor("bool", batch_shape(before)).elements  # 1 where nothing is batched
     try:
         if chain.expression is not None:
             bare = _bare(before)
             result = chain.expression.infer(bare)
             return times(copies, add(chain.expression.workspace(bare), result.bytes))
-        types = list(_types(chain, before))
+        bundles = list(types_of(chain, before))
     except Fault:
         return None
-    peak: int | None = 0
-    if len(types) <= len(chain.links):
-        return None
-    for number, link in enumerate(chain.links):
-        x, y = types[number], types[number + 1]
-        entering = x.bytes if number else 0  # the first is the element itself, counted once for all chains
-        made = y.bytes
-        if number and link.op.forwards and x.bytes == made:
-            made = 0
-        here = add(entering, link.op.workspace(x, y), made)
-        peak = None if peak is None or here is None else max(peak, here)
-    return times(copies, peak)
+    return times(copies, _walk.peak(chain.links, bundles, batched=bool(before.batch_dims)))
 
 
 def _chain_evidence(chain: Chain, before: Stream) -> Evidence:
     if chain.expression is not None:
         return "exact"  # it reads components of the element, and these count already
     try:
-        return weakest(*(tensor.evidence for tensor in _types(chain, before)))
+        return weakest(*(tensor.evidence for bundle in types_of(chain, before) for tensor in bundle))
     except Fault:  # the walk reports it
         return "exact"
 
 
-def _copies(stream: Stream) -> int | None:
-    """Return how many elements a batch has at most: 1 where nothing is batched."""
-    return Tensor("bool", batch_shape(stream)).elements
-
-
-def _apply_chain(chain: Chain, values: Values, before: Stream, low: Lowering) -> Any:
+def _apply_chain(chain: Chain, values: Values, before: Stream, low: Lowering) -> tuple[Any, ...]:
     if chain.expression is not None:
-        read = {name: values[name] for name in chain.reads}
-        return chain.expression.lower(low.tf, read, before.batch_dims)
-    x = values[chain.start]
-    types = list(_types(chain, before))
-    for number, link in enumerate(chain.links):
-        call = Call(
-            low.tf,
-            types[number],
-            types[number + 1],
-            before.batch_dims,
-            draws.derive_seed(low.seed, sum(one.op.random for one in chain.links[:number]), link.op.key()),
-            values,
-            low.origin,
-        )
-        x = link.op.lower(x, call)
-    return x
+        read = chain.expression.given(values)
+        return (chain.expression.lower(low.tf, read, before.batch_dims, low.seed),)
+    bundles = list(types_of(chain, before))
+    x = bundles[0][0]
+    call = Call(low.tf, x, x, before.batch_dims, low.seed, values, low.origin)
+    given = tuple(values[start] for start in chain.starts)
+    return _walk.lower(chain.links, given, bundles, call, chain.starts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
 from safedata.lowering import Lowering, Values, as_written
@@ -25,8 +25,8 @@ class Window(Stage):
 
     With `shift` below `size` windows overlap, above it elements between them are left out. `stride` is
     the distance between neighbours inside a window: `{size: 3, stride: 2}` takes elements 0, 2 and 4.
-    Windows at the end are short, as in `tf.data`, unless `drop_remainder` is true. An element makes the same
-    random draws in every window that it is in.
+    Windows at the end are short, as in `tf.data`, unless `drop_remainder` is true. A window is one element:
+    `x[:-1]` leaves out its last neighbour, `flatten` takes it apart, and a random operation draws once for all of it.
     """
 
     example: ClassVar[str] = "window: {size: 24, shift: 1, drop_remainder: true}"
@@ -57,10 +57,11 @@ class Window(Stage):
         """Return the stream of windows."""
         check_even("window", before, scope)
         rows = Dim.exactly(self.size) if self.drop_remainder else self._at_most(before)
+        stacks = _stacks(before)
         return Stream(
-            {name: stacked(tensor, rows) for name, tensor in before.element.items()},
+            {name: stacked(one, rows) if name in stacks else one for name, one in before.element.items()},
             self._windows(before.cardinality),
-            before.batch_dims + 1,
+            before.batch_dims + 1 if before.batch_dims else 0,
             evidence=before.evidence,
             place=before.place,
         )
@@ -95,12 +96,19 @@ class Window(Stage):
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of stacked windows."""
-        tf = low.tf
+        tf, stacks = low.tf, _stacks(low.before)
 
         def stack(parts: Values) -> Any:
-            return tf.data.Dataset.zip(
-                {name: part.batch(self.size, self.drop_remainder) for name, part in parts.items()}
-            )
+            whole = {
+                name: part.batch(self.size, self.drop_remainder) if name in stacks else part.take(1)
+                for name, part in parts.items()
+            }
+            return tf.data.Dataset.zip(whole)
 
         windows = data.window(self.size, self.step, self.stride, self.drop_remainder)
         return counted(tf, windows.flat_map(as_written(low, stack)), low.after.cardinality)
+
+
+def _stacks(before: Stream) -> Collection[str]:
+    """Return the components that are stacked: a window of single elements keeps the keys of its first one."""
+    return before.element if before.batch_dims else before.visible

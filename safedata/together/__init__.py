@@ -54,6 +54,7 @@ def check_together(
     host: Bytes | None = None,
     gpu: Bytes | Sequence[Bytes] | None = None,
     disk: Bytes | None = None,
+    allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     **params: object,
@@ -66,6 +67,7 @@ def check_together(
         host: host memory to check against, bytes or text such as `64GiB`.
         gpu: memory of the GPU, or of each GPU.
         disk: free disk.
+        allow: modules whose functions and operations the specs may name: `["package.module"]`.
         allow_env: environment variables that the specs may read.
         folder: where the specs' relative paths start; by default each spec's folder.
         params: values for parameters; each goes to every spec that has it.
@@ -77,7 +79,7 @@ def check_together(
     """
     if isinstance(specs, (str, PathLike)) or not specs:
         raise ValueError("`check_together` takes a list of specs: `check_together([train, val])`")
-    return check_requests(specs, Request(params, target, host, gpu, disk, allow_env, folder))
+    return check_requests(specs, Request(params, target, host, gpu, disk, allow_env, folder, allow))
 
 
 def check_requests(specs: Sequence[Spec], request: Request) -> Together:

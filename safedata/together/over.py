@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from safedata.budget import PlaceVerdict, Verdict, judge, over
+from safedata.change import Fix
 from safedata.fixes import with_fixes
 from safedata.machine import Machine
 from safedata.machine.limits import Free, Gpu
@@ -16,6 +17,9 @@ from safedata.spec.sections import Budget
 from safedata.together.sums import Shares, names_of
 
 _OVER: Final = ("SD301", "SD302", "SD303")
+_NO_WAY_OUT: Final = (
+    "no number in one of them alone makes them fit: run them in processes of their own, one at a time"
+)
 
 
 def over_together(verdicts: Sequence[Verdict], places: Mapping[Place, Shares], place: Place) -> Problem:
@@ -24,6 +28,7 @@ def over_together(verdicts: Sequence[Verdict], places: Mapping[Place, Shares], p
     by_size = sorted(range(len(verdicts)), key=lambda number: -(shares.each[number] or 0))
     alone = [_alone(verdicts[number], place) for number in by_size if shares.each[number]]
     first, *others = alone
+    offers = list(_offers(verdicts, places, place))
     labels = list(first.labels[:2])
     for other in others:
         labels += [Label(other.span, other.label)] if other.span is not None else []
@@ -33,7 +38,8 @@ def over_together(verdicts: Sequence[Verdict], places: Mapping[Place, Shares], p
         message=_message(shares.verdict, place, len(verdicts)),
         labels=tuple(labels),
         notes=(*_shared_out(verdicts, shares), *shares.verdict.notes),
-        help=_way_out(verdicts, places, place),
+        help="; or ".join(one.text for one in offers) or _NO_WAY_OUT,
+        fixes=tuple(fix for one in offers for fix in one.fixes),
     )
 
 
@@ -60,20 +66,22 @@ def _shared_out(verdicts: Sequence[Verdict], shares: Shares) -> Iterator[str]:
         yield f"{format_size(hold.bytes)} of it is counted once: {hold.why}"
 
 
-def _way_out(verdicts: Sequence[Verdict], places: Mapping[Place, Shares], place: Place) -> str:
-    """Return, for each spec, the numbers in it with which all fit while the others stay as they are."""
-    offers = [
-        f"in `{name}` {offer}"
-        for name, own, size in zip(names_of(verdicts), verdicts, places[place].each, strict=True)
-        if size and (offer := _offer(own, places)) is not None
-    ]
-    if offers:
-        return "; or ".join(offers)
-    return "no number in one of them alone makes them fit: run them in processes of their own, one at a time"
+class _Offer(NamedTuple):
+    """The ways out that one of the specs has while the others stay as they are."""
+
+    text: str
+    fixes: tuple[Fix, ...]
 
 
-def _offer(verdict: Verdict, places: Mapping[Place, Shares]) -> str | None:
-    """Return the numbers in one spec with which all fit, each tried again; None where there are none."""
+def _offers(verdicts: Sequence[Verdict], places: Mapping[Place, Shares], place: Place) -> Iterator[_Offer]:
+    for name, own, size in zip(names_of(verdicts), verdicts, places[place].each, strict=True):
+        found = _offer(own, name, places) if size else None
+        if found is not None:
+            yield found
+
+
+def _offer(verdict: Verdict, name: str, places: Mapping[Place, Shares]) -> _Offer | None:
+    """Return the changes of one spec with which all fit, each tried again; None where there are none."""
     assert verdict.plan is not None
     assert verdict.machine is not None
     # What the others leave is all that this spec may have, so its own budget has nothing more to say.
@@ -81,8 +89,21 @@ def _offer(verdict: Verdict, places: Mapping[Place, Shares]) -> str | None:
     left = _left(verdict, places)
     scope = replace(verdict.plan.scope, either=False)  # nor may it have another allocator than the others
     tried = with_fixes(judge(replace(verdict.plan, program=program, scope=scope), left, verdict.spec))
-    ways = [one.help for one in tried.problems if one.code in _OVER and one.fixes]
-    return ways[0] if ways else None
+    ways = [one for one in tried.problems if one.code in _OVER and one.fixes]
+    if not ways:
+        return None
+    every = tuple(_among(fix, verdict, name, places) for fix in ways[0].fixes)
+    return _Offer(f"in `{name}` {ways[0].help}", every)
+
+
+def _among(fix: Fix, own: Verdict, name: str, places: Mapping[Place, Shares]) -> Fix:
+    """Return a fix of one spec with the peaks that all of them have together."""
+    peaks: dict[Place, int] = {}
+    for place, peak in fix.peaks.items():
+        was, every = own.places[place].bytes, places[place].verdict.bytes
+        if was is not None and every is not None:
+            peaks[place] = every - was + peak
+    return fix._replace(text=f"in `{name}` {fix.text}", peaks=peaks, spec=own.spec)
 
 
 def _left(verdict: Verdict, places: Mapping[Place, Shares]) -> Machine:

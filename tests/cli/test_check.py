@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -148,3 +151,32 @@ def test_set_goes_to_every_spec_that_has_the_parameter(run: Command, counting: P
     refused = run(*argv, "sise=8")
     assert refused.status == 1
     assert "none of the specs has a parameter `sise` to set" in refused.err
+
+
+def _enter(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_a_dash_is_the_spec_on_standard_input(
+    run: Command, counting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`check -` reads the spec's text, and paths in it start at the current folder."""
+    _enter(monkeypatch, counting.read_bytes())
+    assert run("check", "-", "--target", "small")[:2] == (
+        0,
+        run("check", counting, "--target", "small").out.replace("counting.yaml", "<text>"),
+    )
+    _enter(monkeypatch, b"safedata: 1\nextends: counting.yaml\nname: other")
+    assert run("check", "-", "--quiet", "--target", "small") == (0, "<text>: fits\n", "")
+    _enter(monkeypatch, b"safedata: \xff")
+    ran = run("check", "-", "--format", "json")
+    assert json.loads(ran.out)["problems"][0]["message"].startswith("the text is not UTF-8: byte 0xff")
+
+
+def test_a_fix_is_not_written_into_standard_input(run: Command) -> None:
+    """`--fix` needs a file to write into."""
+    assert run("check", "--fix", "-") == (
+        2,
+        "",
+        "safedata check: error: `--fix` writes into a file, which `-` is not\n",
+    )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).parent.parent.parent
-SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+SPECS = sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests" / "pipelines").glob("?/*.yaml")])
 
 PLACES = {
     "sources": "safedata: 1\nsource:\n  {}\n",

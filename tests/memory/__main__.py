@@ -24,25 +24,31 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="cases at once")
     parser.add_argument("--write", action="store_true", help="write docs/memory.md and docs/memory.svg")
-    parser.add_argument("--json", type=Path, help="write every figure into this file")
+    parser.add_argument("--json", type=Path, help="a file of figures: others in it stay, and are written too")
     parser.add_argument("--data", type=Path, help="a folder for the cases' files, kept and used again")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.data or Path(temporary)
-        if not (folder / "table.csv").exists():
+        if not (folder / "records.bin").exists():
             folder.mkdir(parents=True, exist_ok=True)
             data.make(folder)
         base = calibration.calibrate()
         print(f"TensorFlow itself: {base / MIB:.0f} MiB")
-        cases = [case for case in bench.load_cases() if given.only in case.title]
+        cases = list(bench.load_cases())
+        found = report.load(given.json, cases) if given.json else {}
         with ThreadPoolExecutor(given.jobs) as pool:
-            running = [pool.submit(bench.measure, case, folder, base, given.repeats) for case in cases]
-            results = []
+            running = [
+                pool.submit(bench.measure, case, folder, base, given.repeats)
+                for case in cases
+                if given.only in case.title
+            ]
             for one in running:
-                results.append(one.result())
-                print(_said(results[-1]), flush=True)
-    if given.json:
-        report.save(results, given.json)
+                result = one.result()
+                found[result.case.title] = result
+                print(_said(result), flush=True)
+                if given.json:
+                    report.save(found.values(), given.json)
+    results = [found[case.title] for case in cases if case.title in found]
     if given.write:
         report.write(results, bench.ROOT / "docs")
     return int(any(result.under for result in results))

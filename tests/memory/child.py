@@ -23,6 +23,10 @@ KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache
 """What the steps are called that TensorFlow's nodes stand for."""
 SLOW = (3, 4, 5)
 """The consumer takes its time with these elements, so that every buffer before it fills."""
+PAUSE = 0.4
+"""Seconds between two looks at resident memory."""
+LOOKS = 2
+"""So many of them without growth, one after the other."""
 SETTLED = 1 << 18
 """Bytes: buffers are full once resident memory grows by less than this in a pause."""
 
@@ -110,11 +114,18 @@ def _one_row(spec: Any) -> Any:
 
 
 def settle() -> None:
-    """Wait until the buffers are full, that is until resident memory has stopped growing."""
-    before, now = -SETTLED, 0
-    while now >= before + SETTLED:
-        time.sleep(0.4)
-        before, now = now, resident().now or 0
+    """Wait until the buffers are full, that is until resident memory has stopped growing.
+
+    A pause in which the process itself stood still, or had hardly a CPU, says nothing: it is taken again.
+    """
+    before, quiet = 0, 0
+    while quiet < LOOKS:
+        start = time.monotonic()
+        time.sleep(PAUSE)
+        late = time.monotonic() - start > 1.5 * PAUSE
+        now = resident().now or 0
+        quiet = 0 if late or now >= before + SETTLED else quiet + 1
+        before = now
 
 
 def stages(verdict: Verdict, case: dict[str, Any]) -> dict[str, list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from tests.memory import more_sources
 
 RECORDS = """
 import sys, random
@@ -43,10 +46,25 @@ def make(folder: Path) -> None:
     random.seed(1)
     table = (",".join(f"{random.random():.6f}" for _ in range(10)) for _ in range(100_000))
     (folder / "table.csv").write_text("\n".join([",".join("abcdefghij"), *table, ""]))
+    _lines(folder)
     array = draw.integers(0, 255, (1500, 128, 128, 3), "uint8")
     np.save(folder / "array.npy", array)
     np.savez_compressed(folder / "array.npz", x=array)
     subprocess.run([sys.executable, "-c", RECORDS], check=True, cwd=folder, capture_output=True)
+    more_sources.make(folder)
+
+
+def _lines(folder: Path) -> None:
+    """Write lines of text and of JSON, and records of fixed length."""
+    words = ["".join(random.choices("abcdefghij", k=random.randint(3, 9))) for _ in range(5000)]
+    lines = (" ".join(random.choices(words, k=85)) for _ in range(50_000))
+    (folder / "lines.txt").write_text("\n".join([*lines, ""]))
+    rows = (
+        {"text": random.choice(words), "label": number % 10, "tokens": list(range(random.randint(900, 1000)))}
+        for number in range(4000)
+    )
+    (folder / "rows.jsonl").write_text("\n".join([*map(json.dumps, rows), ""]))
+    (folder / "records.bin").write_bytes(random.randbytes(3073 * 10_000))
 
 
 def _photos(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
 from safedata.memory import MIB
-from tests.memory.bench import PART, PART_FROM, WHOLE, Result
+from tests.memory.bench import PART, PART_FROM, WHOLE, Case, Result
 
 START: Final = "<!-- bench -->"
 END: Final = "<!-- end of bench -->"
@@ -36,7 +36,8 @@ def table(results: Sequence[Result]) -> str:
     lines += [
         "",
         f"{len(results)} cases: {under} under what was measured; {tight} within both limits, {WHOLE:.2f} times the",
-        f"whole and {PART:.2f} times the pipeline's own part where that is above {PART_FROM // MIB} MiB.",
+        f"whole and {PART:.2f} times the pipeline's own part where that is above {PART_FROM // MIB} MiB. "
+        f"Measured is {_runs(results)}.",
     ]
     return "\n".join([*lines, *(["", "Above a limit, and why:", "", *reasons] if reasons else []), ""])
 
@@ -48,6 +49,19 @@ def _line(result: Result) -> str:
         f"| {result.case.title} | {result.estimate / MIB:.0f} | {result.measured / MIB:.0f} "
         f"| {result.whole_ratio:.2f}{mark} | {result.part / MIB:.0f} | {result.measured_part / MIB:.0f} | {part} |"
     )
+
+
+def _runs(results: Sequence[Result]) -> str:
+    """Return how many runs the figures are the largest of."""
+    counts = sorted({result.runs for result in results}, reverse=True)
+    parts = [f"the largest of {count} runs" if count > 1 else "one run" for count in counts]
+    if len(counts) == 1:
+        return f"{parts[0]} of each case"
+    named = [
+        f"{part} of {sum(result.runs == count for result in results)} cases"
+        for count, part in zip(counts, parts, strict=True)
+    ]
+    return ", ".join(named)
 
 
 def plot(results: Sequence[Result]) -> str:
@@ -93,19 +107,18 @@ def write(results: Sequence[Result], docs: Path) -> None:
     (docs / "memory.svg").write_text(plot(results))
 
 
-def save(results: Sequence[Result], path: Path) -> None:
+def save(results: Iterable[Result], path: Path) -> None:
     """Write every figure, the holds included, as JSON."""
     rows = {
         one.case.title: {
-            "estimate": one.estimate,
-            "measured": one.measured,
-            "part": one.part,
-            "measured_part": one.measured_part,
-            "part_ratio": one.part_ratio if one.part_ratio is None or math.isfinite(one.part_ratio) else None,
-            "under": one.under,
-            "tight": one.tight,
-            "lines": one.lines,
+            field.name: getattr(one, field.name) for field in fields(one) if field.name != "case"
         }
         for one in results
     }
     path.write_text(json.dumps(rows, indent=1))
+
+
+def load(path: Path, cases: Iterable[Case]) -> dict[str, Result]:
+    """Return the results in such a file of cases that there still are, by title; none where there is no file."""
+    rows = json.loads(path.read_text()) if path.exists() else {}
+    return {case.title: Result(case, **rows[case.title]) for case in cases if case.title in rows}

@@ -73,10 +73,9 @@ def test_no_buffer_has_more_in_it_than_its_step_holds(title: str, base: int, fol
         assert seen <= held, f"{kind}: {seen} of {held}"
 
 
-def result(estimate: int, measured: int, **more: Any) -> bench.Result:
-    return bench.Result(
-        bench.Case("group", "name", {}, **more), estimate << 20, measured << 20, 560 << 20, 550 << 20
-    )
+def result(estimate: int, measured: int, runs: int = 1, **more: Any) -> bench.Result:
+    case = bench.Case("group", "name", {}, **more)
+    return bench.Result(case, estimate << 20, measured << 20, 560 << 20, 550 << 20, runs=runs)
 
 
 def test_the_laws_tell_under_tight_and_loose_apart() -> None:
@@ -96,3 +95,22 @@ def test_the_table_names_each_case_and_why_it_is_loose() -> None:
     assert "2 cases: 0 under what was measured; 1 within both limits" in shown
     assert "- group: name: a reason." in shown
     assert "group: name" in report.plot([result(1000, 900)])
+
+
+def test_the_table_says_how_often_each_case_was_run() -> None:
+    """Figures of one run and of several are told apart."""
+    once, often = result(610, 605), result(610, 605, runs=3)
+    assert "Measured is one run of each case." in report.table([once])
+    assert "Measured is the largest of 3 runs of 2 cases, one run of 1 cases." in report.table(
+        [often, once, often]
+    )
+
+
+def test_figures_are_kept_from_one_run_of_the_bench_to_the_next(tmp_path: Path) -> None:
+    """What was written is read again, of cases that there still are."""
+    kept, path = result(1000, 900), tmp_path / "figures.json"
+    assert report.load(path, [kept.case]) == {}
+    report.save([kept], path)
+    found = report.load(path, [kept.case])
+    assert (found["group: name"].whole_ratio, list(found)) == (kept.whole_ratio, ["group: name"])
+    assert report.load(path, [bench.Case("group", "other", {})]) == {}

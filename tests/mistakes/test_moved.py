@@ -9,6 +9,8 @@ from tests.mistakes.specs import codes, found
 PAIR = 'synthetic: {components: {image: "uint8[8, 8, 3]", target: "uint8[8, 8, 3]"}, count: 100}'
 MASK = 'synthetic: {components: {image: "uint8[8, 8, 3]", %s: %s}, count: 100}'
 
+TWICE = "{image: [{random_apply: {p: 0.5, ops: [%s]}}], target: [{random_apply: {p: 0.5, ops: [%s]}}]}"
+
 
 def pair(*chains: str) -> list[str]:
     return codes(
@@ -22,7 +24,28 @@ def pair(*chains: str) -> list[str]:
         (("{image: [random_flip_left_right], target: [random_flip_left_right]}",), ["SD618"]),
         (("{image: [random_flip_left_right]}", "{target: [random_flip_left_right]}"), ["SD618"]),
         (("{image: [{random_crop: [4, 4]}], target: [{random_crop: [4, 4]}]}",), ["SD618"]),
+        (("{image: [random_rot90], target: [random_rot90]}",), ["SD618"]),
+        (
+            (TWICE % ("rot90", "rot90"),),
+            ["SD618"],
+        ),
+        (
+            (TWICE % ("{random_hue: 0.1}", "{random_hue: 0.1}"),),
+            [],
+        ),
         (("{image: [{random_brightness: 9}], target: [{random_brightness: 9}]}",), []),
+        (("{'image, target': [random_flip_left_right]}",), []),
+        (
+            (
+                "{'image, target': [rot90]}",
+                "{image: [random_flip_left_right], target: [random_flip_left_right]}",
+            ),
+            ["SD618"],
+        ),
+        (
+            ("{image: [{random_apply: {ops: [random_flip_left_right]}}], target: [random_flip_left_right]}",),
+            ["SD618"],
+        ),
         (("{image: [random_flip_left_right], target: [{random_crop: [4, 4]}]}",), []),
         (
             ("{one: [{from: image}, random_flip_left_right], two: [{from: image}, random_flip_left_right]}",),
@@ -58,6 +81,7 @@ def test_what_belongs_to_an_image_stays_behind(name: str, kind: str, severity: s
         ("map: {image: [{random_brightness: 9}]}",),
         ("map: {image: [random_flip_left_right]}", "drop: mask"),
         ("map: {mask: [random_flip_left_right]}",),
+        ("map: {'image, mask': [random_flip_left_right]}",),
         ("map: {image: [{resize: [4, 4]}]}",),
     ],
 )

@@ -155,6 +155,15 @@ def test_made_up_elements_need_no_shuffle() -> None:
     assert not codes(FLIP, *END)
 
 
+def test_an_input_that_shuffles_is_enough() -> None:
+    """Of sources that are combined one has to shuffle, for SD610 to stay away; none of them says nothing."""
+    photos = "{source: {files: 'data/photos/*/*.jpg'}, steps: [%s{rename: {data: %s}}, {drop: path}]}"
+    flip = "map: {one: [decode_image, {resize: [32, 32]}, random_flip_left_right]}"
+    for order, wanted in (("{shuffle: 80}, ", []), ("", ["SD610"])):
+        both = f"zip: {{a: {photos % (order, 'one')}, b: {photos % ('', 'two')}}}"
+        assert codes(flip, "drop: two", *END, source=both, folder=ROOT / "specs") == wanted
+
+
 def test_a_folder_of_classes_is_the_worst_order() -> None:
     """The note says that batches have one class each, and the help where to shuffle and for how much."""
     [problem] = found(DECODE, *END, source=PHOTOS, folder=ROOT / "specs")
@@ -188,3 +197,26 @@ def test_data_for_tests_is_for_evaluation(tmp_path: Path) -> None:
         np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.uint8, (3000, 100, 100, 3))
         made = codes("shuffle: all", *END, source=f"numpy: {{path: {name}.npy}}", folder=tmp_path)
         assert made == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "wanted"),
+    [
+        ("flowers-val", "random_flip_left_right", ["SD620"]),
+        ("eval", "{random_apply: {p: 0.5, ops: [{random_brightness: 9}]}}", ["SD620"]),
+        ("flowers-val", "flip_left_right", []),
+        ("flowers-train", "random_flip_left_right", []),
+        ("valley", "random_flip_left_right", []),
+    ],
+)
+def test_draws_in_an_evaluation(name: str, op: str, wanted: list[str]) -> None:
+    """SD620 comes for a random operation where the spec's name says that it is for evaluation."""
+    text = (f"map: {{image: [{op}]}}", "batch: 10", "prefetch: 2")
+    assert codes(*text, top=f"name: {name}") == wanted
+
+
+def test_a_spec_for_evaluation_is_not_told_to_shuffle() -> None:
+    """Draws in a spec for evaluation are one mistake, the order of the source is none."""
+    given = {"source": PHOTOS, "folder": ROOT / "specs"}
+    assert codes(DECODE, *END, **given) == ["SD610"]
+    assert codes(DECODE, *END, top="name: eval", **given) == ["SD620"]

@@ -33,6 +33,11 @@ def test_other_formats_at_run_time(tf: Any, form: str) -> None:
 
 
 def test_progressive_files_cost_coefficients() -> None:
-    """The workspace has 8 bytes for each pixel: any file may be progressive."""
+    """The workspace has 8 bytes for each pixel where any file may be progressive, else what the headers say."""
     op = parse(TEXT)
-    assert (op.workspace(FILE, op.infer(FILE)) or 0) >= 8 * 64 * 64
+    unknown = op.workspace(FILE, op.infer(FILE)) or 0
+    assert unknown >= 8 * 64 * 64
+    size = Dim.exactly(64, "measured")
+    for kept in (0, 12_288):
+        x = replace(FILE, encoded=Encoded(size, size, frozenset({"jpeg"}), coefficients=kept))
+        assert op.workspace(x, op.infer(x)) == unknown - 8 * 64 * 64 + kept

@@ -19,6 +19,7 @@ from tests.ops.conformance import EXACT, VECTOR, fault, parse, run
         ("[3, -1]", EXACT, "uint8[3, 3050]"),
         ("[-1, 2]", VECTOR, "float32[<=10, 2]"),
         ("[2, -1, 2]", VECTOR, "float32[2, <=5, 2]"),
+        ("[-1, 3]", VECTOR, "float32[<=6, 3]"),
         ("[-1, 4]", Tensor("int64", (UNBOUNDED, Dim.exactly(8))), "int64[?, 4]"),
         ("[]", Tensor("int64", (Dim.exactly(1),)), "int64[]"),
     ],
@@ -34,7 +35,6 @@ def test_type(shape: str, x: Tensor, expected: str) -> None:
         ("[7]", EXACT, r"9150 values of uint8\[50, 61, 3\] do not fit into \[7\]"),
         ("[-1, 7]", EXACT, r"do not fit into \[-1, 7\]"),
         ("[5, 4]", VECTOR, "exactly 20 values"),
-        ("[-1, 3]", VECTOR, "can be divided into parts of 3"),
     ],
 )
 def test_faults(shape: str, x: Tensor, message: str) -> None:
@@ -49,6 +49,17 @@ def test_faults(shape: str, x: Tensor, message: str) -> None:
 def test_is_row_major(tf: Any) -> None:
     """Values keep their order."""
     assert run(tf, "reshape: [2, -1]", VECTOR, [[1, 2, 3, 4]]).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.tf
+def test_parts_of_what_varies(tf: Any) -> None:
+    """What the type leaves open is divided at run time, and an error where that cannot be done."""
+    assert run(tf, "reshape: [-1, 2]", VECTOR, [1, 2, 3, 4]).tolist() == [[1, 2], [3, 4]]
+    assert [parse(f"reshape: [-1, {size}]").on_gpu(VECTOR) for size in (2, 3)] == [True, False]
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"SD404: reshape takes values in parts of 3; got.*4"
+    ):
+        run(tf, "reshape: [-1, 3]", VECTOR, [1, 2, 3, 4])
 
 
 def test_evidence_is_kept() -> None:

@@ -101,7 +101,6 @@ def test_columns_tabs_and_several_files(tf: Any, tmp_path: Path) -> None:
         ('a\n"x\n', {}, "a.csv` line 2: a quote that is never closed"),
         ('a\nx"y"\n', {}, "line 2: a quote inside a field"),
         ("a\n1\r2\r3\n", {}, "a carriage return inside line 2"),
-        (b"\xef\xbb\xbfa\n1\n", {}, "byte order mark"),
         ("a,a\n1,2\n", {}, "the column `a` twice"),
         ("a\n1\n", {"columns": {"b": "int64"}}, "there is no column `b`"),
         ("a\n1\n", {"columns": {"a": "uint8"}}, "`uint8` is not a dtype that CSV is read as"),
@@ -116,6 +115,33 @@ def test_what_does_not_fit_is_a_fault_with_its_line(
     """Rows and columns that are not what the spec says are found by the check, with file and line."""
     with pytest.raises(Fault, match=says):
         open_csv(tmp_path, text, **fields)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"a,b\n1,x\n2,y\n",
+        b'"a",b\n1,"x\nz"\n',
+        b"\na,b\n1,x\n",
+        b"a,b\r\n1,\xff\0\r\n",
+        b"a,b\n7,\xef\xbb\xbfx\n",
+    ],
+)
+@pytest.mark.parametrize("header", [True, False])
+def test_a_byte_order_mark_belongs_to_no_field(tf: Any, tmp_path: Path, text: bytes, header: bool) -> None:
+    """A file that starts with a byte order mark reads as it does without, in the check and in the graph."""
+    fields: Any = (
+        {"header": header}
+        if header
+        else {"header": header, "columns": {"a": "string[<=9B]", "b": "string[<=9B]"}}
+    )
+    seen: list[Any] = []
+    for mark in (b"", b"\xef\xbb\xbf"):
+        found = open_csv(tmp_path, mark + text, **fields)
+        rows = [(dict(row), found.root.describe(number)) for number, row in enumerate(run(tf, found))]
+        seen.append((str(types(found)), rows))
+    assert seen[0] == seen[1]
 
 
 def test_a_long_line_is_a_long_row(tmp_path: Path) -> None:

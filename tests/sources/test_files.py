@@ -97,7 +97,7 @@ def test_images_are_known_by_their_headers(tmp_path: Path) -> None:
     """Pixels are bounded where all files are images; a note says why they are not."""
     fill(tmp_path, "1", "2", data=PNG)
     [read] = look(tmp_path, "*").then
-    known = Encoded(Dim(3, True, "measured"), Dim(4, True, "measured"), frozenset({"png"}), whole=True)
+    known = Encoded(Dim(3, True, "measured"), Dim(4, True, "measured"), frozenset({"png"}), True, 0)
     assert read.type.encoded == known  # type: ignore[attr-defined]  # a Read
     fill(tmp_path, "3")
     found = look(tmp_path, "*")

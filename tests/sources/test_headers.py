@@ -59,7 +59,8 @@ def test_decoders_give_the_size_of_the_header(tf: Any, name: str) -> None:
     data = IMAGES[name]
     found = parse_header(data)
     kind = name.split()[0]
-    assert found == Header(kind, 23, 37, whole=kind in IMAGE_ENDS)
+    kept = 3 * 2 * 6 * 128 if name == "jpeg progressive" else 0  # six blocks for 16 x 16 pixels
+    assert found == Header(kind, 23, 37, kind in IMAGE_ENDS, kept)
     decoded = tf.io.decode_image(data, expand_animations=False)
     assert tuple(decoded.shape[:2]) == (found.height, found.width)
 
@@ -69,7 +70,8 @@ def test_gif_canvas_is_no_exact_size(tf: Any, tmp_path: Path) -> None:
     """A GIF's canvas bounds its frames, so sizes of GIFs are never exact."""
     (tmp_path / "a.gif").write_bytes(small_frame())
     encoded = inspect_images([str(tmp_path / "a.gif")]).encoded
-    assert encoded == Encoded(Dim(60, False, "measured"), Dim(50, False, "measured"), frozenset({"gif"}))
+    height, width = Dim(60, False, "measured"), Dim(50, False, "measured")
+    assert encoded == Encoded(height, width, frozenset({"gif"}), coefficients=0)
     assert tuple(tf.io.decode_image(small_frame(), expand_animations=False).shape[:2]) == (23, 37)
 
 
@@ -116,7 +118,7 @@ def test_equal_sizes_are_exact_and_measured(tmp_path: Path) -> None:
     """A dimension is exact where all headers agree on it, at most the largest elsewhere."""
     encoded = inspect_images(images(tmp_path, (5, 7), (5, 9), (5, 8))).encoded
     assert encoded == Encoded(
-        Dim(9, False, "measured"), Dim(5, True, "measured"), frozenset({"png"}), whole=True
+        Dim(9, False, "measured"), Dim(5, True, "measured"), frozenset({"png"}), whole=True, coefficients=0
     )
 
 
@@ -138,6 +140,54 @@ def test_a_sample_does_not_say_that_all_are_whole(tmp_path: Path) -> None:
     paths = images(tmp_path, (5, 7), (5, 7), (5, 7))
     assert inspect_images(paths).encoded.whole
     assert not inspect_images(paths, most=2).encoded.whole
+
+
+@pytest.mark.parametrize(
+    ("mode", "how", "blocks"),
+    [
+        ("RGB", {"subsampling": 0}, 5 * 3 * 3),
+        ("RGB", {"subsampling": 1}, 3 * 3 * 4),
+        ("RGB", {"subsampling": 2}, 3 * 2 * 6),
+        ("L", {}, 5 * 3),
+        ("CMYK", {}, 5 * 3 * 4),
+    ],
+    ids=str,
+)
+def test_a_progressive_file_keeps_the_coefficients_of_all_blocks(
+    mode: str, how: dict[str, Any], blocks: int
+) -> None:
+    """37 x 23 pixels are whole units of the scan, 128 bytes a block; a baseline file keeps none of them."""
+    progressive = parse_header(encode("JPEG", mode=mode, progressive=True, **how))
+    assert progressive.coefficients == blocks * 128
+    assert parse_header(encode("JPEG", mode=mode, **how)).coefficients == 0
+
+
+def test_a_scan_for_each_component_keeps_coefficients_too() -> None:
+    """libjpeg waits for all scans of a file that has several, be it baseline."""
+    jpeg = bytearray(encode("JPEG", subsampling=0))
+    at = jpeg.index(b"\xff\xda")
+    jpeg[at : at + 14] = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0"
+    assert parse_header(bytes(jpeg)).coefficients == 5 * 3 * 3 * 128
+
+
+@pytest.mark.parametrize("cut", [b"\xff\xda", b"\xff\xc4"], ids=["no scan", "tables alone"])
+def test_a_layout_that_cannot_be_read_is_unknown(cut: bytes) -> None:
+    """Without a scan nobody knows what decoding keeps, and unknown is not 0."""
+    from safedata import headers
+
+    jpeg = encode("JPEG", progressive=True)
+    read = headers._coefficients
+    assert read(io.BytesIO(jpeg[: jpeg.index(cut)])) is None
+    assert read(io.BytesIO(jpeg[:2] + b"\0\0" + jpeg[2:])) is None
+
+
+def test_the_costliest_of_many_counts(tmp_path: Path) -> None:
+    """Files are held to the largest coefficients among them, unknown where some were left unopened."""
+    for name in "abc":
+        (tmp_path / name).write_bytes(encode("JPEG", progressive=name == "b"))
+    paths = [str(tmp_path / name) for name in "abc"]
+    assert inspect_images(paths).encoded.coefficients == 3 * 2 * 6 * 128
+    assert inspect_images(paths, most=2).encoded.coefficients is None
 
 
 def test_sampled_sizes_are_never_exact(tmp_path: Path) -> None:

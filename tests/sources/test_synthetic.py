@@ -60,6 +60,7 @@ def test_it_may_never_end(tf: Any, tmp_path: Path) -> None:
     [
         ("uint8", "needs its dimensions"),
         ("uint8[?]", "nothing bounds `a`"),
+        ("string[<=\u0663]", "`\u0663` is not a size"),
         ({"type": "uint8[]", "range": [0, 256]}, "uint8 holds 0..255"),
         ({"type": "int32[]", "range": [0, 0.5]}, "whole ends"),
         ({"type": "string[3 B]", "range": [0, 1]}, "`range` is for numbers"),

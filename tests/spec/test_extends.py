@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import safedata
 from safedata.problem import Span
 from safedata.spec.load import Resolved, load
 from safedata.spec.node import DocumentError
@@ -146,3 +147,16 @@ def test_unused_parameters_of_a_base_are_no_warning(over: Over) -> None:
     assert [problem.message for problem in over("params: {new: 1}").warnings] == [
         "nothing uses the parameter `new`"
     ]
+
+
+def test_a_spec_can_be_checked_where_the_folder_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a current directory a spec given as text is read, and what it names does not exist."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert safedata.check("safedata: 1\nsource: {range: 3}\n").fits
+    (problem,) = safedata.check("safedata: 1\nextends: base.yaml\n").problems
+    assert problem.message == "the spec to extend, `base.yaml`, does not exist"

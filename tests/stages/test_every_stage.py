@@ -64,7 +64,7 @@ PIPELINES = [
     "enumerate: {into: number, start: 5} | repeat: 2",
     f"{DENSE} | window: 3",
     f"{DENSE} | window: {{size: 3, shift: 1, drop_remainder: true}}",
-    f"{DENSE} | window: {{size: 3, shift: 7, stride: 2}} | unbatch:",
+    f"{DENSE} | window: {{size: 3, shift: 7, stride: 2}} | flatten: [value, image]",
     f"{DENSE} | window: {{size: 2, shift: 4, stride: 2, drop_remainder: true}} | batch: 2",
     f"{DENSE} | window: {{size: 20, shift: 3}}",
     "bucket_batch: {length: numbers, boundaries: [2], size: 3}",

@@ -28,7 +28,7 @@ def test_shapes(step: str, image: str, cardinality: str, infer: Any) -> None:
     after = infer("select: image", step)
     assert str(after.element["image"]) == image
     assert str(after.cardinality) == cardinality
-    assert after.batch_dims == 1
+    assert after.batch_dims == 0
 
 
 def test_uneven_elements(faults: Any) -> None:
@@ -69,11 +69,29 @@ def test_windows_are_tensorflows(count: int, drop: bool, run: Any) -> None:
 
 
 @pytest.mark.tf
-def test_index_goes_along(run: Any) -> None:
-    """Each row keeps its element's index, so that draws and errors know it."""
-    ran = run("select: value", "window: {size: 3, shift: 2, drop_remainder: true}")
-    for window in ran.data.as_numpy_iterator():
-        assert window["#index"].tolist() == window["value"].tolist()
+def test_a_window_is_an_element(run: Any) -> None:
+    """A map sees a whole window, which has the index of its first neighbour; so do windows in batches."""
+    split = "map: {x: '= value[:-1]', y: '= value[-1]'}"
+    for steps in ([split], ["batch: 2", split]):
+        ran = run("select: value", "window: {size: 3, shift: 2, drop_remainder: true}", *steps)
+        windows = list(ran.data.as_numpy_iterator())
+        numbers = [
+            [*x, y]
+            for one in windows
+            for x, y in zip(one["x"].reshape(-1, 2), one["y"].reshape(-1), strict=True)
+        ]
+        assert numbers == [[0, 1, 2], [2, 3, 4], [4, 5, 6], [6, 7, 8]]
+        assert [key for one in windows for key in one["#index"].reshape(-1)] == [0, 2, 4, 6]
+
+
+@pytest.mark.tf
+def test_batches_in_windows(run: Any) -> None:
+    """In a window of batches every row keeps its own index, and a map sees single elements still."""
+    ran = run(
+        "select: value", "batch: {size: 2, drop_remainder: true}", "window: 2", "map: {value: '= value + 1'}"
+    )
+    assert ran.values == [[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[9, 10]]]
+    assert ran.stream.batch_dims == 2
 
 
 @pytest.mark.tf

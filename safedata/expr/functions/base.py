@@ -83,6 +83,8 @@ class Site(NamedTuple):
     static: dict[str, Static]
     result: Tensor
     batch_shape: Callable[[], Any]
+    draw: Callable[[int], Any]
+    """Returns so many draws in [0, 1) of this call's own for each element: float32 [batch..., count]."""
 
     def lead(self, index: int = 0) -> int:
         """Return how many leading dimensions of an argument belong to the batch."""
@@ -163,6 +165,10 @@ class Function:
     """Bytes that the lowering holds beside arguments, casts and result."""
     settles: Callable[[dict[str, Static]], bool] = _keeps_shape
     """Whether the result's shape is the same however large the arguments are."""
+    varies: bool = False
+    """Whether the result's shape depends on the arguments' values."""
+    draws: bool = False
+    """Whether it draws, another time for each call of it in an expression."""
     view: bool = False
     """Whether the result shares its argument's bytes."""
 
@@ -170,11 +176,6 @@ class Function:
     def elementwise(self) -> bool:
         """Whether the result has one value for each value of the arguments."""
         return self.shape is broadcast
-
-    @property
-    def operator(self) -> bool:
-        """Whether it is written as an operator and has no name to call it by."""
-        return not self.name.isidentifier() or self.name in ("and", "or", "not", "in", "negative")
 
 
 def broadcast(arguments: Arguments) -> tuple[Dim, ...]:

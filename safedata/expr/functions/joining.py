@@ -16,12 +16,13 @@ from safedata.expr.functions.base import (
     Site,
     Value,
     X,
+    joined,
     no_dtype,
 )
 from safedata.expr.ranges import Interval
 from safedata.expr.shapes import ShapeError
-from safedata.memory import add
-from safedata.types import INTEGERS, Dim, Tensor, ValueRange
+from safedata.memory import add, times
+from safedata.types import DTYPE_BYTES, INTEGERS, Dim, Tensor, ValueRange
 
 
 def _join_dtype(arguments: Arguments) -> Dtypes:
@@ -123,6 +124,27 @@ def _gather_lower(site: Site) -> Value:
     return Value(found, site.batched)
 
 
+def _product_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    one, two = arguments.types
+    if one.rank != 2 or two.rank != 2:
+        way_out = "write a vector as a matrix with one row, `x[None, :]`, or one column, `x[:, None]`"
+        raise arguments.fault(
+            "SD203", f"`matmul` takes two matrices, not `{one}` and `{two}`", way_out=way_out
+        )
+    try:
+        shapes.same(one.shape[1], two.shape[0])
+    except shapes.ShapeError as error:
+        message = f"`{one}` and `{two}` have no product: the inner sizes are {error}"
+        raise arguments.fault("SD203", message, way_out="swap the axes of one: `[[0, 1]]`") from None
+    return one.shape[0], two.shape[1]
+
+
+def _product_extra(arguments: Arguments, result: Tensor) -> int | None:
+    """Return the bytes of both sides once more: the kernels pack blocks of them."""
+    size = DTYPE_BYTES[result.dtype]
+    return add(*(times(size, tensor.elements) for tensor in arguments.types))
+
+
 _TENSORS: Final = Parameter("x", "tensors")
 
 
@@ -179,5 +201,15 @@ FUNCTIONS: Final = (
         "gather([10, 20, 30, 40, 50, 60], n)",
         _values_range,
         _values_length,
+    ),
+    Function(
+        "matmul",
+        (Parameter("a"), Parameter("b")),
+        joined(promote.arithmetic, "numbers"),
+        _product_shape,
+        lambda site: Value(site.tf.matmul(*site.aligned()), site.batched),
+        "product of two matrices",
+        "matmul(boxes, zeros([4, 2]))",
+        extra=_product_extra,
     ),
 )

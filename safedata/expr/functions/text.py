@@ -11,7 +11,6 @@ from safedata.expr.functions.base import (
     DtypeRule,
     Dtypes,
     Function,
-    LengthRule,
     LowerRule,
     Parameter,
     S,
@@ -23,11 +22,21 @@ from safedata.expr.functions.base import (
     elementwise,
     named,
 )
+from safedata.expr.functions.sizes import whole
 from safedata.expr.ranges import Interval
 from safedata.memory import times
-from safedata.types import DTYPE_BYTES, FLOATS, INTEGERS, Dim, Tensor, ValueRange
+from safedata.types import (
+    DTYPE_BYTES,
+    FLOATS,
+    INTEGERS,
+    STRING_HEAP,
+    STRING_SLOT,
+    Dim,
+    Tensor,
+    ValueRange,
+)
 
-_ANY: Final = r"\C*"
+ANY: Final = r"\C*"
 """RE2's any bytes: `.` stops at newlines and at bytes that are no UTF-8."""
 _NUMBER_DTYPES: Final = ("float32", "float64", "int32", "int64")
 # TensorFlow prints floats with `%f`: sign, the digits of the largest number, point, six digits.
@@ -35,11 +44,13 @@ _FLOAT_LENGTH: Final = {"float16": 13, "bfloat16": 47, "float32": 47, "float64":
 _INTEGER_LENGTH: Final = {1: 4, 2: 6, 4: 11, 8: 20}
 
 
-def _strings(result: str | None = None) -> DtypeRule:
+def strings(result: str | None = None) -> DtypeRule:
+    """Return the dtype rule for strings alone; the result is a string too, unless said."""
     return all_of("string", result=result, wanted="a string")
 
 
-def _same_length(arguments: Arguments) -> Dim:
+def same_length(arguments: Arguments) -> Dim:
+    """Return that a string gets no longer."""
     return Dim.at_most(arguments.types[0].length.most, arguments.types[0].length.evidence)
 
 
@@ -89,7 +100,7 @@ def _to_number_dtype(arguments: Arguments) -> Dtypes:
     if target not in _NUMBER_DTYPES:
         found = f"`to_number` makes {', '.join(_NUMBER_DTYPES)}, not `{target}`"
         raise arguments.fault("SD208", found, way_out=f'cast the result: `{target}(to_number(x, "int64"))`')
-    return _strings(target)(arguments)
+    return strings(target)(arguments)
 
 
 def _as_string_length(arguments: Arguments) -> Dim:
@@ -113,55 +124,11 @@ def _matches(pattern: Callable[[str], str]) -> LowerRule:
     return lower
 
 
-def _swap(tf: Any, path: Any, pattern: str, by: str) -> Any:
-    return tf.strings.regex_replace(path, pattern, by, replace_global=False)
-
-
-def _name(tf: Any, path: Any) -> Any:
-    return _swap(tf, _swap(tf, path, "/+$", ""), rf"^{_ANY}/", "")
-
-
-def _stem(tf: Any, path: Any) -> Any:
-    return _swap(tf, _name(tf, path), r"^(\C+)\.[^.]+$", r"\1")
-
-
-def _suffix(tf: Any, path: Any) -> Any:
-    name = _name(tf, path)
-    has_one = tf.strings.regex_full_match(name, r"\C+\.[^.]+")
-    return tf.where(has_one, _swap(tf, name, r"^\C+(\.[^.]+)$", r"\1"), "")
-
-
-def _parent(tf: Any, path: Any) -> Any:
-    path = _swap(tf, path, r"^(\C*[^/])/+$", r"\1")
-    above = _swap(tf, _swap(tf, path, rf"^(\C*)/{_ANY}$", r"\1"), "/+$", "")
-    inside = tf.strings.regex_full_match(path, rf"{_ANY}/{_ANY}")
-    return tf.where(inside, tf.where(above == "", "/", above), ".")
-
-
-def _path(name: str, compute: Callable[..., Any], doc: str, length: LengthRule = _same_length) -> Function:
-    return Function(
-        name,
-        (S,),
-        _strings(),
-        broadcast,
-        elementwise(compute),
-        doc,
-        f"{name}(s)",
-        length=length,
-        extra=lambda arguments, _: times(3, arguments.types[0].bytes),
-    )
-
-
-def _parent_length(arguments: Arguments) -> Dim:
-    length = _same_length(arguments)
-    return length if length.most is None else Dim.at_most(max(1, length.most), length.evidence)
-
-
 def _case(name: str, doc: str) -> Function:
     return Function(
         name,
         (S,),
-        _strings(),
+        strings(),
         broadcast,
         named(f"strings.{name}"),
         doc,
@@ -175,13 +142,50 @@ def _substr_extra(arguments: Arguments, result: Tensor) -> int | None:
     return times(16, result.elements)
 
 
+def _split_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    tensor = arguments.types[0]
+    if tensor.rank:
+        raise arguments.fault("SD203", f"`split` takes one string, not `{tensor}`", 0)
+    if not arguments.static["sep"]:
+        raise arguments.fault("SD107", "`sep` of `split` is a text of one character or more")
+    most = whole(arguments, "limit")
+    length = tensor.length.most
+    return (Dim.at_most(most if length is None else min(most, length + 1)),)
+
+
+def _split(site: Site) -> Value:
+    parts = site.tf.strings.split(site.args[0].tensor, str(site.static["sep"]))
+    return Value(parts[: site.static["limit"]], site.args[0].batched)
+
+
+def _split_extra(arguments: Arguments, _result: Tensor) -> int | None:
+    """Return the bytes of all parts, those behind the limit too: slots twice, places, the heap of the long ones."""
+    length = arguments.types[0].length.most
+    if length is None:
+        return None
+    parts = length // len(str(arguments.static["sep"]).encode()) + 1
+    return parts * (2 * STRING_SLOT + 16) + (length // 23 + 1) * STRING_HEAP + 2 * length
+
+
 _PART: Final = (S, Parameter("part", "text"))
 
 FUNCTIONS: Final = (
     Function(
+        "split",
+        (S, Parameter("sep", "text"), Parameter("limit", "axis")),
+        strings(),
+        _split_shape,
+        _split,
+        "the parts between separators, `limit` of them at most: what is left over is dropped",
+        'split(s, "/", 3)',
+        length=same_length,
+        extra=_split_extra,
+        varies=True,
+    ),
+    Function(
         "length",
         (S,),
-        _strings("int64"),
+        strings("int64"),
         broadcast,
         elementwise(_bytes),
         "bytes of each string, an int64",
@@ -205,25 +209,25 @@ FUNCTIONS: Final = (
     Function(
         "starts_with",
         _PART,
-        _strings("bool"),
+        strings("bool"),
         broadcast,
-        _matches(lambda part: re.escape(part) + _ANY),
+        _matches(lambda part: re.escape(part) + ANY),
         "whether a string begins with a constant text",
         'starts_with(s, "train/")',
     ),
     Function(
         "ends_with",
         _PART,
-        _strings("bool"),
+        strings("bool"),
         broadcast,
-        _matches(lambda part: _ANY + re.escape(part)),
+        _matches(lambda part: ANY + re.escape(part)),
         "whether a string ends with a constant text",
         'ends_with(s, ".jpg")',
     ),
     Function(
         "regex_full_match",
         (S, Parameter("pattern", "text")),
-        _strings("bool"),
+        strings("bool"),
         broadcast,
         _matches(str),
         "whether all of a string matches an RE2 pattern",
@@ -248,8 +252,4 @@ FUNCTIONS: Final = (
         "as_string(n)",
         length=_as_string_length,
     ),
-    _path("path_name", _name, "last part of a path: `c.tar.gz` of `a/b/c.tar.gz`"),
-    _path("path_stem", _stem, "last part without its suffix: `c.tar`"),
-    _path("path_parent", _parent, "all but the last part: `a/b`; `.` where there is no more", _parent_length),
-    _path("path_suffix", _suffix, "last suffix with its dot: `.gz`; empty where there is none"),
 )

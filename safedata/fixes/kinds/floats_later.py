@@ -145,6 +145,7 @@ def _tail(case: Case, number: int, component: str, chain: Chain) -> _Tail | None
     whole = alone and len(groups) == 1 and len(groups[-1]) == 1
     if (
         chain.expression is not None
+        or not chain.single
         or first == len(chain.links)
         or (alone and len(groups[-1]) == 1 and not whole)
     ):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import FiniteFloat
 
+from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._fields import Interval
@@ -36,12 +37,15 @@ class Affine(Op):
     """Moves the pixels of an image [height, width, channels] by a map that is drawn for each image."""
 
     random: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int32", "int64", "float16", "float32", "float64")
 
     fill_mode: FillMode = "reflect"
     """What lies outside of the image: its mirror image, itself again, its edges, or `fill_value`."""
     fill_value: FiniteFloat = 0.0
     """What fills it with `fill_mode: constant`, in the units of the image."""
+    mask_value: Int = 0
+    """The same for a mask that is linked to the image: a class number."""
     interpolation: Interpolation = "bilinear"
     """How values between pixels are found."""
 

@@ -122,6 +122,11 @@ def equalization(how: Setting, image: Any, draw: Any) -> Any:
     return equalized(how.tf, image[how.tf.newaxis])[0]
 
 
+def unmoved(how: Setting, image: Any, draw: Any) -> Any:
+    """Return the image as it is: what a mask takes where its image changes colour."""
+    return how.tf.identity(image)
+
+
 def _clipped(how: Setting, image: Any) -> Any:
     return how.tf.clip_by_value(image, 0.0, 255.0)
 
@@ -140,3 +145,5 @@ AUGMENTS: Final[tuple[Augment, ...]] = (
     equalization,
 )
 """The operations of `keras.layers.RandAugment`, in its order."""
+MOVING: Final[tuple[Augment, ...]] = (shear, translation, rotation)
+"""Those that move pixels."""

@@ -20,16 +20,21 @@ _WHOLE: Final = {one: _MAGIC[one] + ends for one, ends in IMAGE_ENDS.items()}
 """The first three and last two bytes of a file that most likely is whole."""
 
 _BYTES_PER_PIXEL: Final = {"jpeg": 8, "png": 0, "gif": 1, "bmp": 0, "webp": 5}
-"""What a decoder holds for each pixel beside the file and the result.
+"""What a decoder holds for each pixel beside the file and the result, at most.
 
-jpeg: a progressive file keeps all coefficients, 2 bytes in each of up to 4 components (measured: 5.97 for
-4:4:4, 2.99 for 4:2:0, 7.97 for CMYK; 0 for baseline files). gif: the palette's indices of the one frame
+jpeg: a progressive file keeps all coefficients, 2 bytes in each of up to 4 components (measured: 5.98 for
+4:4:4, 4.00 for 4:2:2, 3.01 for 4:2:0, 1.99 for gray, 8.00 for CMYK); of a file whose header was read it is known how
+many (`Encoded.coefficients`), none for baseline files. gif: the palette's indices of the one frame
 that is left (0.99). webp: 4 of lossless files, one more for alpha (4.01 and 5.00).
 """
 _BLOCK: Final = 32
 """JPEG coefficients come in whole blocks of at most this many pixels a side."""
+_ROWS: Final = 256
+"""Bytes for each pixel of the width: rows in work. Measured 65 for a baseline JPEG of 1000 x 12000."""
+_ROW: Final = 64
+"""Bytes for each row: pointers to it, in up to 4 components."""
 _FIXED: Final = 2 * MIB
-"""Tables, decompression windows, and the rows in work, on top."""
+"""Tables and decompression windows, on top."""
 
 
 def decoded_type(x: Tensor, channels: int, max_size: tuple[int, int] | None, key: str) -> Tensor:
@@ -74,8 +79,13 @@ def workspace(x: Tensor, y: Tensor, formats: tuple[str, ...]) -> int | None:
     if height is None or width is None:
         return None
     padded = (-(-height // _BLOCK) * _BLOCK) * (-(-width // _BLOCK) * _BLOCK)
-    pixels = padded * max(_BYTES_PER_PIXEL.get(one, 8) for one in known)
-    rows = 64 * _BLOCK * (height + width)  # rows in work, and a pointer to each
+    pixels = max(
+        facts.coefficients
+        if one == "jpeg" and facts.coefficients is not None
+        else padded * _BYTES_PER_PIXEL.get(one, 8)
+        for one in known
+    )
+    rows = _ROWS * width + _ROW * height
     copies = 2 if known & {"gif", "bmp"} else 0
     if copies and x.length.most is None:
         return None

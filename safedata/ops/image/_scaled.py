@@ -60,6 +60,11 @@ def with_value(x: Tensor, value: float) -> Tensor:
     return replace(x, range=x.range.join(ValueRange(value, value)) if x.range else None)
 
 
+def filling(x: Tensor, mask_value: int) -> float:
+    """Return what fills up an image of type `x`: zero, and for a mask the class that it is told."""
+    return float(mask_value) if x.kind == "mask" else 0.0
+
+
 def pad(tf: Any, images: Any, top: Any, left: Any, bottom: Any, right: Any, mode: str, value: float) -> Any:
     """Return images [..., height, width, channels] with borders of as many pixels."""
     before = [[0, 0]] * (images.shape.rank - 3)

@@ -20,6 +20,7 @@ class AutoContrast(Op):
     """
 
     example: ClassVar[str] = "auto_contrast"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     def infer(self, x: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class CenterCrop(Op):
 
     example: ClassVar[str] = "{center_crop: [48, 40]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
 

@@ -31,6 +31,7 @@ class ColorJitter(Op):
     """
 
     example: ClassVar[str] = "{color_jitter: {brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1}}"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 

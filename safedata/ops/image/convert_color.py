@@ -50,6 +50,7 @@ class ConvertColor(Op):
 
     example: ClassVar[str] = "{convert_color: {from: rgb, to: gray}}"
     main: ClassVar[str | None] = "to"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     to: Space
@@ -71,7 +72,11 @@ class ConvertColor(Op):
         self.require(x, *PIXELS, help="put `{cast: float32}` before it")
         source = self._source(x)
         if source == "gray" and x.shape[2].static != 1:
-            raise Fault("SD203", f"`convert_color` from gray takes one channel, not {x}")
+            raise Fault(
+                "SD203",
+                f"`convert_color` from gray takes one channel, not {x}",
+                help="name what it is: `{from: rgb, to: gray}`",
+            )
         if source != "gray":
             require_rgb(x, self.key())
         self._require_floats(x, source)

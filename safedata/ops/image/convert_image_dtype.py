@@ -41,6 +41,7 @@ class ConvertImageDtype(Op):
 
     example: ClassVar[str] = "{convert_image_dtype: float32}"
     main: ClassVar[str | None] = "dtype"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = _TAKES
 
     dtype: Dtype

@@ -21,6 +21,7 @@ class CropToBoundingBox(Op):
     """
 
     example: ClassVar[str] = "{crop_to_bounding_box: {offset: [2, 5], size: [20, 16]}}"
+    moves: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("bool", "int32", "int64", *FLOATS)
 

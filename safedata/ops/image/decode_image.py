@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
+from pydantic import model_validator
+from typing_extensions import Self
+
 from safedata.lowering import Call
 from safedata.ops._fields import ImageSize
 from safedata.ops.base import Op
 from safedata.ops.image import _decode
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.types import Tensor
 
 _FORMATS: Final[dict[int, tuple[str, ...]]] = {
@@ -26,7 +30,8 @@ class DecodeImage(Op):
     `tf.io.decode_image(..., expand_animations=False)` does. `channels: 1` is for JPEG and PNG, `channels: 4`
     for PNG, BMP and WebP with alpha; WebP with alpha needs it, and animated WebP and CMYK JPEG with
     `channels: 1` cannot be decoded. PNG of 16 bits keeps the upper 8, BMP with a palette gives its indices.
-    The orientation that EXIF notes is not applied.
+    The orientation that EXIF notes is not applied. A PNG mask must have its classes as gray values: of a palette
+    the colours' gray values come, and JPEG files keep no classes.
 
     Height and width are bounded by the headers that the source has read, or by `max_size`; a larger
     image is an error with its name (SD501), and so is one that is damaged (SD404).
@@ -40,12 +45,24 @@ class DecodeImage(Op):
     """1 for gray, 3 for red, green, blue, 4 for these and alpha."""
     max_size: ImageSize | None = None
     """The largest height and width that an image may have, in pixels."""
+    kind: Literal["image", "mask"] = "image"
+    """`mask` for class numbers, with `channels: 1`: linked to an image it keeps its classes (see `set_kind`)."""
+
+    @model_validator(mode="after")
+    def _one_channel(self) -> Self:
+        if self.kind == "mask" and self.channels != 1:
+            raise ValueError("a mask has one channel: write `channels: 1` beside `kind: mask`")
+        return self
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's type."""
         self.require(x, "string")
         if x.rank:
-            raise Fault("SD203", f"`decode_image` takes one string, not {x}")
+            raise Fault(
+                "SD203",
+                f"`decode_image` takes one string, not {x}",
+                help="put this map before `batch`, or name one of the strings",
+            )
         found = x.encoded.formats if x.encoded else frozenset[str]()
         refused = sorted(found - set(_FORMATS[self.channels]))
         if refused:
@@ -54,10 +71,15 @@ class DecodeImage(Op):
             raise Fault(
                 "SD203", problem, help="write `channels: 3`" if known and self.channels != 3 else None
             )
-        return _decode.decoded_type(x, self.channels, self.max_size, self.key())
+        made = _decode.decoded_type(x, self.channels, self.max_size, self.key())
+        if self.kind == "image":
+            return made
+        if "jpeg" in found:
+            raise Fault("SD205", "JPEG files blur the classes of a mask", help="write the masks as PNG files")
+        return replace(made, kind="mask", color=None)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return what the decoder of the costliest format holds: 8 bytes a pixel for a progressive JPEG."""
+        """Return what the decoder of the costliest format holds: for a progressive JPEG up to 8 bytes a pixel."""
         return _decode.workspace(x, y, _FORMATS[self.channels])
 
     def lower(self, x: Any, call: Call) -> Any:

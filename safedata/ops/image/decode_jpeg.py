@@ -34,7 +34,11 @@ class DecodeJpeg(Op):
         """Return the image's type."""
         self.require(x, "string")
         if x.rank:
-            raise Fault("SD203", f"`decode_jpeg` takes one string, not {x}")
+            raise Fault(
+                "SD203",
+                f"`decode_jpeg` takes one string, not {x}",
+                help="put this map before `batch`, or name one of the strings",
+            )
         others = sorted(x.encoded.formats - {"jpeg"}) if x.encoded else []
         if others:
             problem = f"`decode_jpeg` takes JPEG files, and some here are {' or '.join(others)}"
@@ -42,7 +46,7 @@ class DecodeJpeg(Op):
         return _decode.decoded_type(x, self.channels, self.max_size, self.key())
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return what the decoder holds: 8 bytes a pixel for a progressive file."""
+        """Return what the decoder holds: up to 8 bytes a pixel for a progressive file, rows for others."""
         return _decode.workspace(x, y, ("jpeg",))
 
     def lower(self, x: Any, call: Call) -> Any:

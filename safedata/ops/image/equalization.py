@@ -21,6 +21,7 @@ class Equalization(Op):
     """
 
     example: ClassVar[str] = "equalization"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     def infer(self, x: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import model_validator
 from typing_extensions import Self
 
+from safedata.artifacts.statistics import Numbers as Statistics
 from safedata.lowering import Call
+from safedata.ops._artifact import FromStatistics, listed, refuse_beside
 from safedata.ops._fields import NUMBERS, Numbers, compact_list, float_of
 from safedata.ops._ranges import nominal
-from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.types import UINT8_RANGE, UNIT_RANGE, Tensor, ValueRange
 
@@ -31,17 +32,19 @@ imagenet: torchvision's models; inception: TensorFlow's own models; clip: OpenAI
 """
 
 
-class Normalize(Op):
+class Normalize(FromStatistics):
     """Turn each value v into (v - mean) / std, channel by channel of an image [..., channels].
 
     A name stands for well-known numbers, which are fitted to the values: `imagenet` means the same on
     0..255 and on 0..1. `caffe` also turns red, green, blue into blue, green, red and leaves the means
     of 0..255 taken away. Numbers of one's own, `mean` and `std`, are in the units of the values.
     Integers become float32, floats keep their dtype. A name on values of another range or an unknown one,
-    and numbers for 0..1 on 0..255 or the other way round, are errors (SD205).
+    and numbers for 0..1 on 0..255 or the other way round, are errors (SD205). With `artifact` the numbers are those of
+    the data; a channel of one value throughout becomes 0.
     """
 
     example: ClassVar[str] = "{normalize: imagenet}"
+    colors: ClassVar[bool] = True
     forwards: ClassVar[bool] = True
     main: ClassVar[str | None] = "stats"
     gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(one for one in NUMBERS if one != "bfloat16")
@@ -52,6 +55,13 @@ class Normalize(Op):
     """One's own mean, of each channel or of all."""
     std: Numbers | None = None
     """One's own standard deviation, of each channel or of all."""
+
+    @classmethod
+    def filled(cls, given: dict[str, Any], numbers: Statistics) -> dict[str, Any]:
+        """Return the fields with the artifact's mean and standard deviation."""
+        refuse_beside(given, "stats", "mean", "std")
+        std = [one or 1.0 for one in listed(numbers, "std")]
+        return {**given, "mean": list(listed(numbers, "mean")), "std": std}
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -66,7 +76,9 @@ class Normalize(Op):
         self.require(x, *NUMBERS)
         if not x.rank:
             raise Fault(
-                "SD203", f"`normalize` takes channels in the last dimension, and this component is {x}"
+                "SD203",
+                f"`normalize` takes channels in the last dimension, and this component is {x}",
+                help="put `expand_dims: -1` before it",
             )
         mean, std = self._numbers(x)
         channels = x.shape[-1]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import FiniteFloat, PositiveInt, model_validator
 from typing_extensions import Self
 
+from safedata.fields import Int
 from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.ops._fields import NUMBERS, ImageSize
@@ -30,6 +31,7 @@ class PadImage(Op):
 
     example: ClassVar[str] = "{pad_image: [64, 72]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int32", *FLOATS)
 
@@ -45,6 +47,8 @@ class PadImage(Op):
     """What the borders are."""
     value: FiniteFloat = 0.0
     """The value of constant borders, in the units of the image."""
+    mask_value: Int = 0
+    """The same for a mask that is linked to the image: a class number."""
     anchor: Literal["top_left", "center"] = "top_left"
     """Where in the result the image lies."""
 

@@ -21,6 +21,7 @@ class PerImageStandardization(Op):
     """
 
     example: ClassVar[str] = "per_image_standardization"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = NUMBERS
 
     def infer(self, x: Tensor) -> Tensor:

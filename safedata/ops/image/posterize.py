@@ -23,6 +23,7 @@ class Posterize(Op):
 
     example: ClassVar[str] = "{posterize: 4}"
     main: ClassVar[str | None] = "bits"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     bits: Annotated[int, Field(ge=1, le=8)]

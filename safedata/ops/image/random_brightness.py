@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from safedata.lowering import Call
+from safedata.memory import times
 from safedata.ops._fields import compact
 from safedata.ops._ranges import nominal, widened, width
 from safedata.ops.base import Op
@@ -27,6 +28,7 @@ class RandomBrightness(Op):
 
     example: ClassVar[str] = "{random_brightness: 20}"
     main: ClassVar[str | None] = "delta"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", *FLOATS)
 
@@ -59,8 +61,11 @@ class RandomBrightness(Op):
         return f"write a number from {compact(0.01 * span)} to {compact(span)}"
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return two float32 copies for each value; uint8 and float64 are converted there and back."""
-        return None if x.elements is None else 16 * x.elements
+        """Return a float32 copy for each value, two where it is converted there and back.
+
+        Measured for an element: nothing for float32 and float16, 4 bytes a value for uint8 and float64.
+        """
+        return times(4 if x.dtype in ("float16", "float32") else 8, x.elements)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` brighter or darker, for each element by its own draw."""

@@ -28,6 +28,7 @@ class RandomContrast(Op):
     """
 
     example: ClassVar[str] = "{random_contrast: {lower: 0.8, upper: 1.2}}"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 

@@ -21,6 +21,7 @@ class RandomCrop(Op):
 
     example: ClassVar[str] = "{random_crop: [32, 40]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")

@@ -28,6 +28,7 @@ class RandomErasing(Op):
 
     example: ClassVar[str] = "random_erasing"
     main: ClassVar[str | None] = "p"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
@@ -53,7 +54,11 @@ class RandomErasing(Op):
         self.require_image(x)
         self.require(x, *PIXELS, help="put `{cast: float32}` before it")
         if len(self._filling) > 1 and len(self._filling) != x.shape[2].static:
-            raise Fault("SD203", f"`fill_value` has numbers for {len(self._filling)} channels, not for {x}")
+            raise Fault(
+                "SD203",
+                f"`fill_value` has numbers for {len(self._filling)} channels, not for {x}",
+                help="write one number, or one for each channel",
+            )
         units = nominal(x)
         for value in self._filling:
             if units is not None and not units.low <= value <= units.high and value != 0:

@@ -20,6 +20,7 @@ class RandomFlipLeftRight(Op):
 
     example: ClassVar[str] = "random_flip_left_right"
     main: ClassVar[str | None] = "p"
+    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int32", "float16", "float32", "float64")
 

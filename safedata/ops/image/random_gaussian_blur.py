@@ -25,6 +25,7 @@ class RandomGaussianBlur(Op):
     """
 
     example: ClassVar[str] = "{random_gaussian_blur: {kernel_size: 5, sigma: [0.1, 2.0]}}"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 

@@ -20,6 +20,7 @@ class RandomGrayscale(Op):
 
     example: ClassVar[str] = "{random_grayscale: 0.2}"
     main: ClassVar[str | None] = "p"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 

@@ -26,6 +26,7 @@ class RandomHue(Op):
 
     example: ClassVar[str] = "{random_hue: 0.1}"
     main: ClassVar[str | None] = "max_delta"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 

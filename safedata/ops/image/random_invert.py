@@ -21,6 +21,7 @@ class RandomInvert(Op):
 
     example: ClassVar[str] = "random_invert"
     main: ClassVar[str | None] = "p"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 

@@ -27,6 +27,7 @@ class RandomJpegQuality(Op):
     """
 
     example: ClassVar[str] = "{random_jpeg_quality: {min_jpeg_quality: 60, max_jpeg_quality: 95}}"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
 
     min_jpeg_quality: Quality
@@ -45,7 +46,11 @@ class RandomJpegQuality(Op):
         self.require_image(x)
         self.require(x, "uint8", "float32", help="put it before what makes other numbers of the pixels")
         if x.shape[2].static not in (1, 3):
-            raise Fault("SD203", f"a JPEG image has one channel or three, not {x}")
+            raise Fault(
+                "SD203",
+                f"a JPEG image has one channel or three, not {x}",
+                help="put `convert_color` before it",
+            )
         if nominal(x) not in (UNIT_RANGE, UINT8_RANGE) or (x.dtype == "float32" and nominal(x) != UNIT_RANGE):
             problem = f"`random_jpeg_quality` takes bytes or floats of 0..1, not {x} in {nominal(x)}"
             raise Fault("SD205", problem, help="put it behind `decode_image`")

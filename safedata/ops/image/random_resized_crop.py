@@ -33,6 +33,7 @@ class RandomResizedCrop(Op):
 
     example: ClassVar[str] = "{random_resized_crop: [32, 40]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 

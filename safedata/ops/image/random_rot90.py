@@ -22,6 +22,7 @@ class RandomRot90(Op):
 
     example: ClassVar[str] = "random_rot90"
     main: ClassVar[str | None] = "flip"
+    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = (
         "bool",

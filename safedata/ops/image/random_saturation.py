@@ -28,6 +28,7 @@ class RandomSaturation(Op):
     """
 
     example: ClassVar[str] = "{random_saturation: {lower: 0.5, upper: 1.5}}"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 

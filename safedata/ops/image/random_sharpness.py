@@ -23,6 +23,7 @@ class RandomSharpness(Op):
 
     example: ClassVar[str] = "{random_sharpness: [0.3, 0.7]}"
     main: ClassVar[str | None] = "factor"
+    colors: ClassVar[bool] = True
     random: ClassVar[bool] = True
 
     factor: Share | Shares

@@ -27,6 +27,7 @@ class Rescale(Op):
     """
 
     example: ClassVar[str] = "{rescale: [0, 1]}"
+    colors: ClassVar[bool] = True
     forwards: ClassVar[bool] = True
     main: ClassVar[str | None] = "to"
     gpu_dtypes: ClassVar[tuple[str, ...]] = NUMBERS

@@ -40,6 +40,7 @@ class Resize(Op):
 
     example: ClassVar[str] = "{resize: [64, 48]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "bfloat16", "float64")
 
     size: ImageSize

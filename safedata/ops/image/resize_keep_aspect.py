@@ -29,6 +29,7 @@ class ResizeKeepAspect(Op):
 
     example: ClassVar[str] = "{resize_keep_aspect: {short_side: 32, long_side: 64}}"
     main: ClassVar[str | None] = "long_side"
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
     short_side: PositiveInt | None = None

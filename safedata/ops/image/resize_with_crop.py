@@ -23,6 +23,7 @@ class ResizeWithCrop(Op):
 
     example: ClassVar[str] = "{resize_with_crop: [48, 64]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
     size: ImageSize

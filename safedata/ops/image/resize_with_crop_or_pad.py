@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add
 from safedata.ops._fields import NUMBERS, ImageSize
 from safedata.ops.base import Op
 from safedata.ops.image._image import crop, cropped_rows, with_size
-from safedata.ops.image._scaled import pad, with_value
+from safedata.ops.image._scaled import filling, pad, with_value
 from safedata.types import Dim, Tensor
 
 
@@ -21,17 +22,20 @@ class ResizeWithCropOrPad(Op):
 
     example: ClassVar[str] = "{resize_with_crop_or_pad: [52, 58]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("int32", "float16", "bfloat16", "float32", "float64")
 
     size: ImageSize
     """Height and width of the result, in pixels."""
+    mask_value: Int = 0
+    """What fills up a mask: a class number."""
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the type of exactly `size`, zero in its range."""
         self.require_image(x)
         self.require(x, *NUMBERS)
         made = with_size(x, Dim.exactly(self.size[0]), Dim.exactly(self.size[1]))
-        return made if _inside(x, self.size) else with_value(made, 0.0)
+        return made if _inside(x, self.size) else with_value(made, filling(x, self.mask_value))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the rows that stay, and of the part that does."""
@@ -48,7 +52,8 @@ class ResizeWithCropOrPad(Op):
         if not _inside(call.x, self.size):
             before = tf.maximum((target - found) // 2, 0)
             after = target - part - before
-            x = pad(tf, x, before[0], before[1], after[0], after[1], "CONSTANT", 0.0)
+            value = filling(call.x, self.mask_value)
+            x = pad(tf, x, before[0], before[1], after[0], after[1], "CONSTANT", value)
         return tf.ensure_shape(x, (*x.shape[: call.batch_dims], *call.y.static_shape))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add
 from safedata.ops._fields import ImageSize
@@ -12,6 +13,7 @@ from safedata.ops.image._image import in_batches
 from safedata.ops.image._scaled import (
     ON_GPU,
     RESIZABLE,
+    filling,
     gpu_resizes,
     pad,
     resize_bytes,
@@ -34,6 +36,7 @@ class ResizeWithPad(Op):
 
     example: ClassVar[str] = "{resize_with_pad: [48, 64]}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
     size: ImageSize
@@ -44,6 +47,8 @@ class ResizeWithPad(Op):
     """Whether to smooth before an image is made smaller."""
     keep_dtype: bool = False
     """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
+    mask_value: Int = 0
+    """What fills up a mask: a class number."""
 
     def on_gpu(self, x: Tensor) -> bool:
         """Return whether this method has a GPU kernel: bilinear and nearest do, without antialiasing."""
@@ -55,7 +60,7 @@ class ResizeWithPad(Op):
         self.require(x, *RESIZABLE)
         height, width = (Dim.exactly(side) for side in self.size)
         made = resized_type(x, height, width, self.method, self.antialias, self.keep_dtype)
-        return with_value(made, 0.0)
+        return with_value(made, filling(x, self.mask_value))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return what resizing takes, and the resized image before it gets its borders."""
@@ -74,7 +79,9 @@ class ResizeWithPad(Op):
         inner, before = self._places(tf, tf.shape(images, out_type=tf.int64)[-3:-1])
         after = tf.constant(self.size) - before - inner
         made = resized(call, images, inner, self.method, self.antialias)
-        return pad(tf, made, before[0], before[1], after[0], after[1], "CONSTANT", 0.0)
+        return pad(
+            tf, made, before[0], before[1], after[0], after[1], "CONSTANT", filling(call.x, self.mask_value)
+        )
 
     def _places(self, tf: Any, found: Any) -> tuple[Any, Any]:
         """Return the size of the resized image and where it starts, int32 [2] each.

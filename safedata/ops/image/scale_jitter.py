@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PositiveFloat, model_validator
 from typing_extensions import Self
 
+from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add
 from safedata.ops._fields import ImageSize
@@ -15,6 +16,7 @@ from safedata.ops.image._each import one_by_one, sizes
 from safedata.ops.image._scaled import (
     ON_GPU,
     RESIZABLE,
+    filling,
     gpu_resizes,
     pad,
     resize_bytes,
@@ -37,6 +39,7 @@ class ScaleJitter(Op):
 
     example: ClassVar[str] = "{scale_jitter: {size: [48, 40], scale: [0.5, 2.0]}}"
     main: ClassVar[str | None] = "size"
+    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
@@ -50,6 +53,8 @@ class ScaleJitter(Op):
     """Whether to smooth before an image is made smaller."""
     keep_dtype: bool = False
     """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
+    mask_value: Int = 0
+    """What fills up a mask: a class number."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -67,7 +72,7 @@ class ScaleJitter(Op):
         self.require(x, *RESIZABLE)
         height, width = (Dim.exactly(side) for side in self.size)
         made = resized_type(x, height, width, self.method, self.antialias, self.keep_dtype)
-        return with_value(made, 0.0)
+        return with_value(made, filling(x, self.mask_value))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return what resizing to the largest factor takes, that image, its part, and a batch's results."""
@@ -95,4 +100,4 @@ class ScaleJitter(Op):
         part = made[top : top + self.size[0], left : left + self.size[1]]
         found = call.tf.shape(part)
         missing = [self.size[0] - found[0], self.size[1] - found[1]]
-        return pad(call.tf, part, 0, 0, missing[0], missing[1], "CONSTANT", 0.0)
+        return pad(call.tf, part, 0, 0, missing[0], missing[1], "CONSTANT", filling(call.x, self.mask_value))

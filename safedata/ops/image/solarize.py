@@ -27,6 +27,7 @@ class Solarize(Op):
 
     example: ClassVar[str] = "{solarize: 0.5}"
     main: ClassVar[str | None] = "threshold"
+    colors: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     threshold: FiniteFloat

@@ -24,6 +24,7 @@ class SpaceToDepth(Op):
 
     example: ClassVar[str] = "{space_to_depth: 2}"
     main: ClassVar[str | None] = "block_size"
+    moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "float16", "bfloat16", "float32")
 
     block_size: Annotated[int, Field(ge=2)]

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 from typing_extensions import Self
 
+from safedata.artifacts.statistics import Numbers as Statistics
 from safedata.lowering import Call
+from safedata.ops._artifact import FromStatistics, listed, refuse_beside
 from safedata.ops._fields import NUMBERS, Numbers, float_of
 from safedata.ops._ragged import each
-from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.types import Tensor
 
 
-class ScaleFeature(Op):
+class ScaleFeature(FromStatistics):
     """Move columns to a common scale.
 
     With `mean` and `std` x becomes (x - mean) / std, with `min` and `max` it becomes (x - min) / (max - min).
     One number is for all values, several are for the entries of the last dimension. With the same mean and
     variance the result is that of `keras.layers.Normalization`. Integers become float32, floats keep their dtype.
+    With `artifact` the numbers are those of the data, as `method` says; a column of one value throughout becomes 0.
     """
 
     example: ClassVar[str] = "{scale_feature: {mean: [2.5], std: [1.2]}}"
@@ -37,6 +39,22 @@ class ScaleFeature(Op):
     """What becomes 0."""
     max: Numbers | None = None
     """What becomes 1."""
+    method: Literal["zscore", "minmax"] = "zscore"
+    """With `artifact`: whether to take its mean and standard deviation, or its smallest and largest value."""
+
+    @classmethod
+    def filled(cls, given: dict[str, Any], numbers: Statistics) -> dict[str, Any]:
+        """Return the fields with the artifact's numbers; a width of 0 becomes 1."""
+        refuse_beside(given, "mean", "std", "min", "max")
+        if given.pop("method", "zscore") == "minmax":
+            low, high = listed(numbers, "min"), listed(numbers, "max")
+            top = [one if one > two else two + 1 for one, two in zip(high, low, strict=True)]
+            return {**given, "min": list(low), "max": top}
+        return {
+            **given,
+            "mean": list(listed(numbers, "mean")),
+            "std": [one or 1.0 for one in listed(numbers, "std")],
+        }
 
     @model_validator(mode="after")
     def _one_pair(self) -> Self:
@@ -66,7 +84,11 @@ class ScaleFeature(Op):
         self.require(x, *NUMBERS, help="put `to_number` before it" if x.dtype == "string" else None)
         first, widths = self._ends[0], self._widths
         if len(first) > 1 and (not x.rank or x.ragged_rank or x.shape[-1].static != len(first)):
-            raise Fault("SD203", f"`scale_feature` has numbers for {len(first)} columns, not for {x}")
+            raise Fault(
+                "SD203",
+                f"`scale_feature` has numbers for {len(first)} columns, not for {x}",
+                help="write one number, or one for each column",
+            )
         found = None
         if x.range is not None:
             moved = [x.range.map(1 / width, -low / width) for low, width in zip(first, widths, strict=True)]

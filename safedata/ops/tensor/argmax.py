@@ -32,11 +32,19 @@ class Argmax(Op):
         """Return the type without the dimension."""
         self.require(x, *NUMBERS, "bool")
         if not x.rank:
-            raise Fault("SD203", f"`argmax` needs a dimension, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`argmax` needs a dimension, and this component is {x}",
+                help="take it out: there is one value",
+            )
         axis = axis_of(x, self.axis, self.key())
         most = x.shape[axis].most
         if most == 0:
-            raise Fault("SD203", f"dimension {axis} of {x} has no entries, and so no largest one")
+            raise Fault(
+                "SD203",
+                f"dimension {axis} of {x} has no entries, and so no largest one",
+                help="name a dimension with entries",
+            )
         values = None if most is None else ValueRange(0, most - 1)
         return Tensor("int64", (*x.shape[:axis], *x.shape[axis + 1 :]), range=values)
 

@@ -45,7 +45,12 @@ class Clip(Op):
         for end in self.ends:
             whole = x.dtype in FLOATS or end == int(end)
             if not whole or (held is not None and not held.low <= end <= held.high):
-                raise Fault("SD205", f"{end:g} is not a value of {x.dtype}", at=("ends",))
+                raise Fault(
+                    "SD205",
+                    f"{end:g} is not a value of {x.dtype}",
+                    at=("ends",),
+                    help=f"write whole numbers of {x.dtype}, or put `{{cast: float32}}` before it",
+                )
         found = x.range or ValueRange(low, high)
         values = ValueRange(min(max(found.low, low), high), min(max(found.high, low), high))
         return replace(x, range=values)

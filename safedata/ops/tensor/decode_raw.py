@@ -67,7 +67,11 @@ class DecodeRaw(Op):
         """Return the numbers' type."""
         self.require(x, "string")
         if x.rank:
-            raise Fault("SD203", f"`decode_raw` takes one string, not {x}")
+            raise Fault(
+                "SD203",
+                f"`decode_raw` takes one string, not {x}",
+                help="put this map before `batch`, or name one of the strings",
+            )
         values = UINT8_RANGE if self.dtype == "uint8" else None
         if self._dims is not None:
             self._check_bytes(x.length, math.prod(self._dims) * DTYPE_BYTES[self.dtype])
@@ -88,7 +92,11 @@ class DecodeRaw(Op):
             raise Fault("SD204", "nothing bounds the length of the string to decode", help=way_out)
         size = DTYPE_BYTES[self.dtype]
         if x.length.exact and x.length.most % size:
-            raise Fault("SD203", f"{x.length.most} bytes are not a whole number of {self.dtype} values")
+            raise Fault(
+                "SD203",
+                f"{x.length.most} bytes are not a whole number of {self.dtype} values",
+                help=f"name a dtype that takes {x.length.most} bytes whole, or 1 byte: `uint8`",
+            )
         return Dim(x.length.most // size, x.length.exact, x.length.evidence)
 
     def lower(self, x: Any, call: Call) -> Any:

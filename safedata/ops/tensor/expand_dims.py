@@ -33,7 +33,9 @@ class ExpandDims(Op):
     def _place(self, x: Tensor) -> int:
         if not -x.rank - 1 <= self.axis <= x.rank:
             raise Fault(
-                "SD203", f"`expand_dims: {self.axis}` is no place among the {x.rank + 1} dimensions of {x}"
+                "SD203",
+                f"`expand_dims: {self.axis}` is no place among the {x.rank + 1} dimensions of {x}",
+                help=f"write a number from {-x.rank - 1} to {x.rank}",
             )
         return self.axis % (x.rank + 1)
 

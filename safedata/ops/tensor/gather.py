@@ -49,11 +49,19 @@ class Gather(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with as many entries as places."""
         if not x.rank:
-            raise Fault("SD203", f"`gather` needs a dimension, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`gather` needs a dimension, and this component is {x}",
+                help="take it out: there is one value",
+            )
         axis = axis_of(x, self.axis, self.key())
         most = x.shape[axis].most
         if most is not None and most < self._least:
-            raise Fault("SD203", f"`gather` needs {self._least} entries in dimension {axis} of {x}")
+            raise Fault(
+                "SD203",
+                f"`gather` needs {self._least} entries in dimension {axis} of {x}",
+                help=f"write places below {most}",
+            )
         kept = (Dim.exactly(len(self._places)),) if isinstance(self.indices, tuple) else ()
         return replace(x, shape=(*x.shape[:axis], *kept, *x.shape[axis + 1 :]), kind=None, color=None)
 

@@ -82,7 +82,11 @@ class PadTo(Op):
         if not x.rank:
             raise Fault("SD203", f"`pad_to` pads dimensions, and {x} has none", help="take it out")
         if len(self.shape) != x.rank:
-            raise Fault("SD203", f"`pad_to` has {len(self.shape)} sizes for the {x.rank} dimensions of {x}")
+            raise Fault(
+                "SD203",
+                f"`pad_to` has {len(self.shape)} sizes for the {x.rank} dimensions of {x}",
+                help=f"write {x.rank} sizes; `null` leaves a dimension as it is",
+            )
         yield from self.shape
 
     def _fill(self, x: Tensor) -> str | int | float:
@@ -96,7 +100,12 @@ class PadTo(Op):
             fits = x.dtype in FLOATS or self.value == int(self.value)
             fits = fits and (held is None or held.low <= self.value <= held.high)
         if not fits:
-            raise Fault("SD202", f"`value: {self.value}` is not a value of {x.dtype}", at=("value",))
+            raise Fault(
+                "SD202",
+                f"`value: {self.value}` is not a value of {x.dtype}",
+                at=("value",),
+                help=f"write one that {x.dtype} has, or put `cast` before it",
+            )
         return self.value
 
     def lower(self, x: Any, call: Call) -> Any:

@@ -39,7 +39,11 @@ class Reverse(Op):
         if x.dtype in ("uint32", "uint64"):
             raise Fault("SD202", f"`reverse` takes no {x.dtype}", help="put `{cast: int64}` before it")
         if not x.rank:
-            raise Fault("SD203", f"`reverse` needs a dimension, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`reverse` needs a dimension, and this component is {x}",
+                help="take it out: there is one value",
+            )
         self._axes(x)
         return x
 

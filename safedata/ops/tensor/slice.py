@@ -41,7 +41,11 @@ class Slice(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with the dimension that is left."""
         if not x.rank:
-            raise Fault("SD203", f"`slice` needs a dimension, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`slice` needs a dimension, and this component is {x}",
+                help="take it out: there is one value",
+            )
         axis = axis_of(x, self.axis, self.key())
         return replace(x, shape=(*x.shape[:axis], self._kept(x.shape[axis]), *x.shape[axis + 1 :]))
 

@@ -28,7 +28,11 @@ class Sort(Op):
         """Return the same type."""
         self.require(x, *(dtype for dtype in NUMBERS if dtype != "uint64"))
         if not x.rank:
-            raise Fault("SD203", f"`sort` needs a dimension, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`sort` needs a dimension, and this component is {x}",
+                help="take it out: there is one value",
+            )
         axis_of(x, self.axis, self.key())
         return x
 

@@ -33,7 +33,11 @@ class Squeeze(Op):
         gone = self._gone(x)
         for axis in gone:
             if x.shape[axis].static != 1:
-                raise Fault("SD203", f"`squeeze` needs exactly 1 in dimension {axis} of {x}")
+                raise Fault(
+                    "SD203",
+                    f"`squeeze` needs exactly 1 in dimension {axis} of {x}",
+                    help="name a dimension of 1, or take it out",
+                )
         shape = tuple(dim for axis, dim in enumerate(x.shape) if axis not in gone)
         return replace(x, shape=shape, kind=None, color=None) if gone else x
 

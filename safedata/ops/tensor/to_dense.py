@@ -35,11 +35,19 @@ class ToDense(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the dense type."""
         if self.shape is not None and len(self.shape) != x.rank:
-            raise Fault("SD203", f"`to_dense` has {len(self.shape)} sizes for the {x.rank} dimensions of {x}")
+            raise Fault(
+                "SD203",
+                f"`to_dense` has {len(self.shape)} sizes for the {x.rank} dimensions of {x}",
+                help=f"write {x.rank} sizes; `null` leaves a dimension as it is",
+            )
         sizes = self.shape or (None,) * x.rank
         for dim, size in zip(x.shape, sizes, strict=True):
             if size is not None and dim.exact and dim.most != size:
-                raise Fault("SD203", f"`to_dense` cannot change a dimension of exactly {dim} to {size}")
+                raise Fault(
+                    "SD203",
+                    f"`to_dense` cannot change a dimension of exactly {dim} to {size}",
+                    help=f"write {dim} or `null` there",
+                )
         shape = tuple(
             dim if size is None else Dim.exactly(size) for dim, size in zip(x.shape, sizes, strict=True)
         )
@@ -61,7 +69,12 @@ class ToDense(Op):
             fits = x.dtype in FLOATS or self.value == int(self.value)
             fits = fits and (held is None or held.low <= self.value <= held.high)
         if not fits:
-            raise Fault("SD202", f"`value: {self.value}` is not a value of {x.dtype}", at=("value",))
+            raise Fault(
+                "SD202",
+                f"`value: {self.value}` is not a value of {x.dtype}",
+                at=("value",),
+                help=f"write one that {x.dtype} has, or put `cast` before it",
+            )
         return self.value
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:

@@ -36,7 +36,11 @@ class Transpose(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with its dimensions in the new order."""
         if self.perm is not None and len(self.perm) != x.rank:
-            raise Fault("SD203", f"`transpose` orders {len(self.perm)} dimensions, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`transpose` orders {len(self.perm)} dimensions, and this component is {x}",
+                help=f"order all of them: {list(reversed(range(x.rank)))} turns them round",
+            )
         return replace(x, shape=tuple(x.shape[axis] for axis in self._order(x)), kind=None, color=None)
 
     def _order(self, x: Tensor) -> tuple[int, ...]:

@@ -35,7 +35,11 @@ class Truncate(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with the dimension capped."""
         if not x.rank:
-            raise Fault("SD203", f"`truncate` needs a dimension to cut, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`truncate` needs a dimension to cut, and this component is {x}",
+                help="take it out: there is one value",
+            )
         axis = axis_of(x, self.axis, self.key())
         shape = (*x.shape[:axis], x.shape[axis].capped(self.length), *x.shape[axis + 1 :])
         return replace(x, shape=shape)

@@ -50,7 +50,11 @@ class AddTokens(Op):
         """Return the type of the longer vector."""
         self.require(x, *INTEGERS, "string", help="put `vocab_lookup` or `cast` before it")
         if x.rank != 1:
-            raise Fault("SD203", f"`add_tokens` takes a vector, and this component is {x}")
+            raise Fault(
+                "SD203",
+                f"`add_tokens` takes a vector, and this component is {x}",
+                help="put `split` or `{reshape: [-1]}` before it",
+            )
         tokens = (*self._before, *self._behind)
         for token in tokens:
             _check(token, x)
@@ -98,4 +102,8 @@ def _check(token: Token, x: Tensor) -> None:
     if fits and held is not None and not isinstance(token, str):
         fits = held.low <= token <= held.high
     if not fits:
-        raise Fault("SD202", f"the token `{token}` is not a value of {x.dtype}")
+        raise Fault(
+            "SD202",
+            f"the token `{token}` is not a value of {x.dtype}",
+            help="write it as the tokens before it are: text, or a number",
+        )

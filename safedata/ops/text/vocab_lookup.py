@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, NonNegativeInt, StrictInt, StrictStr, model_validator
+from pydantic import Field, NonNegativeInt, PrivateAttr, StrictInt, StrictStr, ValidationInfo, model_validator
 from typing_extensions import Self
 
+from safedata.artifacts.shelf import artifacts_of
+from safedata.artifacts.words import Words
 from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops import _word_table
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
 from safedata.problem import Fault
@@ -19,8 +22,6 @@ from safedata.types import STRING_HEAP, STRING_SLOT, UNBOUNDED, Dim, Tensor, Val
 Word = StrictInt | StrictStr
 
 _TAKEN: Final = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
-_HASHES: Final = 2**63 - 1
-"""Buckets of the hash by which words are found; words that share one are told apart by their letters."""
 _COPIES: Final = 4
 """How often a list lies in memory: in the graph, in its copy that was optimised, and as a tensor of each."""
 
@@ -32,6 +33,8 @@ class VocabLookup(Op):
     0 for `mask_token` if there is one, then `num_oov_indices` numbers for words that are not in the list, then the
     list in its order. With several such numbers a word's hash says which; with 0 of them a word that is
     not in the list is an error (SD404 at run time). Any shape, ragged too; the result is int64.
+
+    `artifact` and `path` take the list from a file, with one word in each line: it lies in memory once.
     """
 
     example: ClassVar[str] = "{vocab_lookup: [cat, dog, tulip]}"
@@ -39,8 +42,12 @@ class VocabLookup(Op):
     fallible: ClassVar[bool] = True
     ragged: ClassVar[bool] = True
 
-    vocab: Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
+    vocab: Annotated[tuple[Word, ...], Field(strict=False, min_length=1)] | None = None
     """The words, or whole numbers, in the order of their numbers."""
+    artifact: str | None = None
+    """The vocabulary, or class list, that `safedata analyze` made, in place of `vocab`."""
+    path: str | None = None
+    """A file with one word in each line, relative to the spec, in place of `vocab`."""
     num_oov_indices: NonNegativeInt = 1
     """How many numbers words share that are not in the list."""
     mask_token: Word | None = None
@@ -50,13 +57,24 @@ class VocabLookup(Op):
     invert: bool = False
     """Whether to turn numbers into words."""
 
+    _file: Words | None = PrivateAttr(None)
+
     @model_validator(mode="after")
-    def _sound(self) -> Self:
-        kinds = {type(word) for word in (*self.vocab, self.mask_token, self.oov_token) if word is not None}
+    def _sound(self, info: ValidationInfo) -> Self:
+        if sum(one is not None for one in (self.vocab, self.artifact, self.path)) != 1:
+            raise ValueError("`vocab_lookup` takes one of `vocab`, `artifact` and `path`")
+        if self.artifact is not None:
+            self._file = artifacts_of(info.context).words(self.artifact)
+        elif self.path is not None:
+            self._file = artifacts_of(info.context).words_at(self.path)
+        kinds = {
+            type(word) for word in (*(self.vocab or ()), self.mask_token, self.oov_token) if word is not None
+        }
+        kinds |= {str if self._file.text else int} if self._file is not None else set()
         if len(kinds) > 1:
             raise ValueError("`vocab` has texts or whole numbers, not both: put texts in quotes")
         seen = {self.mask_token}
-        for word in self.vocab:
+        for word in self.vocab or ():
             if word in seen:
                 raise ValueError(f"`{word}` is in the vocabulary twice")
             seen.add(word)
@@ -64,7 +82,7 @@ class VocabLookup(Op):
 
     @property
     def _text(self) -> bool:
-        return isinstance(self.vocab[0], str)
+        return self._file.text if self._file is not None else isinstance((self.vocab or ("",))[0], str)
 
     @property
     def _special(self) -> int:
@@ -74,13 +92,19 @@ class VocabLookup(Op):
     @property
     def _longest(self) -> int:
         """The most bytes of a word."""
-        return max(len(str(word).encode()) for word in self._words)
+        longest = max((len(str(word).encode()) for word in (*self._reserved, *(self.vocab or ()))), default=0)
+        return max(longest, self._file.longest if self._file is not None else 0)
 
     @property
-    def _words(self) -> tuple[Word, ...]:
-        """What each number becomes."""
+    def _count(self) -> int:
+        """How many numbers there are."""
+        return self._special + (self._file.count if self._file is not None else len(self.vocab or ()))
+
+    @property
+    def _reserved(self) -> tuple[Word, ...]:
+        """What the numbers before the first word become."""
         mask = () if self.mask_token is None else (self.mask_token,)
-        return (*mask, *(self._unknown,) * self.num_oov_indices, *self.vocab)
+        return (*mask, *(self._unknown,) * self.num_oov_indices)
 
     @property
     def _unknown(self) -> Word:
@@ -96,14 +120,23 @@ class VocabLookup(Op):
         if self._text or x.dtype == "string":
             self.require(x, "string", help="write whole numbers into `vocab`, or put `as_string` before it")
         if not self._text and x.dtype not in _TAKEN:
-            raise Fault("SD202", f"`vocab_lookup` has a list of whole numbers, and this component is {x}")
-        values = ValueRange(0, len(self._words) - 1)
+            raise Fault(
+                "SD202",
+                f"`vocab_lookup` has a list of whole numbers, and this component is {x}",
+                help="put `{cast: int64}` before it",
+            )
+        values = ValueRange(0, self._count - 1)
         return replace(x, dtype="int64", length=UNBOUNDED, range=values, kind=None, color=None, encoded=None)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return the bytes of the list, and for each value of its hash, place and the word there."""
+        """Return the bytes of a list in the spec, and for each value of its hash, place and the word there."""
         word = STRING_SLOT + self._longest + STRING_HEAP if self._text else 8
-        return add(times(_COPIES * (word + 16), len(self._words)), times(word + 48, x.elements))
+        listed = 0 if self._file is not None else times(_COPIES * (word + 16), self._count)
+        return add(listed, times((1 + self.invert) * word + 48, x.elements))
+
+    def resident(self) -> int | None:
+        """Return the bytes of the tensors that the words of a file become."""
+        return 0 if self._file is None else _word_table.resident_bytes(self._file, numbers=not self.invert)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the number of each word, or the word of each number."""
@@ -113,24 +146,49 @@ class VocabLookup(Op):
     def _to_words(self, flat: Any, call: Call) -> Any:
         tf = call.tf
         number = tf.cast(flat, tf.int64)
-        inside = (number >= 0) & (number < len(self._words))
+        inside = (number >= 0) & (number < self._count)
         if not self.num_oov_indices:
             number = self._insist(number, inside, call)
-            return tf.gather(tf.constant(list(self._words)), number)
-        words = tf.constant([*self._words, self._unknown], tf.string if self._text else tf.int64)
-        return tf.gather(words, tf.where(inside, number, len(self._words)))
+        return self._words_of(tf, tf.where(inside, number, self._special - 1))
+
+    def _words_of(self, tf: Any, number: Any) -> Any:
+        """Return the words of numbers that have one; unknown ones have the last number before the first word."""
+        kind = tf.string if self._text else tf.int64
+        reserved = tf.constant([*self._reserved, self._unknown], kind)
+        words = (
+            _word_table.word_tensor(tf, self._file)
+            if self._file is not None
+            else tf.constant(self.vocab, kind)
+        )
+        known = tf.gather(words, tf.maximum(number - self._special, 0))
+        return tf.where(
+            number < self._special, tf.gather(reserved, tf.clip_by_value(number, 0, self._special)), known
+        )
 
     def _to_numbers(self, flat: Any, call: Call) -> Any:
         tf = call.tf
         word = flat if self._text else tf.cast(flat, tf.int64)
-        number = tf.fill(tf.shape(word), tf.constant(-1, tf.int64))
-        for keys, words, numbers in self._tables(tf):
-            place = tf.searchsorted(keys, tf.reshape(_key(tf, word), [-1]))
-            place = tf.reshape(tf.minimum(place, keys.shape[0] - 1), tf.shape(word))
-            number = tf.where(tf.gather(words, place) == word, tf.gather(numbers, place), number)
+        number = self._listed(tf, word) if self._file is None else self._filed(tf, word, self._file)
         if self.num_oov_indices:
             return tf.where(number < 0, self._bucket(tf, word), number)
         return self._insist(number, number >= 0, call, word)
+
+    def _filed(self, tf: Any, word: Any, words: Words) -> Any:
+        """Return the numbers of words in a file, -1 for others; the mask token is 0 though it stands there too."""
+        place = _word_table.lookup(tf, words)(word)
+        number = tf.where(place < 0, place, place + self._special)
+        if self.mask_token is None:
+            return number
+        return tf.where(word == self.mask_token, tf.zeros_like(number), number)
+
+    def _listed(self, tf: Any, word: Any) -> Any:
+        """Return the numbers of words in a list of the spec, -1 for others."""
+        number = tf.fill(tf.shape(word), tf.constant(-1, tf.int64))
+        for keys, words, numbers in self._tables(tf):
+            place = tf.searchsorted(keys, tf.reshape(_word_table.key(tf, word), [-1]))
+            place = tf.reshape(tf.minimum(place, keys.shape[0] - 1), tf.shape(word))
+            number = tf.where(tf.gather(words, place) == word, tf.gather(numbers, place), number)
+        return number
 
     def _bucket(self, tf: Any, word: Any) -> Any:
         """Return the numbers of words that are not in the list."""
@@ -146,12 +204,12 @@ class VocabLookup(Op):
 
         No key is twice in one table: words that share a hash are in different ones, of which there is one as a rule.
         """
-        every = {word: number for number, word in enumerate(self.vocab, self._special)}
+        every = {word: number for number, word in enumerate(self.vocab or (), self._special)}
         if self.mask_token is not None:
             every[self.mask_token] = 0
         words = list(every)
         with tf.init_scope():
-            keys = _key(tf, tf.constant(words)).numpy().tolist()
+            keys = _word_table.key(tf, tf.constant(words)).numpy().tolist()
         tables: list[dict[int, Word]] = []
         for key, word in zip(keys, words, strict=True):
             table = next((one for one in tables if key not in one), None)
@@ -175,10 +233,3 @@ class VocabLookup(Op):
         bad = tf.boolean_mask(shown, tf.reshape(~fine, [-1]))[:1]
         check = Check(tf.reduce_all(fine), "SD404: vocab_lookup: not in the vocabulary:", bad)
         return insist(tf, value, [check], call.where)
-
-
-def _key(tf: Any, word: Any) -> Any:
-    """Return what words are looked up by: a hash of texts, whole numbers as they are."""
-    if word.dtype == tf.string:
-        return tf.strings.to_hash_bucket_fast(word, _HASHES)
-    return tf.cast(word, tf.int64)

@@ -1,0 +1,139 @@
+"""Functions that draw: each call, for each element and epoch, gets numbers of its own, the same in every run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from safedata.expr.functions.base import Arguments, Dtypes, Function, Parameter, Site, Value, no_dtype
+from safedata.expr.ranges import Interval
+from safedata.expr.tree import Static
+from safedata.memory import times
+from safedata.types import FLOATS, INTEGERS, Dim, Tensor
+
+MAX_DRAWS: Final = 1 << 14
+"""Numbers that one call draws for an element at most."""
+_SHAPE: Final = Parameter("shape", "ints", (), keyword=True)
+
+
+def _dtype(result: str) -> Any:
+    def rule(arguments: Arguments) -> Dtypes:
+        for index, tensor in enumerate(arguments.types):
+            if tensor.dtype not in (*INTEGERS, *FLOATS):
+                raise no_dtype(arguments, "numbers")
+            if tensor.rank:
+                message = f"`{arguments.function}` takes one value, not `{tensor}`"
+                raise arguments.fault("SD208", message, index, "draw in 0..1 with a `shape`, and scale that")
+        return ("float32",) * len(arguments.types), result
+
+    return rule
+
+
+def _sizes(static: dict[str, Static]) -> tuple[int, ...]:
+    sizes = static["shape"]
+    assert isinstance(sizes, tuple)
+    return sizes
+
+
+def _shape(arguments: Arguments) -> tuple[Dim, ...]:
+    sizes = _sizes(arguments.static)
+    if -1 in sizes or math.prod(sizes) > MAX_DRAWS:
+        message = f"`shape` of `{arguments.function}` has sizes above 0, {MAX_DRAWS} values at most"
+        raise arguments.fault("SD107", message)
+    return tuple(Dim.exactly(size) for size in sizes)
+
+
+def _units(site: Site, several: int = 1) -> list[Any]:
+    """Return draws in [0, 1) of the call's shape, `several` of them."""
+    tf, sizes = site.tf, _sizes(site.static)
+    count = math.prod(sizes)
+    drawn = site.draw(count * several)
+    lead = tf.shape(drawn)[: site.batch]
+    parts = tf.split(drawn, several, axis=-1)
+    return [tf.reshape(part, tf.concat([lead, tf.constant(sizes, tf.int32)], 0)) for part in parts]
+
+
+def _spread(site: Site, index: int) -> Any:
+    """Return a scalar argument with as many dimensions of 1 behind its batch as the call's shape has."""
+    value = site.args[index]
+    for _ in _sizes(site.static) if value.batched else ():
+        value = Value(value.tensor[..., None], True)
+    return value.tensor
+
+
+def _uniform(site: Site) -> Value:
+    [unit] = _units(site)
+    low, high = _spread(site, 0), _spread(site, 1)
+    return Value(low + unit * (high - low), site.batch > 0)
+
+
+def _normal(site: Site) -> Value:
+    """Return normal numbers by the method of Box and Muller, from two uniform ones each."""
+    tf = site.tf
+    one, two = _units(site, 2)
+    radius = tf.sqrt(-2.0 * tf.math.log(1.0 - one))
+    return Value(_spread(site, 0) + _spread(site, 1) * radius * tf.cos(2.0 * math.pi * two), site.batch > 0)
+
+
+def _bernoulli(site: Site) -> Value:
+    [unit] = _units(site)
+    return Value(unit < _spread(site, 0), site.batch > 0)
+
+
+def _between(arguments: Arguments, _dtype: str) -> Interval:
+    known = arguments.intervals
+    return known[0].join(known[1]) if known else None
+
+
+def _extra(bytes_each: int) -> Any:
+    """Return the rule for draws: their states, mixed in 64 bits and back, and what is worked out of them."""
+
+    def extra(_arguments: Arguments, result: Tensor) -> int | None:
+        return times(bytes_each, result.elements)
+
+    return extra
+
+
+def _always(_static: dict[str, Static]) -> bool:
+    return True
+
+
+FUNCTIONS: Final = (
+    Function(
+        "uniform",
+        (Parameter("low"), Parameter("high"), _SHAPE),
+        _dtype("float32"),
+        _shape,
+        _uniform,
+        "drawn evenly from low on and below high, float32",
+        "uniform(0, 1)",
+        _between,
+        extra=_extra(48),
+        settles=_always,
+        draws=True,
+    ),
+    Function(
+        "normal",
+        (Parameter("mean"), Parameter("stddev"), _SHAPE),
+        _dtype("float32"),
+        _shape,
+        _normal,
+        "drawn from the normal distribution, float32",
+        "normal(0, 1, shape=[3])",
+        extra=_extra(104),
+        settles=_always,
+        draws=True,
+    ),
+    Function(
+        "bernoulli",
+        (Parameter("p"), _SHAPE),
+        _dtype("bool"),
+        _shape,
+        _bernoulli,
+        "true with the probability p",
+        "bernoulli(0.5)",
+        extra=_extra(48),
+        settles=_always,
+        draws=True,
+    ),
+)

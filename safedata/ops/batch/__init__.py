@@ -1,0 +1,1 @@
+"""Operations that mix the elements of a batch."""

@@ -1,0 +1,1 @@
+"""Operations that join components, take them apart, or say what they are."""

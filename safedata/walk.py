@@ -1,0 +1,128 @@
+"""Goes along the steps of a program once and types each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from safedata import draws
+from safedata.layout import Line, Names
+from safedata.memory import Hold
+from safedata.problem import Fault, Path, Problem
+from safedata.program import Program, problem_of
+from safedata.records import record, replace
+from safedata.rewrite.entry import Entry
+from safedata.scope import Scope, unheard
+from safedata.sources.base import Root
+from safedata.stages.base import Node
+from safedata.types import Stream
+
+
+@record(frozen=True, slots=True)
+class PlannedStep:
+    """One step of the graph with the types around it and the bytes it holds at its peak."""
+
+    node: Node | Root
+    path: Path | None
+    """Where the spec says it; None for a step that the planner put in."""
+    before: Stream | None
+    """What enters; None for the source."""
+    after: Stream
+    holds: tuple[Hold, ...] = ()
+    calls: int = 1
+    seed: int = 0
+    input: Names = ()
+    """The combinator's input that it belongs to, from the outermost combinator on; none for the spec's own steps."""
+
+    @property
+    def title(self) -> str:
+        """The step's name in reports: with the input in front, `photos: shuffle`, where it belongs to one."""
+        return ": ".join((*self.input, self.node.title())) if self.input else self.node.title()
+
+
+class Walk:
+    """Goes along the lines of a program once and types each step; faults become problems."""
+
+    def __init__(self, program: Program, scope: Scope) -> None:
+        self.program = program
+        self.scope = scope
+        self.problems: list[Problem] = []
+        self.counted: dict[Names, int] = {}
+        self.steps: list[PlannedStep] = []
+
+    def along(self, line: Line) -> Stream | None:
+        """Type the steps of a line, those of its inputs first; None where one cannot be typed.
+
+        All up to that one are in `steps`.
+        """
+        scope = self._scope(line.path)
+        ends = [self.along(one) for one in line.inputs]
+        if None in ends:
+            return None
+        seed = self.scope.seed
+        if line.inputs:
+            stream = self._joined(line, [end for end in ends if end is not None], scope)
+            seed = self._seed(line.root, line.input)
+        else:
+            stream = line.root.infer(scope)
+            seed = draws.derive_seed(seed, *line.input, "source") if line.input else seed
+        self.steps.append(PlannedStep(line.root, line.path, None, stream, seed=seed, input=line.input))
+        for entry in line.entries:
+            step = self._step(entry, stream, line.input)
+            if step is None:
+                return None
+            self.steps.append(step)
+            stream = step.after
+        return stream
+
+    def _joined(self, line: Line, ends: list[Stream], scope: Scope) -> Stream:
+        """Return what leaves a combinator, whose inputs' steps give no more than is needed of them.
+
+        What does not fit is found in all that the spec says, needed or not.
+        """
+        from safedata.sources._inputs import Joint  # few specs have one
+
+        if not isinstance(line.root, Joint):
+            raise TypeError("a source without inputs is typed on its own")
+        line.root.infer(scope)
+        return line.root.joined(tuple(ends), replace(scope, report=unheard))
+
+    def report(self, fault: Fault) -> None:
+        """Take a fault whose path starts at the document's top."""
+        self._reporter(None)(fault)
+
+    def _scope(self, path: Path | None) -> Scope:
+        return replace(self.scope, report=self._reporter(path))
+
+    def _reporter(self, path: Path | None) -> Callable[[Fault], None]:
+        def report(fault: Fault) -> None:
+            self.problems.append(problem_of(fault.under(*(path or ())), self.program.document))
+
+        return report
+
+    def _seed(self, node: Node | Root, input: Names) -> int:
+        """Return the seed of a step: by its place among the steps that draw, or among those of its name.
+
+        So a step that is put in elsewhere, a `prefetch` say, changes no draw and no order. Each input counts its own.
+        """
+        kind = (*input, "draw" if isinstance(node, Node) and node.random else node.title())
+        number = self.counted[kind] = self.counted.get(kind, 0) + 1
+        return draws.derive_seed(self.scope.seed, *kind, number)
+
+    def _step(self, entry: Entry, before: Stream, input: Names) -> PlannedStep | None:
+        path = entry.path
+        scope = self._scope(path)
+        if input and entry.node.gpu is not None and path is not None:
+            self.report(_on_gpu(entry.node, path, input))
+        try:
+            after = entry.node.infer(before, scope)
+        except Fault as fault:
+            self._reporter(path)(fault)
+            return None
+        seed, calls = self._seed(entry.node, input), entry.node.calls(scope)
+        return PlannedStep(entry.node, path, before, after, calls=calls, seed=seed, input=input)
+
+
+def _on_gpu(node: Node, path: Path, input: Names) -> Fault:
+    """Return the fault of a step on a GPU before a combinator, which takes elements on the host."""
+    message = f"`{node.title()}` is a step of the input `{input[-1]}`, and inputs run on the CPU"
+    return Fault("SD213", message, (*path[:-1], "device"), help="move it behind the source, into `steps`")

@@ -1,0 +1,27 @@
+"""What expressions hold, measured in a fresh process, against their bounds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOISE = 512 * 1024
+"""Bytes that a process takes or gives between two measurements."""
+
+
+@pytest.mark.slow
+@pytest.mark.tf
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak cannot be reset here")
+def test_measured_is_below_the_bound() -> None:
+    """No function of this list lets the peak grow by more than intermediates and result are bounded to."""
+    script = Path(__file__).with_name("measure.py")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=600
+    )
+    lines = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    assert len(lines) > 30
+    over = [text for used, bound, text in lines if int(used) > int(bound) + NOISE]
+    assert over == []
