@@ -96,7 +96,7 @@ def test_rewrites_change_no_element(specs: Path, tf: ModuleType) -> None:
     rewritten = list(compile_plan(checked(spec, Request({}))).dataset)
     kept = rewrite.apply
 
-    def none(entries: Sequence[Entry], after: frozenset[str]) -> tuple[list[Entry], list[str]]:
+    def none(entries: Sequence[Entry], after: frozenset[str] = frozenset()) -> tuple[list[Entry], list[str]]:
         return list(entries), []
 
     try:
