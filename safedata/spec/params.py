@@ -16,6 +16,10 @@ Param = Scalar | list[Scalar]
 """What a parameter can be."""
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_TAKEN: Final = frozenset(
+    ("spec", "target", "host", "gpu", "disk", "allow", "allow_env", "folder", "report", "clear_keras")
+)
+"""Arguments of `check`, `load` and `open`, which take parameters as arguments beside them."""
 _USE: Final = r"\$\$\{|\$\{([^{}]*)\}|\$\{"
 _KINDS: Final[dict[type, str]] = {
     bool: "`true` or `false`",
@@ -69,6 +73,10 @@ def _default(name: str, node: Node, problems: list[Problem]) -> Param:
                 "SD107", f"`{name}` is not a name for a parameter", span, help="use letters, digits and `_`"
             )
         )
+        return cast("Param", _BAD)
+    if name in _TAKEN:
+        message = f"`{name}` is an argument of `safedata.load`, so no parameter can have this name"
+        problems.append(Problem("SD107", message, span, help=f"call it `{name}_of_data`, say"))
         return cast("Param", _BAD)
     value = node.value
     parts = value if isinstance(value, list) else [node]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import safedata
 from safedata.problem import Problem, Span
 from safedata.spec.load import load
 from safedata.spec.node import DocumentError
@@ -128,3 +129,24 @@ def problems_of(name: str, given: object) -> tuple[Problem, ...]:
         return load(DEFAULTS, overrides={name: given}).warnings
     except DocumentError as error:
         return error.problems
+
+
+def test_no_parameter_is_named_like_an_argument(tmp_path: Path) -> None:
+    """A parameter that `check`, `load` or `open` could not be given is refused where it stands."""
+    import inspect
+
+    taken: set[str] = set()
+    for function in (safedata.check, safedata.load, safedata.open):
+        taken |= {
+            name
+            for name, one in inspect.signature(function).parameters.items()
+            if one.kind is not one.VAR_KEYWORD
+        }
+    for name in taken:
+        path = tmp_path / "spec.yaml"
+        path.write_text(f"safedata: 1\nparams: {{{name}: 3}}\nsource: {{range: 9}}\n")
+        [problem] = safedata.check(path).problems
+        assert problem.code == "SD107"
+        assert problem.message.startswith(f"`{name}` is an argument of `safedata.load`")
+        assert problem.span is not None
+        assert (problem.span.line, problem.span.column) == (2, 10)
