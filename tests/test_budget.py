@@ -66,7 +66,7 @@ def test_numbers_that_fit_only_together_are_offered_together() -> None:
     """Where no number alone is enough, a set of them is, and it fits."""
     problem = only(check(shuffle=20_000, batch=4_000))
     found = dict(re.findall(r"`(shuffle|batch|prefetch): (\d+)`", problem.help))
-    assert problem.help.endswith("together fit")
+    assert problem.help.endswith(": together they fit")
     text = SPEC.replace("prefetch: 2", f"prefetch: {found.get('prefetch', 2)}")
     mended = text.format(shuffle=found["shuffle"], batch=found["batch"], budget="{host: 100%}")
     assert safedata.check(mended, target="small").fits

@@ -158,7 +158,7 @@ class Case:
             return None
         every = (*self.done, proposal)
         changes = tuple(change for one in every for change in one.changes)
-        text = ", ".join(one.text for one in every) + (" together" if self.done else "")
+        text = " and ".join(one.text for one in every) + (" together" if self.done else "")
         costs = [one.cost for one in every if not one.cost.startswith(NOTHING)] or [proposal.cost]
         costs += [f"then {one.message} ({one.code})" for one in self.mistakes(proposal)]
         return _fix(self.origin.verdict, verdict, changes, text, "; ".join(costs))

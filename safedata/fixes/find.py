@@ -154,7 +154,7 @@ def _mended(problem: Problem, fixes: list[Fix], case: Case) -> Problem:
 
 def _worded(fix: Fix, kind: str) -> str:
     if fix.text.endswith(" together"):
-        return f"{fix.text} fit"
+        return f"{fix.text.removesuffix(' together')}: together they fit"
     if all(isinstance(change, SetField) for change in fix.changes):
         return f"{fix.text} fits"
     peaks = [peak for place, peak in fix.peaks.items() if place.partition(":")[0] == kind]

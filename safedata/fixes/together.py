@@ -51,6 +51,12 @@ def _proposal(case: Case, found: list[Knob], step: int) -> Proposal:
     changed = [(by_place[one.step, one.field], one) for one in changes if isinstance(one, SetField)]
     texts = [f"`{knob.name}: {one.value}`" for knob, one in changed]
     more = f", and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    text = ", ".join(texts[:_NAMED]) + more + ("" if case.done else " together")
+    text = _listed(texts[:_NAMED], more) + ("" if case.done else " together")
     costs = dict.fromkeys(cost(case, knob, (one,)) for knob, one in changed[:_NAMED])
     return Proposal(changes, text, "; ".join(costs), LESS)
+
+
+def _listed(texts: list[str], more: str) -> str:
+    if more or len(texts) == 1:
+        return ", ".join(texts) + more
+    return ", ".join(texts[:-1]) + f" and {texts[-1]}"

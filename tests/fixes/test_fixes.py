@@ -104,7 +104,7 @@ def test_moves_and_a_number_together() -> None:
     problem = over(f"{FLOATS}  - shuffle: 10000\n  - batch: 8\n", "1500MiB")
     [first, second] = problem.fixes[:2]
     assert first.text.endswith(" together")
-    assert f"{first.text} fit; or " in problem.help
+    assert f"{first.text.removesuffix(' together')}: together they fit; or " in problem.help
     assert first.changes[-1].value > 1.5 * second.changes[-1].value
 
 
