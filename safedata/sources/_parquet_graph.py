@@ -21,8 +21,8 @@ from safedata.types import BOOL, Stream, element_bytes, exactly
 LOST: Final = "#lost"
 """The internal component that says, under `on_error: skip`, that a row is bad."""
 _ARENAS: Final = 2
-"""How often the reader's buffers count. Resident memory grew by 19 MiB where pyarrow's pool had 10 MiB alive at its peak
-(ten columns); the reader runs on any of TensorFlow's threads, and glibc keeps what one of them freed apart."""
+"""How often the reader's buffers count. Resident memory grew by 19 MiB where pyarrow's pool had 10 MiB alive at its
+peak (ten columns); the reader runs on any of TensorFlow's threads, and glibc keeps what one of them freed apart."""
 CHUNK: Final = 1 << 20
 """Bytes of rows that cross from Python at once, one row at least."""
 ROWS: Final = 1024
