@@ -234,9 +234,11 @@ def test_output_passes_through(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 INTERRUPTED = """
-    import _thread, os, sys, threading, time
+    import _thread, os, signal, sys, threading, time
     from pathlib import Path
     import safedata
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
 
     def wait(note):
         Path(note).write_text(str(os.getpid()))

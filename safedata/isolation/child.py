@@ -13,6 +13,7 @@ import io
 import os
 import pickle
 import runpy
+import signal
 import socket
 import struct
 import sys
@@ -70,6 +71,8 @@ def main(handle: int) -> None:
     link = socket.socket(fileno=handle)
     request = Request(*pickle.loads(_receive(link)))
     sys.path[:], sys.argv[:] = request.path, request.argv
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a shell's background; ours ends it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
     reply = _answer(request)
     with contextlib.suppress(OSError):  # the parent has gone, and waits for nothing
