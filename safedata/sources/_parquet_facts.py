@@ -80,6 +80,9 @@ class Facts:
             try:
                 for number in range(meta.num_row_groups):
                     self._group(meta.row_group(number), number, descriptor, found)
+            except UnicodeDecodeError:
+                problem = "is damaged: the name of a column is not UTF-8"
+                raise damaged(path, problem, at=("path",), way_out="write it again") from None
             finally:
                 os.close(descriptor)
         return found

@@ -218,7 +218,11 @@ def _leaves(
     feature = cast("dict[str, Any]", one)
     inner = feature.get("featuresDict")
     if isinstance(inner, dict):
-        for name, value in cast("dict[str, Any]", inner).get("features", {}).items():
+        parts = cast("dict[str, Any]", inner).get("features", {})
+        if not isinstance(parts, dict):
+            yield path, "its features are no mapping"
+            return
+        for name, value in cast("dict[str, Any]", parts).items():
             yield from _leaves(value, f"{path}/{name}" if path else name, outer, depth + 1)
         return
     sequence = feature.get("sequence")
