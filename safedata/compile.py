@@ -21,10 +21,10 @@ from safedata.lowering import Lowering, Values
 from safedata.memory import HOST, Place
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Fault, Problem, SafedataError
-from safedata.program import problem_of
 from safedata.skips import Skips, surroundings
 from safedata.sources.base import Root
 from safedata.spec.node import DocumentError
+from safedata.spec.pointing import problem_of
 from safedata.types import Stream, Tensor
 
 

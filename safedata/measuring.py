@@ -16,11 +16,12 @@ from safedata.crew import Crew, Progress, Unread
 from safedata.measured import Known, save
 from safedata.plan import scope_of
 from safedata.problem import DataError, Fault, Problem, SpecError
-from safedata.program import Program, problem_of
+from safedata.program import Program
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources._fingerprint import Stamped
 from safedata.sources._shelf import Shelf, Work
+from safedata.spec.pointing import problem_of
 
 THREADS: Final = 16
 """Files that are read at once. 2,000 image headers behind a delay of 5 ms each, as on a network, took 12.6 s with 1

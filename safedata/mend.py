@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from safedata.api import Request, check_request
 from safedata.budget import Verdict
 from safedata.change import Fix
 from safedata.edit import Edited, EditError, edited
@@ -17,6 +16,7 @@ from safedata.fitting import Fit
 from safedata.memory import Place
 from safedata.problem import DataError, Problem, SpecError
 from safedata.records import record
+from safedata.request import Request, check_request
 from safedata.spec.document import decode
 from safedata.spec.node import DocumentError
 

@@ -8,11 +8,12 @@ from safedata import draws
 from safedata.layout import Line, Names
 from safedata.memory import Hold
 from safedata.problem import Fault, Path, Problem
-from safedata.program import Program, problem_of
+from safedata.program import Program
 from safedata.records import record, replace
 from safedata.rewrite.entry import Entry
 from safedata.scope import Scope, unheard
 from safedata.sources.base import Root
+from safedata.spec.pointing import problem_of
 from safedata.stages.base import Node
 from safedata.types import Stream
 

@@ -85,8 +85,8 @@ def test_rewrites_change_no_element(specs: Path, tf: ModuleType) -> None:
     import numpy as np
 
     from safedata import rewrite
-    from safedata.api import Request, checked
     from safedata.compile import compile_plan
+    from safedata.request import Request, checked
 
     spec = PHOTOS.format(
         data=specs / "data" / "photos",

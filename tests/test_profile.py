@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import safedata
-from safedata.api import Request, check_request
 from safedata.compile import compile_plan
 from safedata.plan import Plan
 from safedata.profiling import Pace, profile_verdict
@@ -15,6 +14,7 @@ from safedata.profiling.bottleneck import Load, bottleneck
 from safedata.profiling.marks import host_part, marked
 from safedata.profiling.model import CONSUMER, Lane, Recorder, parameters
 from safedata.profiling.run import recorded
+from safedata.request import Request, check_request
 
 NUMBERS = """\
 safedata: 1

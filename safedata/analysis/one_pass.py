@@ -18,12 +18,13 @@ from safedata.compile import Compiled, compile_plan, run_error, tensorflow
 from safedata.machine import Machine
 from safedata.plan import Plan, make_plan, scope_of
 from safedata.problem import BudgetError, DataError, Fault, Path, Problem, SpecError, did_you_mean
-from safedata.program import Program, Step, problem_of, read_program
+from safedata.program import Program, Step, read_program
 from safedata.records import record, replace
 from safedata.run import Progress
 from safedata.sources.base import Inspected
 from safedata.spec.artifacts import Analyze, Artifact
 from safedata.spec.load import Resolved
+from safedata.spec.pointing import problem_of
 from safedata.stages.base import Stage
 
 _BATCH_BYTES: Final = 4 << 20

@@ -11,11 +11,12 @@ from safedata.analysis.point import cut, reach
 from safedata.artifacts import Artifacts
 from safedata.machine import Machine
 from safedata.problem import Fault, did_you_mean
-from safedata.program import Program, problem_of, read_program
+from safedata.program import Program, read_program
 from safedata.records import record
 from safedata.spec.artifacts import Artifact
 from safedata.spec.load import Resolved
 from safedata.spec.node import Document, DocumentError
+from safedata.spec.pointing import problem_of
 
 
 @record(frozen=True, slots=True)

@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
 def _analyze(args: argparse.Namespace, console: Console) -> Report:
     from pathlib import Path
 
-    from safedata.api import analyze_request
     from safedata.cli.hush import held_back
     from safedata.cli.options import request_of
     from safedata.cli.progress import Bar
     from safedata.compile import tensorflow
+    from safedata.request import analyze_request
 
     with held_back():  # its libraries speak of GPUs that they do not find
         tensorflow()

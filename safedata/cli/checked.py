@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def verdict_of(spec: str, args: argparse.Namespace) -> Verdict:
     """Return the verdict on the spec at a path, as the flags ask for it; that on standard input for `-`."""
-    from safedata.api import check_request
+    from safedata.request import check_request
     from safedata.spec.node import DocumentError
 
     try:

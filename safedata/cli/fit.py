@@ -11,10 +11,10 @@ from safedata.cli.status import FINE, PROBLEMS
 if TYPE_CHECKING:
     import argparse
 
-    from safedata.api import Request
     from safedata.budget import Verdict
     from safedata.fitting import Fit
     from safedata.problem import Problem
+    from safedata.request import Request
 
 
 def register(commands: Commands) -> None:

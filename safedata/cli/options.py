@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what they say as a `safedata.api.Request`."""
+"""Flags that several commands share, and what they say as a `safedata.request.Request`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from safedata.api import Request
+    from safedata.request import Request
 
 
 class Commands(Protocol):
@@ -185,7 +185,7 @@ def add_allow(add: Callable[..., object]) -> None:
 
 def request_of(args: argparse.Namespace) -> Request:
     """Return what the flags of `add_request` say."""
-    from safedata.api import Request
+    from safedata.request import Request
 
     overrides: list[tuple[str, str]] = args.set
     gpus: list[list[int]] = args.gpu

@@ -20,7 +20,7 @@ from safedata.edit.pieces import (
     value_replaced,
 )
 from safedata.problem import Path
-from safedata.program import BESIDE
+from safedata.reader import BESIDE
 from safedata.spec.node import Node
 
 __all__ = ["EditError", "Edited", "edited", "parameter_of"]

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 
-from safedata.api import Bytes, Request, Spec, check_request
 from safedata.budget import Verdict
 from safedata.memory import Evidence, Place, weakest
 from safedata.problem import Problem, did_you_mean
 from safedata.records import record
+from safedata.request import Bytes, Request, Spec, check_request
 from safedata.spec.load import load
 from safedata.spec.node import DocumentError
 from safedata.together.over import over_together

@@ -69,7 +69,7 @@ def test_a_bug_has_status_3(run: Command, counting: Path, monkeypatch: pytest.Mo
     def broken(*_: object) -> object:
         raise ZeroDivisionError("one over nothing")
 
-    monkeypatch.setattr("safedata.api.check_request", broken)
+    monkeypatch.setattr("safedata.request.check_request", broken)
     ran = run("check", counting)
     assert (ran.status, ran.out) == (3, "")
     assert "ZeroDivisionError: one over nothing" in ran.err
@@ -83,7 +83,7 @@ def test_an_interrupt_has_status_130(run: Command, counting: Path, monkeypatch: 
     def interrupted(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("safedata.api.check_request", interrupted)
+    monkeypatch.setattr("safedata.request.check_request", interrupted)
     assert run("check", counting) == (130, "", "safedata: interrupted\n")
 
 

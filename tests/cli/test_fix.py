@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safedata import api, mend
+from safedata import mend, request
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -179,7 +179,7 @@ def test_an_interrupt_leaves_the_old_file(
             return real(*args)
         raise KeyboardInterrupt
 
-    real = api.check_request
+    real = request.check_request
     monkeypatch.setattr(mend, at, stop)
     assert run("check", spec, "--fix", "--target", "small").status == 130
     assert spec.read_bytes() == SPEC.encode()

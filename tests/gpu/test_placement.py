@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from safedata.api import raise_for
 from safedata.budget import Verdict
 from safedata.device import configure
 from safedata.internal.transfer import Transfer
 from safedata.memory import GIB, MIB
 from safedata.problem import BudgetError, DeviceError, Fault, Problem
+from safedata.request import raise_for
 from safedata.scope import Scope
 from safedata.stages._gpu import block_bytes
 from safedata.types import Dim, Stream, Tensor, exactly

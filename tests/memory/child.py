@@ -17,6 +17,7 @@ from safedata.budget import Verdict
 from safedata.compile import compile_plan, tensorflow
 from safedata.machine import resident
 from safedata.memory import HOST
+from safedata.request import raise_for
 
 ENDED: Any = object()
 KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache", "ParallelMapV2": "map"}
@@ -64,7 +65,7 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
 def checked(text: str) -> Verdict:
     """Return the verdict on a spec that must be sound."""
     verdict = safedata.check(text, host="1TiB", folder=os.getcwd())
-    safedata.api.raise_for(verdict)
+    raise_for(verdict)
     return verdict
 
 

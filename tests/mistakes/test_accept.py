@@ -38,7 +38,7 @@ def test_every_module_is_a_rule_with_a_code_of_its_own() -> None:
 
 def test_the_table_names_stages_that_can_exist() -> None:
     """The words of the table are stages, of this version or a later one, or its three other words."""
-    from safedata.program import LATER
+    from safedata.reader import LATER
 
     known = {*registry.names("stages"), *LATER, "random", "deep", "evaluation"}
     words = {

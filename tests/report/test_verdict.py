@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from safedata.api import Request, check_request
 from safedata.budget import HoldLine, PlaceVerdict, Verdict
 from safedata.memory import Hold, format_size
 from safedata.report import explain, verdict
 from safedata.report.steps import numbers
+from safedata.request import Request, check_request
 
 SPEC = """\
 safedata: 1
