@@ -43,9 +43,11 @@ def _mix(tf: Any, value: Any) -> Any:
 
 
 def uniform(
-    tf: Any, seed: int, epoch: Any, index: Any, count: int, low: float = 0.0, high: float = 1.0
+    tf: Any, seed: int, epoch: Any, index: Any, count: int | None, low: float = 0.0, high: float = 1.0
 ) -> Any:
     """Return `count` numbers for each key, uniform in [low, high): float32 of `index`'s shape plus [count].
+
+    Without a count it is one number for each key, the first one, in `index`'s own shape: two operations less.
 
     They are the outputs of a SplitMix64 generator whose state starts at `seed` xor `epoch`, from number
     `index` * 65,536 on: a dozen small operations, however many keys there are.
@@ -55,14 +57,19 @@ def uniform(
         seed: the operation's seed, from `derive_seed`.
         epoch: int64, the epoch's own number; the shape of `index`.
         index: int64, the element's index; any shape, one key for each entry.
-        count: how many draws each key gets, at most 65,536; the first ones are the same for every count.
+        count: how many draws each key gets, at most 65,536; the first ones are the same for every count. None
+            is one, in `index`'s shape.
         low: the least that is drawn.
         high: what all draws are below.
     """
     start = tf.bitwise.bitwise_xor(tf.cast(epoch, tf.uint64), tf.constant(seed, tf.uint64))
-    places = tf.constant([(_GOLDEN * (number + 1)) & _MASK for number in range(count)], tf.uint64)
     stride = tf.constant((_GOLDEN * _MOST) & _MASK, tf.uint64)
-    state = tf.expand_dims(start + tf.cast(index, tf.uint64) * stride, -1) + places
+    state = start + tf.cast(index, tf.uint64) * stride
+    if count is None:
+        state += tf.constant(_GOLDEN, tf.uint64)
+    else:
+        places = [(_GOLDEN * (number + 1)) & _MASK for number in range(count)]
+        state = tf.expand_dims(state, -1) + tf.constant(places, tf.uint64)
     top = tf.bitwise.right_shift(_mix(tf, state), tf.constant(64 - _MANTISSA, tf.uint64))
     # A power of two: dividing by it is exact, so both multiplications are one.
     drawn = tf.cast(top, tf.float32) * ((high - low) * 2.0**-_MANTISSA)

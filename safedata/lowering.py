@@ -66,6 +66,13 @@ class Call:
 
     def uniform(self, count: int, low: float = 0.0, high: float = 1.0) -> Any:
         """Return `count` draws in [low, high) for each element: float32 [batch..., count]."""
+        return self._drawn(count, low, high)
+
+    def draw(self, low: float = 0.0, high: float = 1.0) -> Any:
+        """Return one draw in [low, high) for each element, the first that `uniform` gives: float32 [batch...]."""
+        return self._drawn(None, low, high)
+
+    def _drawn(self, count: int | None, low: float, high: float) -> Any:
         epoch = self.values[EPOCH]
         if ROW in self.values:
             epoch = self.tf.bitwise.bitwise_xor(epoch, self.values[ROW])

@@ -37,6 +37,16 @@ def test_uniform(tf: Any, epoch: int) -> None:
     assert abs(chi - 99) < 6 * (2 * 99) ** 0.5
 
 
+@pytest.mark.parametrize("index", [5, [3, 4], [[1], [2]]], ids=str)
+def test_without_a_count_it_is_the_first_draw(tf: Any, index: Any) -> None:
+    """No count gives the number that a count of one gives, without its dimension."""
+    index = tf.constant(index, tf.int64)
+    epoch = tf.fill(tf.shape(index), tf.constant(2, tf.int64))
+    one = draws.uniform(tf, SEED, epoch, index, None, -0.5, 2.0)
+    assert one.shape == index.shape
+    assert (one == draws.uniform(tf, SEED, epoch, index, 1, -0.5, 2.0)[..., 0]).numpy().all()
+
+
 def test_neighbours_are_independent(tf: Any) -> None:
     """Draws of neighbouring indices, numbers, epochs and seeds are not correlated, and rarely equal."""
     import numpy as np

@@ -41,7 +41,7 @@ class RandomApply(Nested):
         """Return `x`, or what the chain makes of it, for each element by its own draw."""
         tf = call.tf
         shape = (*x.shape[: call.batch_dims], *call.y.static_shape)
-        applied = call.uniform(1)[..., 0] < self.p
+        applied = call.draw() < self.p
         if call.batch_dims:
             made, x = alike(call, [self.applied(0, x, call), x], self.key())
             return tf.ensure_shape(tf.where(call.per_element(applied), made, x), shape)

@@ -69,7 +69,7 @@ class RandomBrightness(Op):
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` brighter or darker, for each element by its own draw."""
-        delta = call.uniform(1, -self.delta, self.delta)[..., 0]
+        delta = call.draw(-self.delta, self.delta)
         if x.dtype == call.tf.uint8:
             delta = delta / 255.0  # the function below counts bytes in units of 0..1
         return call.tf.image.adjust_brightness(x, call.per_element(delta))

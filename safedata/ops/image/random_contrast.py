@@ -59,7 +59,7 @@ class RandomContrast(Op):
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` with another contrast, for each element by its own draw."""
         tf = call.tf
-        factor = call.uniform(1, self.lower_, self.upper)[..., 0]
+        factor = call.draw(self.lower_, self.upper)
         if not call.batch_dims:
             return tf.ensure_shape(_adjust(tf, x, factor), call.y.static_shape)
 

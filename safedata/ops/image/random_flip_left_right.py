@@ -40,7 +40,7 @@ class RandomFlipLeftRight(Op):
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` or its mirror image, for each element by its own draw."""
         tf = call.tf
-        mirrored = call.uniform(1)[..., 0] < self.p
+        mirrored = call.draw() < self.p
         if call.batch_dims:
             return tf.where(call.per_element(mirrored), tf.reverse(x, [-2]), x)
         return tf.cond(mirrored, lambda: tf.reverse(x, [1]), lambda: tf.identity(x))

@@ -45,6 +45,6 @@ class RandomGrayscale(Op):
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` or its gray values, for each element by its own draw."""
         tf = call.tf
-        turned = chance(call, call.uniform(1)[..., 0], self.p)
+        turned = chance(call, call.draw(), self.p)
         work = x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float32)
         return tf.where(turned, to_dtype(tf, gray(tf, work), x.dtype.name), x)

@@ -44,4 +44,4 @@ class RandomInvert(Op):
         tf = call.tf
         units = units_of(call.x, self.key())
         ends = tf.cast(tf.constant(units.low + units.high, tf.float64), x.dtype)
-        return tf.where(chance(call, call.uniform(1)[..., 0], self.p), ends - x, x)
+        return tf.where(chance(call, call.draw(), self.p), ends - x, x)

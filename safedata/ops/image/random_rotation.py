@@ -27,7 +27,7 @@ class RandomRotation(Affine):
         """Return the rotation about the middle."""
         tf = call.tf
         low, high = span(self.factor)
-        draw = tf.cast(call.uniform(1)[..., 0], tf.float64)
+        draw = tf.cast(call.draw(), tf.float64)
         angle = (draw * (high - low) + low) * 2 * math.pi
         cosine, sine = tf.cos(angle), tf.sin(angle)
         return about_middle(cosine, -sine, sine, cosine, height, width)
