@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.proc import ONLY_LINUX
+
 NOISE = 512 * 1024
 """Bytes that a process takes or gives between two measurements."""
 
 
 @pytest.mark.slow
 @pytest.mark.tf
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak cannot be reset here")
+@ONLY_LINUX
 def test_measured_is_below_the_bound() -> None:
     """No function of this list lets the peak grow by more than intermediates and result are bounded to."""
     script = Path(__file__).with_name("measure.py")

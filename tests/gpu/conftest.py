@@ -23,4 +23,4 @@ def has_gpu() -> bool:
 def gpu() -> None:
     """Skip the test where there is no GPU."""
     if not has_gpu():
-        pytest.skip("needs a GPU")
+        pytest.skip("TensorFlow sees no GPU on this machine, and the test is about what happens on one")

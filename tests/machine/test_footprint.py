@@ -11,6 +11,7 @@ import pytest
 from safedata.machine import footprint
 from safedata.machine.footprint import resident, tensorflow_footprint, unused_mappings, version_note
 from safedata.memory import MIB
+from tests.proc import ONLY_LINUX
 
 MEASURED = {1: 555, 2: 555, 8: 556, 32: 561, 64: 568, 128: 582}
 """MiB resident at most, by the number of CPUs: the table in `tensorflow_footprint`."""
@@ -47,7 +48,7 @@ def test_the_bound_is_over_the_table_and_near_it(cpus: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.tf
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@ONLY_LINUX
 def test_a_fresh_process_stays_under_the_bound_and_near_it() -> None:
     """TensorFlow with a first pipeline in a fresh process: measured <= bound <= 1.25 times measured."""
     pytest.importorskip("tensorflow", exc_type=ImportError)

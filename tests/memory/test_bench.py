@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ import pytest
 
 from safedata.machine import calibration
 from tests.memory import bench, data, report
+from tests.proc import ONLY_LINUX
 
 CASES: Final = {case.title: case for case in bench.load_cases()}
 SHORT: Final = (
@@ -23,7 +23,7 @@ SHORT: Final = (
 """A few seconds each, and no files."""
 pytestmark = [
     pytest.mark.tf,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc"),
+    ONLY_LINUX,
 ]
 
 
