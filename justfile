@@ -22,7 +22,7 @@ imports:
     lint-imports
 
 test:
-    pytest
+    pytest -n auto --maxprocesses 4
 
 # Memory of every stage and source measured in fresh processes; minutes.
 slow:
