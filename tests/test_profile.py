@@ -149,6 +149,15 @@ def test_epochs_follow_each_other() -> None:
 
 
 @pytest.mark.tf
+def test_steps_that_end_unseen_limit_nothing_that_is_known() -> None:
+    """Where a shuffle takes in a whole short epoch at once, no step is named as the one that limits."""
+    text = "safedata: 1\nsource: {range: 30}\nsteps: [{shuffle: all}, {batch: 10}, {prefetch: 2}]\n"
+    profile = safedata.profile(text, batches=12, warmup=0)
+    assert profile.epochs > 1
+    assert profile.bottleneck.step is None
+    assert "has ended before anybody can look at it" in profile.bottleneck.reason
+
+
 def test_a_cache_is_filled_before_measuring() -> None:
     """What stands before a cache is not in the figures once it is full; the cache holds every element."""
     text = IMAGES.replace("COUNT", "24").replace("  - shuffle: 4\n", "  - cache: memory\n  - shuffle: 4\n")

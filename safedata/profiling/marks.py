@@ -20,8 +20,8 @@ from safedata.scope import Scope
 from safedata.stages.base import Node
 from safedata.types import Stream
 
-MARK: Final = "BytesProducedStats"
-"""What TensorFlow calls a mark: a dataset that counts bytes for somebody who asks, and nobody does."""
+MARK: Final = "AssertNext"
+"""What TensorFlow calls a mark: a dataset that asserts which ones come behind it, here none in particular."""
 
 
 class Mark(Node):
@@ -43,9 +43,9 @@ class Mark(Node):
         """Return the marked dataset."""
         tf = low.tf
         parts = [_carried(tf, spec) for spec in tf.nest.flatten(data.element_spec)]
-        marked = tf.raw_ops.BytesProducedStatsDataset(
+        marked = tf.raw_ops.AssertNextDataset(
             input_dataset=tf.data.experimental.to_variant(data),
-            tag=tf.constant(""),
+            transformations=tf.constant([], tf.string),
             output_types=[dtype for dtype, _ in parts],
             output_shapes=[shape for _, shape in parts],
         )

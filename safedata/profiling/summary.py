@@ -10,7 +10,7 @@ from safedata.budget import PlaceVerdict, Verdict, judge
 from safedata.machine import cpus, resident
 from safedata.memory import HOST, add
 from safedata.plan import Plan
-from safedata.profiling.bottleneck import Load, bottleneck
+from safedata.profiling.bottleneck import Bottleneck, Load, bottleneck
 from safedata.profiling.figures import Pace, Profile, StepProfile, Wait
 from safedata.profiling.model import Recorder
 
@@ -62,11 +62,28 @@ def profile_of(verdict: Verdict, ran: Ran) -> Profile:
         wait=ran.wait,
         cpu=load.cpu_share,
         steps=tuple(_steps(ran)),
-        bottleneck=bottleneck(plan, load),
+        bottleneck=_unknown(ran) or bottleneck(plan, load),
         estimated=None if host is None else host.bytes,
         measured=resident().peak,
         notes=tuple(_notes(verdict, ran)),
     )
+
+
+def _unknown(ran: Ran) -> Bottleneck | None:
+    """Return that nobody knows what limits a pipeline whose epochs are so short that some steps were never seen.
+
+    A step that has ended is gone from TensorFlow's model. In one long epoch that is as it should be: it ended before
+    measuring began. Behind a cache that was filled, steps do not run again.
+    """
+    unseen = [
+        step.title for number, step in enumerate(ran.plan.steps) if number not in ran.recorder.totals.elements
+    ]
+    if not unseen or not ran.batches or ran.epochs == 1 or ran.filled:
+        return None
+    reason = (
+        f"what limits it is not known: in each epoch `{unseen[-1]}` has ended before anybody can look at it"
+    )
+    return Bottleneck(None, reason, None)
 
 
 def _host(verdict: Verdict, plan: Plan) -> PlaceVerdict | None:
