@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, cast
 
 from safedata.ops._links import Link, Links, Place, parse_link, parse_links
-from safedata.problem import Fault, Path
-from safedata.records import record
+from safedata.problem import Fault, Path, did_you_mean
+from safedata.records import record, replace
 
 if TYPE_CHECKING:
+    from safedata.artifacts import Artifacts
     from safedata.expr import Expression
     from safedata.ops.base import Op
 
@@ -29,6 +31,8 @@ class Chain:
     """The components that it makes, in the order in which its operations carry them."""
     more: tuple[str, ...] = ()
     """What the first operation reads beside `start`: linked components, or what is to be joined."""
+    wrong: Fault | None = None
+    """A pattern among these that no component matches."""
 
     @property
     def starts(self) -> tuple[str, ...]:
@@ -44,6 +48,31 @@ class Chain:
     def reads(self) -> frozenset[str]:
         """The components that the chain reads."""
         return frozenset(self.starts) if self.expression is None else self.expression.names
+
+    @property
+    def computed(self) -> bool:
+        """Whether it starts from an expression."""
+        return bool(self.links) and self.links[0].path[-1] == "from"
+
+    @property
+    def patterned(self) -> bool:
+        """Whether it names components that it starts from by a pattern, `pixel_*`."""
+        return any("*" in one for one in self.starts)
+
+    def spelled(self, components: Collection[str]) -> Chain:
+        """Return the chain with the components written out that its patterns stand for.
+
+        Args:
+            components: those of the element, in order; `wrong` says where none of them matches.
+        """
+        if not self.patterned or self.wrong is not None:
+            return self
+        try:
+            found = dict.fromkeys(name for one in self.starts for name in _matching(one, components))
+        except Fault as fault:
+            return replace(self, wrong=fault)
+        first, *more = found
+        return replace(self, start=first, more=tuple(more))
 
     @property
     def random(self) -> bool:
@@ -65,6 +94,18 @@ class Chain:
             yield from link.op.inner
 
 
+def _matching(name: str, components: Collection[str]) -> Collection[str]:
+    """Return the components that a name stands for: itself, or those that match where it has a `*`."""
+    if "*" not in name or name in components:
+        return (name,)
+    pattern = re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
+    found = [one for one in components if pattern.fullmatch(one)]
+    if not found:
+        way_out = did_you_mean(name.replace("*", ""), components, what="components")
+        raise Fault("SD201", f"no component matches `{name}`", help=way_out)
+    return found
+
+
 def parse_chain(name: str, value: object, parsing: Place) -> Chain | None:
     """Return the chain behind the key `name`, or None after its faults were reported.
 
@@ -73,14 +114,50 @@ def parse_chain(name: str, value: object, parsing: Place) -> Chain | None:
     makes = _names(name, parsing)
     if makes is None:
         return None
-    if isinstance(value, str) and value.lstrip().startswith("="):
+    if isinstance(value, str) and _is_formula(value):
         return _parse_expression(makes, value, parsing)
     entries = cast("list[object]", value) if isinstance(value, list) else [value]
+    formula = _formula_of(entries)
+    if formula is not None:
+        return _parse_computed(makes, formula, entries if isinstance(value, list) else None, parsing)
     starts, first = _start(entries, makes, parsing)
     links = _operations(entries, first, isinstance(value, list), parsing)
     if starts is None or links is None:
         return None
     return Chain(starts[0], links, None, parsing.relative, makes, starts[1:])
+
+
+def _formula_of(entries: list[object]) -> str | None:
+    """Return the expression that a chain starts from, None for one that starts from components."""
+    first = cast("dict[str, object]", entries[0]) if entries and isinstance(entries[0], dict) else {}
+    given = first.get("from")
+    return given if len(first) == 1 and isinstance(given, str) and _is_formula(given) else None
+
+
+def _is_formula(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith("=")
+
+
+def _parse_computed(
+    makes: tuple[str, ...], formula: str, listed: list[object] | None, parsing: Place
+) -> Chain | None:
+    """Return the chain whose first operation computes an expression; it stands alone where nothing is listed."""
+    from safedata.ops._computed import Computed
+
+    here = parsing.at("from") if listed is None else parsing.at(0, "from")
+    links = () if listed is None else parse_links(listed, parsing, 1)
+    try:
+        op = Computed.of(_parsed(formula, parsing))
+        if not op.starts:
+            way_out = f"give `{makes[0]}` the expression alone, and the operations in a group behind it"
+            raise Fault("SD216", "an expression that a chain starts from reads a component", help=way_out)
+    except Fault as fault:
+        here.fault(fault)
+        return None
+    if links is None:
+        return None
+    first = Link(op, here.relative)
+    return Chain(op.starts[0], (first, *links), None, parsing.relative, makes, op.starts[1:])
 
 
 def _operations(entries: list[object], first: int, listed: bool, parsing: Place) -> Links | None:
@@ -112,18 +189,23 @@ def _names(name: str, parsing: Place) -> tuple[str, ...] | None:
 
 
 def _parse_expression(makes: tuple[str, ...], value: str, parsing: Place) -> Chain | None:
-    from safedata.expr import parse
-
     if makes[1:]:
         way_out = f"give {' and '.join(f'`{one}`' for one in makes)} an expression each"
         parsing.fault(Fault("SD216", "an expression makes one component", help=way_out, on_key=True))
         return None
-    skipped = len(value) - len(value.lstrip()) + 1
     try:
-        return Chain(makes[0], (), parse(value[skipped:]), parsing.relative, makes)
+        return Chain(makes[0], (), _parsed(value, parsing), parsing.relative, makes)
     except Fault as fault:
         parsing.fault(fault)
         return None
+
+
+def _parsed(value: str, parsing: Place) -> Expression:
+    """Return the expression behind a `=`, which may name the spec's artifacts."""
+    from safedata.expr import parse
+
+    skipped = len(value) - len(value.lstrip()) + 1
+    return parse(value[skipped:], cast("Artifacts | None", parsing.context))
 
 
 def _start(
@@ -137,7 +219,7 @@ def _start(
     starts = tuple(cast("list[object]", given)) if isinstance(given, list) else (given,)
     names = tuple(one for one in starts if isinstance(one, str))
     if len(first) != 1 or not names or len(names) != len(starts) or len(set(names)) != len(names):
-        problem = "`from` takes the name of one component, or a list of several"
+        problem = "`from` takes the name of one component, a list of several, or an expression"
         parsing.at(0).fault(Fault("SD105", problem, help="write `{from: image}` or `{from: [left, right]}`"))
         return None, 1
     return names, 1

@@ -72,17 +72,26 @@ def either(tf: Any, which: Any, value: Any, usual: Callable[[Any], Any], rare: C
         usual: makes one tensor; its operations stay in the graph, and none of them has an effect.
         rare: makes one tensor of the same dtype.
     """
+    split = tf.raw_ops.Switch(data=value, pred=which)
+    made = late(tf, rare, split.output_false)
+    return tf.raw_ops.Merge(inputs=[usual(split.output_true), made]).output
+
+
+def late(tf: Any, make: Callable[[Any], Any], value: Any) -> Any:
+    """Return `make(value)`, one tensor, by a function that TensorFlow sets up when it is first called.
+
+    So a way that is never taken costs no time and no memory. It must not change anything outside of it.
+    """
     # `_noinline` keeps it out of the graph, `_tf_data_function` from being optimised with every new iterator.
     attributes = {"_noinline": True, "_tf_data_function": True}
     spec = tf.TensorSpec(value.shape, value.dtype)
-    function = tf.function(rare, autograph=False, experimental_attributes=attributes).get_concrete_function(
+    function = tf.function(make, autograph=False, experimental_attributes=attributes).get_concrete_function(
         spec
     )
     function.add_to_graph()
-    split = tf.raw_ops.Switch(data=value, pred=which)
     [made] = tf.raw_ops.PartitionedCall(
-        args=[split.output_false, *function.captured_inputs],
+        args=[value, *function.captured_inputs],
         Tout=[output.dtype for output in function.outputs],
         f=function,
     )
-    return tf.raw_ops.Merge(inputs=[usual(split.output_true), made]).output
+    return made

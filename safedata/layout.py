@@ -11,11 +11,11 @@ from safedata import draws, placement, rewrite
 from safedata.internal.keys import Epoch, Identify, Readable
 from safedata.internal.output import Output
 from safedata.lowering import EPOCH, INDEX, OK
-from safedata.problem import Path
+from safedata.problem import Fault, Path
 from safedata.program import Program
-from safedata.records import record
+from safedata.records import record, replace
 from safedata.rewrite.entry import Entry
-from safedata.scope import Scope
+from safedata.scope import Scope, unheard
 from safedata.sources.base import Inspected, Root
 from safedata.stages._step import Step
 
@@ -53,6 +53,27 @@ def laid_out(program: Program, inspected: Inspected, structure: object, scope: S
     return _line(inspected, placed, program.source_path, scope)
 
 
+def written_out(inspected: Inspected, steps: Sequence[Step], scope: Scope) -> Sequence[Step]:
+    """Return the steps behind a source with the components written out that they name by patterns.
+
+    What stands behind a step that cannot be typed is left as it is: the walk over the types reports that step.
+    """
+    if not any(step.stage.patterned for step in steps):
+        return steps
+    found = list(steps)
+    silent = replace(scope, report=unheard)
+    try:
+        stream = inspected.root.infer(silent)
+        for node in inspected.then:
+            stream = node.infer(stream, silent)
+        for number, step in enumerate(steps):
+            found[number] = replace(step, stage=step.stage.spelled(stream))
+            stream = found[number].stage.infer(stream, silent)
+    except Fault:
+        return found
+    return found
+
+
 def _line(
     inspected: Inspected,
     entries: Sequence[Entry],
@@ -76,7 +97,8 @@ def _inputs(root: Root, wanted: frozenset[str], scope: Scope, input: Names) -> I
     for number, one in enumerate(root.parts()):
         names = (*input, one.name)
         after = root.wanted(number, wanted)
-        entries = _assembled(one.inspected, one.input.steps, scope, names, after)
+        steps = written_out(one.inspected, one.input.steps, scope)
+        entries = _assembled(one.inspected, steps, scope, names, after)
         yield _line(one.inspected, entries, one.input.source_path, scope, names, after)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from safedata import allocator, placement
 from safedata.internal.output import leaves
-from safedata.layout import laid_out
+from safedata.layout import laid_out, written_out
 from safedata.memory import HOST, Evidence, Hold, add, weakest
 from safedata.problem import Fault, Problem
 from safedata.program import Program
@@ -57,6 +57,8 @@ class Plan:
     """Problems of types and shapes; a plan with an error is not compiled."""
     complete: bool = True
     """Whether every step could be typed."""
+    otherwise: tuple[PlannedStep, ...] = ()
+    """Where `scope.either`: the steps with what they would hold if tensors came from the other place."""
 
     @property
     def source(self) -> PlannedStep:
@@ -114,11 +116,21 @@ def scope_of(program: Program, cpus: int, gpus: int = 0) -> Scope:
     )
 
 
-def make_plan(program: Program, inspected: Inspected, scope: Scope) -> Plan:
-    """Return the plan of a program whose source has been inspected; its problems are in it."""
+def make_plan(program: Program, inspected: Inspected, scope: Scope, like: Plan | None = None) -> Plan:
+    """Return the plan of a program whose source has been inspected; its problems are in it.
+
+    Args:
+        program: the program.
+        inspected: what its source found.
+        scope: the settled numbers.
+        like: a plan of a program that has many of its steps; those that are the same and that the same enters are
+            taken over. The plan that is returned is the same with it and without.
+    """
+    like = like if like is not None and _takes(like, inspected, scope) else None
+    program = replace(program, steps=tuple(written_out(inspected, program.steps, scope)))
     structure = program.output if program.output is not None else _everything(program, inspected, scope)
     line = laid_out(program, inspected, structure, scope)
-    walk = Walk(program, scope)
+    walk = Walk(program, scope, () if like is None else like.steps)
     for fault in placement.faults([Entry(step.stage, step.path) for step in program.steps]):
         walk.report(fault)
     typed = walk.along(line) is not None
@@ -126,15 +138,36 @@ def make_plan(program: Program, inspected: Inspected, scope: Scope) -> Plan:
     plan = Plan(
         program, inspected, scope, tuple(walk.steps), structure, line.notes, tuple(walk.problems), sound
     )
-    ways = (False, True) if scope.either else (scope.pooled,)
-    return min((_bounded(plan, replace(scope, pooled=pooled)) for pooled in ways), key=_taken)
+    if not scope.either:
+        return _bounded(plan, scope, like)
+    ways = (_bounded(plan, replace(scope, pooled=pooled), like) for pooled in (False, True))
+    best, other = sorted(ways, key=_taken)
+    return replace(best, otherwise=other.steps)
 
 
-def _bounded(plan: Plan, scope: Scope) -> Plan:
+def _takes(like: Plan, inspected: Inspected, scope: Scope) -> bool:
+    """Return whether steps of another plan may be taken over: the same source and numbers, and nothing to say again."""
+    fine = like.complete and not like.problems and like.inspected is inspected
+    return fine and replace(like.scope, pooled=scope.pooled, report=scope.report) == scope
+
+
+def _bounded(plan: Plan, scope: Scope, like: Plan | None) -> Plan:
     """Return the plan with what each of its steps holds where the scope's numbers are the settled ones."""
     silent = replace(scope, report=unheard)
-    steps = tuple(replace(step, holds=tuple(_holds(step, silent))) for step in plan.steps)
+    known: dict[int, PlannedStep] = {}
+    if like is not None:
+        same = like.scope.pooled == scope.pooled
+        known = {id(step.node): step for step in (like.steps if same else like.otherwise)}
+    steps = tuple(_with_holds(step, known.get(id(step.node)), silent) for step in plan.steps)
     return replace(plan, scope=scope, steps=steps)
+
+
+def _with_holds(step: PlannedStep, old: PlannedStep | None, scope: Scope) -> PlannedStep:
+    """Return a step with its holds: `old`, the same node in another plan, where all around it is the same."""
+    same = old is not None and old.before is step.before and old.after is step.after
+    if old is not None and same and (old.path, old.seed, old.input) == (step.path, step.seed, step.input):
+        return old
+    return replace(step, holds=tuple(_holds(step, scope)))
 
 
 def _holds(step: PlannedStep, scope: Scope) -> Iterator[Hold]:
@@ -181,7 +214,7 @@ def _heap(plan: Plan) -> int:
     return sum(
         hold.bytes or 0
         for step in plan.steps
-        if isinstance(step.node, Root) or not (plan.scope.pooled or _enlarges(step))
+        if step.holds and (isinstance(step.node, Root) or not (plan.scope.pooled or _enlarges(step)))
         for hold in step.holds
         if hold.place == HOST
     )

@@ -126,6 +126,7 @@ CODES: Final[dict[str, str]] = {
     "SD618": "components that belong together, moved by draws of their own",
     "SD619": "boxes or a mask that stay behind when the image moves",
     "SD620": "random operations in a spec for evaluation",
+    "SD621": "inputs of a zip that are shuffled apart",
 }
 """Every code with its title. A test holds this table against the pages."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BESIDE: Final = ("name", "device", "parallel")
 """Keys that may stand beside a stage's own in a step."""
 LATER: Final[Mapping[str, str]] = {
-    "interleave": "write `interleave: 8` in the source: `tfrecord`, `text` and `fixed_length` take it",
+    "interleave": "write `interleave: 8` in the source: those over files of records, lines or rows take it",
     "pack": "use `padded_batch`",
     "snapshot": "use `cache: memory`",
     "distribute": "use `shard`",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from safedata import draws
 from safedata.layout import Line, Names
@@ -41,14 +41,23 @@ class PlannedStep:
 
 
 class Walk:
-    """Goes along the lines of a program once and types each step; faults become problems."""
+    """Goes along the lines of a program once and types each step; faults become problems.
 
-    def __init__(self, program: Program, scope: Scope) -> None:
+    Args:
+        program: the program.
+        scope: the settled numbers.
+        known: steps of another plan with the same numbers, in which nothing was wrong; a step that is among them, where
+            elements of the same type enter, is taken over.
+    """
+
+    def __init__(self, program: Program, scope: Scope, known: Iterable[PlannedStep] = ()) -> None:
         self.program = program
         self.scope = scope
         self.problems: list[Problem] = []
         self.counted: dict[Names, int] = {}
         self.steps: list[PlannedStep] = []
+        self._known = {id(one.node): one for one in known}
+        """By the node's identity, which is its own as long as the other plan is there."""
 
     def along(self, line: Line) -> Stream | None:
         """Type the steps of a line, those of its inputs first; None where one cannot be typed.
@@ -110,7 +119,10 @@ class Walk:
         return draws.derive_seed(self.scope.seed, *kind, number)
 
     def _step(self, entry: Entry, before: Stream, input: Names) -> PlannedStep | None:
-        path = entry.path
+        path, seed = entry.path, self._seed(entry.node, input)
+        old = self._taken_over(entry, before, input, seed)
+        if old is not None:
+            return old
         scope = self._scope(path)
         if input and entry.node.gpu is not None and path is not None:
             self.report(_on_gpu(entry.node, path, input))
@@ -119,8 +131,19 @@ class Walk:
         except Fault as fault:
             self._reporter(path)(fault)
             return None
-        seed, calls = self._seed(entry.node, input), entry.node.calls(scope)
+        calls = entry.node.calls(scope)
         return PlannedStep(entry.node, path, before, after, calls=calls, seed=seed, input=input)
+
+    def _taken_over(self, entry: Entry, before: Stream, input: Names, seed: int) -> PlannedStep | None:
+        """Return the same step of the other plan, None where it was not there, or something else entered it."""
+        old = self._known.get(id(entry.node))
+        if old is None or (old.path, old.input, old.seed) != (entry.path, input, seed):
+            return None
+        entered = old.before
+        if entered is before:
+            return old
+        alike = entered is not None and entered == before and entered.together == before.together
+        return old if alike else None
 
 
 def _on_gpu(node: Node, path: Path, input: Names) -> Fault:

@@ -107,6 +107,5 @@ def test_readme_names_every_command() -> None:
     from safedata.cli.parser import COMMANDS
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
+    for name in COMMANDS:
         assert f"`safedata {name}" in text, name

@@ -134,8 +134,11 @@ def _is_place(key: str, value: object) -> bool:
     return short and registry.source(key).main == "path"
 
 
-def _asked(node: Node, key: str) -> Iterator[str]:
-    """Yield what stands behind a key anywhere below a node; of `stats.age` the artifact."""
+def _asked(node: Node, key: str, *, condition: bool = False) -> Iterator[str]:
+    """Yield what stands behind a key anywhere below a node; of `stats.age` the artifact, of an expression its names.
+
+    A condition, that of `filter`, is an expression without a `=` too.
+    """
     if isinstance(node.value, list):
         for one in node.value:
             yield from _asked(one, key)
@@ -144,7 +147,13 @@ def _asked(node: Node, key: str) -> Iterator[str]:
             if name == key and isinstance(one.value, str):
                 yield one.value.partition(".")[0] if key == "artifact" else one.value
             else:
-                yield from _asked(one, key)
+                yield from _asked(one, key, condition=name in ("filter", "where"))
+    elif key == "artifact" and isinstance(node.value, str):
+        text = node.value.lstrip()
+        if condition or text[:1] == "=":
+            from safedata.expr.artifact import names_in  # few specs have artifacts
+
+            yield from names_in(text.removeprefix("="))
 
 
 def _keys(step: Node) -> list[str]:

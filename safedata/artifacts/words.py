@@ -18,6 +18,8 @@ _AT_ONCE: Final = 1 << 17
 """Words in memory at once while a file from elsewhere is searched for words that stand there twice."""
 _HEAD: Final = 511
 """Bytes of the first line, filled up with blanks: it is written last, since it counts what it heads."""
+_STATISTICS: Final = b' "kind": "statistics"'
+"""The second line of a file of statistics, behind its opening brace."""
 KINDS: Final = ("vocabulary", "classes")
 """The kinds of artifacts that are lists of words."""
 
@@ -122,6 +124,8 @@ def _head(file: IO[bytes]) -> Heading | None:
     """Return the head in the first line, and leave the file behind it; None, and at its start, without one."""
     line = file.readline(LONGEST_LINE)
     if not line.startswith(MARK):
+        if line.strip() == b"{" and file.readline(LONGEST_LINE).startswith(_STATISTICS):
+            raise unusable("it is an artifact of the kind `statistics`, and no list of words")
         file.seek(0)
         return None
     try:

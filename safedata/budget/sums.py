@@ -73,13 +73,14 @@ def hold_lines(plan: Plan, machine: Machine) -> list[HoldLine]:
 def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:
     """Yield each step's holds; where a batch in the making already has its place in a buffer, it counts once."""
     filling: PlannedStep | None = None
-    for step in plan.steps:
-        node, holds = step.node, step.holds
+    for step, holds in zip(plan.steps, _held(plan), strict=True):
+        node = step.node
         if isinstance(node, Root):
             filling = None
             yield holds
             continue
-        if node.takes and filling is not None and holds and step.after.place == HOST:
+        taking = node.takes and holds is step.holds  # and not empty while another input runs
+        if taking and filling is not None and holds and step.after.place == HOST:
             yield (_less_one(holds[0], filling), *holds[1:])
         else:
             yield holds
@@ -87,6 +88,16 @@ def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:
             filling = step
         elif holds:
             filling = None
+
+
+def _held(plan: Plan) -> Sequence[tuple[Hold, ...]]:
+    """Return what each step holds while others run; where inputs take turns, that is less than each holds alone."""
+    holds = [step.holds for step in plan.steps]
+    if not any(isinstance(step.node, Root) and step.node.in_turn for step in plan.steps):
+        return holds
+    from safedata.budget.turns import one_at_a_time  # few specs have such inputs
+
+    return one_at_a_time(plan, holds)
 
 
 def _less_one(kept: Hold, filling: PlannedStep) -> Hold:

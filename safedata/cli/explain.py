@@ -12,8 +12,8 @@ from safedata.cli.status import FINE, USAGE
 if TYPE_CHECKING:
     import argparse
 
-_CODE: Final = re.compile(r"[A-Za-z]{2}[0-9]+", re.ASCII)
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_CODE: Final = r"[A-Za-z]{2}[0-9]+"
+_NAME: Final = r"[a-z][a-z0-9_]*"
 
 
 def register(commands: Commands) -> None:
@@ -36,9 +36,9 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the graph or the page; return the exit status."""
     console = Console.of(args)
-    if _CODE.fullmatch(args.subject):
+    if re.fullmatch(_CODE, args.subject, re.ASCII):
         return _page(args.subject.upper(), console, as_text=args.format == "text")
-    if _NAME.fullmatch(args.subject) and _is_operation(args):
+    if re.fullmatch(_NAME, args.subject, re.ASCII) and _is_operation(args):
         from safedata.report.operation import render as operation_page
 
         console.data(operation_page(args.subject))

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import safedata
-from safedata.cli import analyze, build, check, doctor, explain, fit, head, measure, profile, schema
 from safedata.cli.options import Formatter
 from safedata.cli.status import FINE, USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (check, analyze, build, doctor, explain, fit, head, measure, profile, schema)
-"""The modules of the commands, in the order of the help."""
+COMMANDS: Final = (
+    "check",
+    "analyze",
+    "build",
+    "doctor",
+    "explain",
+    "fit",
+    "head",
+    "measure",
+    "profile",
+    "schema",
+)
+"""The commands, each with a module of that name, in the order of the help."""
 
 _EPILOG: Final = """\
 exit status:
@@ -39,8 +50,8 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"safedata {safedata.__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", prog="safedata")
-    for command in [one for one in COMMANDS if one.__name__.endswith(f".{only}")] or COMMANDS:
-        command.register(commands)
+    for name in [only] if only in COMMANDS else COMMANDS:
+        import_module(f"safedata.cli.{name}").register(commands)
     return parser
 
 

@@ -6,8 +6,8 @@ lowered to TensorFlow operations. `docs/reference/expressions.md` is its referen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from safedata.expr.functions import FUNCTIONS, ON_HOST
 from safedata.expr.infer import Types, check_bounded
@@ -19,17 +19,25 @@ from safedata.problem import Fault
 from safedata.records import record
 from safedata.types import BROKEN, Tensor
 
+if TYPE_CHECKING:
+    from safedata.artifacts import Artifacts, Words
+
 __all__ = ["FUNCTIONS", "Expression", "parse"]
 
 
-def parse(text: str) -> Expression:
+def parse(text: str, artifacts: Artifacts | None = None) -> Expression:
     """Return the expression that a text stands for, its leading `=` taken off.
+
+    Args:
+        text: the expression.
+        artifacts: those of the spec, whose numbers and words it may name.
 
     Raises:
         Fault: SD120, it cannot be read; SD106, an unknown function; SD107, arguments that a function
-            does not take. `within` are the first character in question and the one after the last.
+            does not take; SD421, SD423 or SD424, an artifact that cannot be used. `within` are the first
+            character in question and the one after the last.
     """
-    root = parse_tree(text)
+    root = parse_tree(text, artifacts)
     names = frozenset(node.name for node in walk(root) if isinstance(node, Name))
     return Expression(text, root, names)
 
@@ -52,7 +60,21 @@ class Expression:
     def on_gpu(self) -> bool:
         """Whether it can run on a GPU: it makes no text, and needs no element taken out of its batch."""
         calls = (node.function for node in walk(self.root) if isinstance(node, Call))
-        return not self._one_by_one and not any(name in ON_HOST for name in calls)
+        return not self._one_by_one and not any(name in ON_HOST for name in calls) and not any(self._tables)
+
+    @property
+    def resident(self) -> int:
+        """A bound in bytes on what the artifacts' words take that it looks values up in, for all calls together."""
+        from safedata.artifacts.lookup import resident_bytes
+
+        return sum(resident_bytes(words, numbers=True) for words in self._tables)
+
+    @property
+    def _tables(self) -> Iterator[Words]:
+        """The artifacts' words that `in` looks values up in."""
+        for node in walk(self.root):
+            if isinstance(node, Call) and node.function == "in" and node.static:
+                yield cast("Words", dict(node.static)["words"])
 
     @property
     def batchable(self) -> bool:

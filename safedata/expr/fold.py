@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
-from safedata.expr.tree import Scalar
+from safedata.expr.syntax import KINDS
+from safedata.expr.tree import Const, Listing, Scalar, Span
+from safedata.problem import Fault
 
 INT64: Final = range(-(2**63), 2**63)
 Number = int | float
@@ -78,3 +81,21 @@ def _power(base: Number, exponent: Number) -> Number:
         raise FoldError("a negative number has no real power that is no integer")
     real: float = float(base) ** float(exponent)
     return real
+
+
+def listing(constants: Sequence[Const], span: Span) -> Listing:
+    """Return a list of constants.
+
+    Raises:
+        Fault: SD120, it is empty, or has constants of several kinds.
+    """
+    values = [one.value for one in constants]
+    if not values:
+        raise Fault("SD120", "the list is empty", within=span, help="put at least one constant into it")
+    kinds = {type(value) for value in values}
+    if not any(kinds <= set(allowed) for allowed in KINDS):
+        message = "a list has constants of one kind only"
+        raise Fault("SD120", message, within=span, help="numbers, strings, or truth values")
+    if float in kinds:
+        values = [float(value) for value in values]
+    return Listing(tuple(values), span)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from safedata.expr import artifact
 from safedata.expr.bind import bind
-from safedata.expr.fold import FoldError, checked, fold
+from safedata.expr.fold import FoldError, checked, fold, listing
 from safedata.expr.functions import CALLABLE, FUNCTIONS
-from safedata.expr.scan import scan
-from safedata.expr.syntax import BINARY, COMPARE, INSTEAD, KINDS, MAX_DEPTH, python_tree, too_deep
+from safedata.expr.scan import is_text, scan
+from safedata.expr.syntax import BINARY, COMPARE, INSTEAD, MAX_DEPTH, python_tree, too_deep
 from safedata.expr.tree import (
     At,
     Call,
@@ -30,6 +31,9 @@ from safedata.problem import Fault, did_you_mean
 from safedata.records import replace
 from safedata.types import DTYPE_BYTES
 
+if TYPE_CHECKING:
+    from safedata.artifacts import Artifacts
+
 MAX_PARTS: Final = 16
 MAX_ITEMS: Final = 64
 """Constants that a comprehension goes over at most."""
@@ -37,22 +41,27 @@ MAX_NODES: Final = 5000
 """Nodes of a tree at most, comprehensions written out; a text without any has fewer."""
 
 
-def parse_tree(text: str) -> Node:
+def parse_tree(text: str, artifacts: Artifacts | None = None) -> Node:
     """Return the tree that an expression's text stands for.
+
+    Args:
+        text: the expression.
+        artifacts: those of the spec, whose numbers and words it may name.
 
     Raises:
         Fault: SD120, it cannot be read; SD106, an unknown function; SD107, arguments that a function does not
-            take. `within` are the characters in question.
+            take; SD421, SD423 or SD424, an artifact that cannot be used. `within` are the characters in question.
     """
     line = scan(text)
-    return _Translator(text, line).node(python_tree(line), 0)
+    return _Translator(text, line, artifacts).node(python_tree(line), 0)
 
 
 class _Translator:
     """Translates Python's nodes; what has no method here is not part of the language."""
 
-    def __init__(self, text: str, line: str) -> None:
+    def __init__(self, text: str, line: str, artifacts: Artifacts | None) -> None:
         self.text = text
+        self.artifacts = artifacts
         self.bytes = f"({line})".encode()
         self.ascii = len(self.bytes) == len(line) + 2
         self.bound: dict[str, Const] = {}
@@ -75,16 +84,15 @@ class _Translator:
             raise too_deep(self.span(node))
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            way_out = "split the expression over several components"
-            self.refuse(f"comprehensions make more than {MAX_NODES:,} values", node, way_out)
-        method = _METHODS.get(type(node))
-        if method is None:
+            message = f"comprehensions make more than {MAX_NODES:,} values"
+            self.refuse(message, node, "split the expression over several components")
+        if (method := _METHODS.get(type(node))) is None:
             raise self.outside(node)
         return method(self, node, depth + 1)
 
     def constant(self, node: ast.Constant, _depth: int) -> Node:
         value = node.value
-        if isinstance(value, str) and not _is_text(value):
+        if isinstance(value, str) and not is_text(value):
             self.refuse("the string has a character that is no text", node)
         if isinstance(value, bool | str):
             return Const(value, self.span(node))
@@ -120,18 +128,7 @@ class _Translator:
             if not isinstance(one, Const):
                 self.refuse("a list has constants only", item, "`stack(a, b)` puts values side by side")
             constants.append(one)
-        return self.listing(constants, node)
-
-    def listing(self, constants: Sequence[Const], node: ast.expr) -> Listing:
-        values = [one.value for one in constants]
-        if not values:
-            self.refuse("the list is empty", node, "put at least one constant into it")
-        kinds = {type(value) for value in values}
-        if not any(kinds <= set(allowed) for allowed in KINDS):
-            self.refuse("a list has constants of one kind only", node, "numbers, strings, or truth values")
-        if float in kinds:
-            values = [float(value) for value in values]
-        return Listing(tuple(values), self.span(node))
+        return listing(constants, self.span(node))
 
     def comprehension(self, node: ast.ListComp, depth: int) -> Node:
         """Return `[f(i) for i in [1, 2]]` written out: a list where all parts are constants, else a stack."""
@@ -147,7 +144,7 @@ class _Translator:
         self.bound = outer
         constants = [one for one in parts if isinstance(one, Const)]
         if len(constants) == len(parts):
-            return self.listing(constants, node)
+            return listing(constants, self.span(node))
         if len(parts) == 1:
             return bind(FUNCTIONS["expand_dims"], [parts[0], Const(0, self.span(node))], {}, self.span(node))
         return bind(FUNCTIONS["stack"], parts, {}, self.span(node))
@@ -211,11 +208,22 @@ class _Translator:
         if name is None:
             self.refuse("this operator is not part of the language", node, INSTEAD.get(type(operator)))
         span = left.span[0], right.span[1]
-        if name == "in" and not isinstance(right, Listing):
-            way_out = "write the values in brackets: `x in [1, 2]`"
+        if name == "in" and isinstance(right, Name) and self.artifacts is not None:
+            table = artifact.words(self.artifacts, right.name, right.span)
+            found = Call(name, (left,), (("words", table),), span)
+        elif name == "in" and not isinstance(right, Listing):
+            way_out = "write the values in brackets, `x in [1, 2]`, or the name of an artifact"
             raise Fault("SD120", "`in` needs a list of constants", within=right.span, help=way_out)
-        found = Call(name, (left, right), (), span)
+        else:
+            found = Call(name, (left, right), (), span)
         return Call("not", (found,), (), span) if isinstance(operator, ast.NotIn) else found
+
+    def attribute(self, node: ast.Attribute, _depth: int) -> Node:
+        parts, span = artifact.parts_of(node), self.span(node)
+        if not parts or self.artifacts is None:
+            raise self.outside(node)
+        found = artifact.constants(self.artifacts, parts, span)
+        return Listing(found, span) if isinstance(found, tuple) else Const(found, span)
 
     def choice(self, node: ast.IfExp, depth: int) -> Node:
         parts = (node.test, node.body, node.orelse)
@@ -242,7 +250,7 @@ class _Translator:
         inside = node.slice
         named = isinstance(node.value, ast.Name) and node.value.id == "f"
         if named and isinstance(inside, ast.Constant) and isinstance(inside.value, str):
-            if not _is_text(inside.value):
+            if not is_text(inside.value):
                 self.refuse("the name has a character that is no text", inside)
             return Name(inside.value, self.span(node))
         base = self.node(node.value, depth)
@@ -276,10 +284,6 @@ class _Translator:
         return step.value
 
 
-def _is_text(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 _METHODS: Final[dict[type[ast.expr], Callable[..., Node]]] = {
     ast.Constant: _Translator.constant,
     ast.Name: _Translator.name,
@@ -292,4 +296,5 @@ _METHODS: Final[dict[type[ast.expr], Callable[..., Node]]] = {
     ast.IfExp: _Translator.choice,
     ast.Call: _Translator.call,
     ast.Subscript: _Translator.subscript,
+    ast.Attribute: _Translator.attribute,
 }

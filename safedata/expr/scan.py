@@ -29,9 +29,14 @@ def scan(text: str) -> str:
     if not text.strip():
         _refuse("the expression is empty", (0, len(text)), "write a component's name, such as `= label`")
     for at, character in enumerate(text):
-        if character == "\0" or "\ud800" <= character <= "\udfff":
+        if character == "\0" or not is_text(character):
             _refuse("the expression has a character that is no text", (at, at + 1), "take it out")
     return _Scanner(text).run()
+
+
+def is_text(value: str) -> bool:
+    """Return whether a string has nothing that UTF-8 cannot say."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 class _Scanner:

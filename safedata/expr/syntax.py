@@ -36,7 +36,7 @@ INSTEAD: Final[dict[type[ast.AST], str]] = {
     ast.Is: "write `==`",
     ast.IsNot: "write `!=`",
     ast.UAdd: "leave the `+` out",
-    ast.Attribute: 'call a function instead; a component with a dot in its name is `f["a.b"]`',
+    ast.Attribute: 'a component with a dot in its name is `f["a.b"]`; a dot takes a number out of an artifact',
     ast.Tuple: "write a list: `[1, 2]`",
 }
 KINDS: Final[tuple[tuple[type[Scalar], ...], ...]] = ((bool,), (str,), (int,), (int, float))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
+from typing import TYPE_CHECKING, TypeAlias
 
 from safedata.records import record
+
+if TYPE_CHECKING:
+    from safedata.artifacts import Words
 
 Span = tuple[int, int]
 """Characters of the text: the first one and the one after the last."""
 Scalar = bool | int | float | str
-Static = Scalar | tuple[int, ...] | None
-"""What an argument that must be constant can be: an axis, a dtype's name, a pattern."""
+Static: TypeAlias = "Scalar | tuple[int, ...] | Words | None"
+"""What an argument that must be constant can be: an axis, a dtype's name, a pattern, an artifact's list of words."""
 
 
 @record(frozen=True, slots=True)

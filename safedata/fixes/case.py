@@ -103,7 +103,7 @@ class Case:
             program.output is None
         ):  # no change adds a component or takes one away, so this need not be worked out
             program = replace(program, output=cast("dict[str, str]", self.plan.structure))
-        plan = make_plan(program, self.plan.inspected, self.plan.scope)
+        plan = make_plan(program, self.plan.inspected, self.plan.scope, like=self.plan)
         verdict = judge(plan, self.machine, self.verdict.spec)
         return verdict if verdict.plan is not None else None
 

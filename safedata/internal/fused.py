@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
+from typing import Any
 
 from safedata.lowering import Lowering, Values
 from safedata.memory import Evidence, Hold, add, largest, weakest
@@ -66,6 +67,11 @@ class Fused(ElementNode):
         """Whether a part may find the data bad."""
         return any(part.fallible for part in self.parts)
 
+    @property
+    def raises(self) -> bool:
+        """Whether a part's call may fail on bad data."""
+        return any(part.raises for part in self.parts)
+
     def title(self) -> str:
         """Return the parts' names, in order."""
         return " + ".join(part.title() for part in self.parts if part.title())
@@ -105,6 +111,14 @@ class Fused(ElementNode):
         """Yield what the parts keep for all calls together."""
         for part in self.parts:
             yield from part.resident()
+
+    def handed(self, before: Stream) -> Stream:
+        """Return what the first part's calls are handed."""
+        return self.parts[0].handed(before)
+
+    def gathered(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset that the first part's calls are handed elements of."""
+        return self.parts[0].gathered(data, low)
 
     def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
         """Return the weakest evidence of the parts."""

@@ -29,6 +29,7 @@ _BATCHED: Final = "batch|padded_batch|ragged_batch|bucket_batch"
 _RANDOM: Final = "random"
 _DEEP: Final = "deep"
 _EVALUATION: Final = "evaluation"
+_INPUTS: Final = "inputs"
 
 MANY: Final = 10
 """Elements kept ready that are many: what two do not hide is work that more only put off."""
@@ -54,11 +55,13 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "drawn_apart": (_RANDOM,),
     "left_behind": (_RANDOM,),
     "random_evaluation": (_EVALUATION, _RANDOM),
+    "paired_anew": (_INPUTS, "shuffle"),
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Three words are no stages: `random` is a step that
-draws, `deep` a prefetch of ten or more, and `evaluation` stands first where the spec may be for evaluation.
+`|` separates alternatives, `!` says that the stage is nowhere. Four words are no stages: `random` is a step that
+draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, and `inputs`
+where the elements come through a combinator.
 """
 
 
@@ -124,6 +127,7 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
     """Return the names of the stages that elements go through, with the words that stand beside them."""
     said = f"{plan.program.name} {getattr(origin.source, 'path', '')}".lower()
     names = [_EVALUATION] if any(word in said for word in ("val", "test")) else []
+    names += [_INPUTS] if plan.inspected.root.parts() else []
     for step in origin.steps:
         key = step.stage.key()
         names.append(key)

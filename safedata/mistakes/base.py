@@ -143,6 +143,11 @@ class Line:
         )
 
 
+def place(plan: Plan, step: Step) -> Placed:
+    """Return a step of the spec, or of an input, with the types around it in a plan that has typed it."""
+    return _placed(step, tuple(planned for planned in plan.steps if planned.path == step.path))
+
+
 def _placed(step: Step, ran: tuple[PlannedStep, ...]) -> Placed:
     return Placed(step.stage, step.path, ran[0].before or ran[0].after, ran[-1].after, ran)
 

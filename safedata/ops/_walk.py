@@ -12,7 +12,7 @@ from typing import Any
 from safedata import draws
 from safedata.insist import Check, insist
 from safedata.lowering import Call
-from safedata.memory import add, largest
+from safedata.memory import add, largest, times
 from safedata.ops._links import Link, Links
 from safedata.ops.base import Joint, Op
 from safedata.problem import Fault
@@ -22,13 +22,13 @@ Bundle = tuple[Tensor, ...]
 """The types of the components that a chain carries at one point, those of one element."""
 
 
-def types(links: Links, xs: Bundle, batch_dims: int, names: Sequence[str] = ()) -> Iterator[Bundle]:
+def types(links: Links, xs: Bundle, batch_dims: int | None, names: Sequence[str] = ()) -> Iterator[Bundle]:
     """Yield what enters the first operation and what leaves each; stops where a type is not known.
 
     Args:
         links: the operations.
         xs: what enters, without batch dimensions.
-        batch_dims: how many batch dimensions there are beside them.
+        batch_dims: how many batch dimensions there are beside them; None where operations are known to take them.
         names: what messages call the components, for as long as there are as many.
 
     Raises:
@@ -45,37 +45,44 @@ def types(links: Links, xs: Bundle, batch_dims: int, names: Sequence[str] = ()) 
         yield xs
 
 
-def _step(op: Op, xs: Bundle, batch_dims: int, names: Sequence[str]) -> Bundle:
+def _step(op: Op, xs: Bundle, batch_dims: int | None, names: Sequence[str]) -> Bundle:
     if isinstance(op, Joint):
         for x in xs:
             _require_form(op, x, batch_dims)
+        if batch_dims is not None:
+            op.check_all(xs, batch_dims)
         return op.infer_all(xs)
     if len(xs) > 1 and op.moves:
-        require_one_size(op, xs, names)
-    return tuple(
-        _one(op, x, batch_dims, len(xs) > 1, name)
-        for x, name in zip(xs, names or ("",) * len(xs), strict=True)
-    )
+        require_sizes(op, xs, names)
+    return tuple(_one(op, xs, place, batch_dims, names) for place in range(len(xs)))
 
 
-def _one(op: Op, x: Tensor, batch_dims: int, linked: bool, name: str) -> Tensor:
+def _one(op: Op, xs: Bundle, place: int, batch_dims: int | None, names: Sequence[str]) -> Tensor:
     try:
-        fitting = for_kind(op, x) if linked else op
-        if fitting is None:
+        one, x = fitting(op, xs, place), xs[place]
+        if one is None:
             return x
-        _require_form(fitting, x, batch_dims)
-        return fitting.infer(x)
+        _require_form(one, x, batch_dims)
+        return _as_rows(one, one.infer(x), batch_dims) if batch_dims and one.rows else one.infer(x)
     except Fault as fault:
-        if name and linked:
-            fault.notes = (*fault.notes, f"the component is `{name}`, one of those that are linked")
+        if names and len(xs) > 1:
+            fault.notes = (*fault.notes, f"the component is `{names[place]}`, one of those that are linked")
         raise
 
 
-def _require_form(op: Op, x: Tensor, batch_dims: int) -> None:
+def _as_rows(op: Op, y: Tensor, batch_dims: int) -> Tensor:
+    """Return the type of one element's result where those of a batch are the rows of a ragged component."""
+    if batch_dims > 1:
+        problem = f"`{op.key()}` takes one element or a batch of them, not a batch of batches"
+        raise Fault("SD207", problem, help="put this map before one `batch` of the two")
+    return dataclass_replace(y, ragged_rank=1)
+
+
+def _require_form(op: Op, x: Tensor, batch_dims: int | None) -> None:
     """Raise where an operation is for elements and not for batches, or the other way round, or for dense ones."""
     if batch_dims:
         op.check_batch(x)
-    elif not op.elements:
+    elif batch_dims == 0 and not op.elements:
         problem = f"`{op.key()}` works on a batch, and here is one element"
         raise Fault("SD207", problem, help="put this map behind `batch`")
     if x.ragged_rank and not op.ragged:
@@ -83,18 +90,22 @@ def _require_form(op: Op, x: Tensor, batch_dims: int) -> None:
         raise Fault("SD203", problem, help="put `to_dense` before it")
 
 
-def for_kind(op: Op, x: Tensor) -> Op | None:
-    """Return the operation as a linked component of this kind needs it, None where it is left as it is.
+def fitting(op: Op, xs: Bundle, place: int) -> Op | None:
+    """Return the operation as the component in this place needs it, None where that is left as it is.
 
     Raises:
         Fault: SD110, boxes and key points are not moved along.
     """
+    if len(xs) == 1:
+        return op
+    x = xs[place]
     if x.kind in ("boxes", "keypoints") and (op.moves or op.colors):
         if op.moves:
             problem = f"`{op.key()}` does not move {x.kind} along in this version"
             way_out = "leave them out of the linked components, and `drop` them where the image moves"
             raise Fault("SD110", problem, help=way_out)
         return None
+    op = op.for_place(place, len(xs))
     if x.kind != "mask":
         return op
     return None if op.colors else op.for_mask()
@@ -105,27 +116,46 @@ def images(xs: Bundle) -> list[int]:
     return [number for number, x in enumerate(xs) if x.rank == 3 and x.dtype != "string"]
 
 
-def require_one_size(op: Op, xs: Bundle, names: Sequence[str]) -> None:
-    """Raise SD217 where linked images are known to differ in height or width."""
-    found = images(xs)
+def require_sizes(op: Op, xs: Bundle, names: Sequence[str]) -> None:
+    """Raise SD217 where linked images are known to have other heights and widths than the operation takes."""
+    found, scales = images(xs), op.scales(len(xs))
     for number in found[1:]:
-        for one, other in zip(xs[found[0]].shape[:2], xs[number].shape[:2], strict=True):
-            if _never_alike(one.static, other.most) or _never_alike(other.static, one.most):
-                first, second = (names[place] if names else "one" for place in (found[0], number))
-                problem = (
-                    f"`{op.key()}` moves {xs[found[0]]} and {xs[number]} together, and their sizes differ"
-                )
-                labels = (f"`{first}` and `{second}` are linked",) if names else ()
-                way_out = f"bring both to one size first: `{second}: [{{resize: ...}}]`"
-                raise Fault("SD217", problem, notes=labels, help=way_out)
+        pair = (found[0], number)
+        if not _apart(xs[pair[0]], xs[number], None if scales is None else (scales[pair[0]], scales[number])):
+            continue
+        problem = f"`{op.key()}` moves {xs[pair[0]]} and {xs[number]} together, and their sizes differ"
+        if scales is None:
+            problem = f"{problem} in proportion"
+        elif len(set(scales)) > 1:
+            problem = f"{problem} from {scales[pair[0]]} to {scales[number]}"
+        first, second = (f"`{names[place]}`" if names else "one" for place in pair)
+        labels = (f"{first} and {second} are linked",) if names else ()
+        way_out = f"bring both to one size first: `{names[number] if names else 'image'}: [{{resize: ...}}]`"
+        raise Fault("SD217", problem, notes=labels, help=op.scaled_help(xs) or way_out)
 
 
-def _never_alike(exact: int | None, most: int | None) -> bool:
-    return exact is not None and most is not None and exact > most
+def _apart(x: Tensor, z: Tensor, scales: tuple[int, int] | None) -> bool:
+    """Return whether two images can never be of sizes in this proportion, in any one where there is None."""
+    if scales is None:
+        (height, width), (other, aside) = ((dim.static for dim in one.shape[:2]) for one in (x, z))
+        if height is None or width is None or other is None or aside is None:
+            return False
+        return height * aside != width * other
+    return any(
+        _never_alike(one.static, other.most, scales)
+        or _never_alike(other.static, one.most, (scales[1], scales[0]))
+        for one, other in zip(x.shape[:2], z.shape[:2], strict=True)
+    )
 
 
-def peak(links: Links, bundles: Sequence[Bundle], *, batched: bool = False) -> int | None:
-    """Return an upper bound in bytes of what these operations hold for one element beside what enters the first.
+def _never_alike(exact: int | None, most: int | None, scales: tuple[int, int]) -> bool:
+    if exact is None or most is None:
+        return False
+    return exact * scales[1] > most * scales[0] or exact % scales[0] > 0
+
+
+def peak(links: Links, bundles: Sequence[Bundle], batch: int | None = None) -> int | None:
+    """Return an upper bound in bytes of what these operations hold beside what enters the first.
 
     Components that go side by side may be at different operations, so their peaks add up; an operation on several
     waits for all of them. Two neighbours and the workspace between them are alive at once.
@@ -133,42 +163,52 @@ def peak(links: Links, bundles: Sequence[Bundle], *, batched: bool = False) -> i
     Args:
         links: the operations.
         bundles: what `types` yields for them; unbounded (None) where it stopped short.
-        batched: whether the element is one of a batch.
+        batch: the number of elements, at most, of a batch; None for one element alone.
     """
     if len(bundles) <= len(links):
         return None
     most: int | None = 0
     sides: list[int | None] = [0] * len(bundles[0])
     for number, link in enumerate(links):
-        xs, ys = bundles[number], bundles[number + 1]
-        if isinstance(link.op, Joint):
-            entering = add(*(x.bytes for x in xs)) if number else 0
-            here = add(entering, link.op.workspace_all(xs, ys), *(y.bytes for y in ys))
+        xs, ys, op = bundles[number], bundles[number + 1], link.op
+        if isinstance(op, Joint):
+            space = op.workspace_all(xs, ys) if batch is None else op.batch_workspace_all(xs, ys, batch)
+            here = add(_payload(xs, batch) if number else 0, space, _payload(ys, batch))
             most, sides = largest(most, add(*sides), here), [0] * len(ys)
             continue
-        held = [_held(link.op, x, y, len(xs) > 1, not number, batched) for x, y in zip(xs, ys, strict=True)]
+        held = [
+            _held(fitting(op, xs, place), x, y, not number, batch)
+            for place, (x, y) in enumerate(zip(xs, ys, strict=True))
+        ]
         sides = [largest(one, other) for one, other in zip(sides, held, strict=True)]
     return largest(most, add(*sides))
 
 
-def _held(op: Op, x: Tensor, y: Tensor, linked: bool, first: bool, batched: bool) -> int | None:
-    entering = (
-        0 if first else x.bytes
-    )  # what enters the first is the element itself, counted once for all chains
-    fitting = for_kind(op, x) if linked else op
-    if fitting is None:
+def _payload(xs: Bundle, batch: int | None) -> int | None:
+    """Return the bytes of one element, or of a batch."""
+    return times(1 if batch is None else batch, add(*(x.bytes for x in xs)))
+
+
+def _held(op: Op | None, x: Tensor, y: Tensor, first: bool, batch: int | None) -> int | None:
+    # What enters the first is the element itself, counted once for all chains.
+    entering = 0 if first else _payload((x,), batch)
+    if op is None:
         return entering
-    made = 0 if fitting.forwards and not first and x.bytes == y.bytes else y.bytes
-    space = fitting.batch_workspace(x, y) if batched else fitting.workspace(x, y)
+    made = 0 if op.forwards and not first and x.bytes == y.bytes else _payload((y,), batch)
+    space = op.workspace(x, y) if batch is None else op.batch_workspace(x, y, batch)
     return add(entering, space, made)
 
 
 def off_gpu(links: Links, bundles: Sequence[Bundle]) -> Iterator[tuple[Link, Tensor]]:
     """Yield the operations that no GPU can run, each with what it would have to take; strings are left out."""
     for link, xs in zip(links, bundles, strict=False):
-        for x in xs:
-            fitting = link.op if len(xs) == 1 or isinstance(link.op, Joint) else for_kind(link.op, x)
-            if fitting is None or x.broken or x.dtype == "string" or fitting.on_gpu(x):
+        if isinstance(link.op, Joint):
+            if (refused := link.op.off_gpu(xs)) is not None:
+                yield link, refused
+            continue
+        for place, x in enumerate(xs):
+            one = fitting(link.op, xs, place)
+            if one is None or x.broken or x.dtype == "string" or one.on_gpu(x):
                 continue
             yield link, x
             break
@@ -186,37 +226,61 @@ def lower(
         call: the surroundings; its seed is that of the chain.
         names: what messages call the components.
     """
-    agree = False
+    agreed: set[tuple[int, ...] | None] = set()
     for number, link in enumerate(links):
         xs, ys, op = bundles[number], bundles[number + 1], link.op
         seed = draws.derive_seed(call.seed, sum(one.op.random for one in links[:number]), op.key())
         here = dataclass_replace(call, x=xs[0], y=ys[0], seed=seed)
         if isinstance(op, Joint):
-            values, agree = op.lower_all(values, here, xs), False
+            values = op.lower_all(values, here, xs)
+            agreed.clear()
             continue
-        if op.moves and len(xs) > 1 and not agree:
-            values, agree = of_one_size(values, xs, here, names), True
+        if op.moves and len(xs) > 1 and (scales := op.scales(len(xs))) not in agreed:
+            values = of_sizes(values, xs, here, names, scales)
+            agreed.add(scales)
         values = tuple(
-            _made(op, value, here.typed(x, y), len(xs) > 1)
-            for value, x, y in zip(values, xs, ys, strict=True)
+            _made(fitting(op, xs, place), value, here.typed(xs[place], ys[place]))
+            for place, value in enumerate(values)
         )
     return values
 
 
-def _made(op: Op, value: Any, call: Call, linked: bool) -> Any:
-    fitting = for_kind(op, call.x) if linked else op
-    return value if fitting is None else fitting.lower(value, call)
+def _made(op: Op | None, value: Any, call: Call) -> Any:
+    return value if op is None else op.lower(value, call)
 
 
-def of_one_size(values: tuple[Any, ...], xs: Bundle, call: Call, names: Sequence[str]) -> tuple[Any, ...]:
+def of_one_size(values: tuple[Any, ...], xs: Bundle, call: Call) -> tuple[Any, ...]:
     """Return the values once linked images are found to have one height and width."""
+    return of_sizes(values, xs, call, (), (1,) * len(xs))
+
+
+def of_sizes(
+    values: tuple[Any, ...],
+    xs: Bundle,
+    call: Call,
+    names: Sequence[str],
+    scales: tuple[int, ...] | None,
+) -> tuple[Any, ...]:
+    """Return the values once the sizes of linked images are found to be as `scales`; None for any proportion."""
     tf, found = call.tf, images(xs)
     if len(found) < 2 or all(dim.exact for number in found for dim in xs[number].shape[:2]):
         return values
     sizes = [tf.shape(values[number])[call.batch_dims : call.batch_dims + 2] for number in found]
-    alike = tf.reduce_all(tf.stack([tf.reduce_all(one == sizes[0]) for one in sizes[1:]]))
     who = " and ".join(names[number] for number in found) if len(names) == len(xs) else "linked images"
-    check = Check(alike, f"SD217: {who} must have one height and one width; got", listed(tf, sizes))
+    long = [tf.cast(one, tf.int64) for one in sizes]
+    if scales is None:
+        alike = [one[0] * long[0][1] == one[1] * long[0][0] for one in long[1:]]
+        law = "sides in one proportion"
+    else:
+        units = [scales[number] for number in found]
+        alike = [
+            (one * units[0] == long[0] * unit) & (one % unit == 0)
+            for one, unit in zip(long[1:], units[1:], strict=True)
+        ]
+        alone = len(set(units)) == 1
+        law = "one height and one width" if alone else f"sizes as {' : '.join(map(str, units))}"
+    fine = tf.reduce_all(tf.stack([tf.reduce_all(one) for one in alike]))
+    check = Check(fine, f"SD217: {who} must have {law}; got", listed(tf, sizes))
     first = insist(tf, values[found[0]], [check], call.where)
     return tuple(first if number == found[0] else value for number, value in enumerate(values))
 

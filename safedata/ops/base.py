@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from safedata.lowering import Call
-from safedata.memory import add
+from safedata.memory import add, times
 from safedata.problem import Fault
 from safedata.types import Tensor
 
@@ -47,10 +47,17 @@ class Op(BaseModel):
     """Whether it takes an element as well as a batch."""
     moves: ClassVar[bool] = False
     """Whether it moves, cuts or resizes what an image shows, so that a mask that is linked to it must come along."""
+    proportional: ClassVar[bool] = False
+    """Whether it moves linked images alike whatever their sizes, as long as their sides are in one proportion."""
     colors: ClassVar[bool] = False
     """Whether it changes the values of an image and nothing else, so that a mask that is linked to it stays."""
     ragged: ClassVar[bool] = False
     """Whether it takes a ragged component as well as a dense one."""
+
+    @property
+    def rows(self) -> bool:
+        """Whether it makes a ragged component of a batch: a row for each of its elements."""
+        return False
 
     @property
     def inner(self) -> tuple[Op, ...]:
@@ -109,9 +116,9 @@ class Op(BaseModel):
         """Return an upper bound in bytes of what it keeps for all calls together, such as a table of words."""
         return 0
 
-    def batch_workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return the bound of `workspace` for each element of a batch, where that is another one."""
-        return self.workspace(x, y)
+    def batch_workspace(self, x: Tensor, y: Tensor, count: int) -> int | None:
+        """Return the bound of `workspace` for a batch of so many elements; that many times as much unless said."""
+        return times(count, self.workspace(x, y))
 
     @abstractmethod
     def lower(self, x: Any, call: Call) -> Any:
@@ -130,6 +137,18 @@ class Op(BaseModel):
             filling = "fill_value" if "fill_value" in type(self).model_fields else "value"
             changes[filling] = float(getattr(self, "mask_value"))  # noqa: B009  # a field of some operations
         return self.model_copy(update=changes)
+
+    def scales(self, count: int) -> tuple[int, ...] | None:
+        """Return how the sizes of so many linked components have to be to each other, None where any will do."""
+        return None if self.proportional else (1,) * count
+
+    def scaled_help(self, xs: tuple[Tensor, ...]) -> str | None:
+        """Return the way out for linked images of other sizes than `scales` says, where a field of its own is one."""
+        return None
+
+    def for_place(self, place: int, count: int) -> Op:
+        """Return the operation for the linked component in this place of so many."""
+        return self
 
     def check_batch(self, x: Tensor) -> None:
         """Raise SD207 unless it takes a batch of elements of type `x`."""
@@ -171,9 +190,21 @@ class Joint(Op):
             Fault: the operation cannot take these components.
         """
 
+    def check_all(self, xs: tuple[Tensor, ...], batch_dims: int) -> None:
+        """Raise where it cannot take elements (`batch_dims` 0), or a batch, of these together; nothing unless said."""
+
     def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
         """Return an upper bound in bytes of what one call holds beside `xs` and `ys`; None when unbounded."""
         return 0
+
+    def batch_workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int) -> int | None:
+        """Return the bound of `workspace_all` for a batch of so many elements; that many times as much unless said."""
+        return times(count, self.workspace_all(xs, ys))
+
+    def off_gpu(self, xs: tuple[Tensor, ...]) -> Tensor | None:
+        """Return the first of these components that no GPU can take, None where one takes all; text is left out."""
+        known = (x for x in xs if not x.broken and x.dtype != "string")
+        return next((x for x in known if not self.on_gpu(x)), None)
 
     @abstractmethod
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
@@ -187,6 +218,11 @@ class Joint(Op):
         """Return what one call for one component holds beside it and the first result, the other results included."""
         ys = self.infer_all((x,))
         return add(self.workspace_all((x,), ys), *(one.bytes for one in ys[1:]))
+
+    def batch_workspace(self, x: Tensor, y: Tensor, count: int) -> int | None:
+        """Return the same for a batch of so many elements."""
+        ys = self.infer_all((x,))
+        return add(self.batch_workspace_all((x,), ys, count), *(times(count, one.bytes) for one in ys[1:]))
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the first result for one component."""

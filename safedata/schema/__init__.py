@@ -61,6 +61,7 @@ def schema(more: Iterable[str] = ()) -> Schema:
         "parameter": {"type": "string", "pattern": r"\$\{[^{}]+\}", "description": "A parameter: `${name}`."},
         "number": {"type": "string", "pattern": r"^[-+]?[0-9][0-9_]*(\.[0-9_]+)?([eE][-+]?[0-9]+)?$"},
         "expression": {"type": "string", "pattern": "^ *=", "description": "An expression: `= label - 1`."},
+        "structure": _structure(),
     }
     properties = {
         **_plain_sections(),
@@ -82,6 +83,19 @@ def schema(more: Iterable[str] = ()) -> Schema:
     }
 
 
+def _structure() -> Schema:
+    """Return the schema of a part of `output`."""
+    one: Schema = {"$ref": "#/$defs/structure"}
+    return {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": one, "minItems": 1},
+            {"type": "object", "additionalProperties": one, "minProperties": 1},
+        ],
+        "description": "A component, or a tuple or a dict of such parts.",
+    }
+
+
 def _plain_sections() -> dict[str, Schema]:
     scalar: Schema = {"type": ["string", "number", "boolean", "null"]}
     text: Schema = {"type": "string"}
@@ -97,8 +111,12 @@ def _plain_sections() -> dict[str, Schema]:
         },
         "output": {
             "anyOf": [
-                {"type": "array", "items": text, "minItems": 1},
-                {"type": "object", "additionalProperties": text, "minProperties": 1},
+                {"type": "array", "items": {"$ref": "#/$defs/structure"}, "minItems": 1},
+                {
+                    "type": "object",
+                    "additionalProperties": {"$ref": "#/$defs/structure"},
+                    "minProperties": 1,
+                },
                 {"type": "null"},
             ]
         },

@@ -44,10 +44,10 @@ def read_whole(reading: Reading, tick: Callable[[int], None]) -> dict[str, Any]:
 
 def _plain(reading: Reading, path: str, tick: Callable[[int], None]) -> bool:
     """Take a file block by block if every line is a row; False, and nothing taken, for any other."""
-    if not all(lines is not None for lines, _ in read_blocks(path, split=False)):
+    if not all(lines is not None for lines, _ in read_blocks(path, reading.source.compression, split=False)):
         return False
     before = 0
-    for lines, size in read_blocks(path):
+    for lines, size in read_blocks(path, reading.source.compression):
         reading.plain(lines or [], 0, before)
         reading.fold()
         before += len(lines or [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from safedata.insist import Where
@@ -12,10 +12,11 @@ from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.scope import Scope
 from safedata.sources._csv_columns import Value
 from safedata.sources._csv_rows import MARK
-from safedata.sources._records import READ_BUFFER, RECORD, Places, skipping
+from safedata.sources._parsing import ParseRecord
+from safedata.sources._records import RECORD, Places, buffers, text_lines
+from safedata.sources._stream import Compression
 from safedata.sources.base import Root
-from safedata.stages.base import ElementNode
-from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
+from safedata.types import UNKNOWN, Dim, Element, Stream, Tensor, exactly
 
 _QUOTE: Final = 34
 _JOINED: Final = 5
@@ -41,6 +42,7 @@ class CsvRoot(Root):
     """The number of rows; None where they were not counted."""
     marked: bool = False
     """Whether a file starts with a byte order mark."""
+    compression: Compression = "none"
 
     def title(self) -> str:
         """Return the source's name."""
@@ -54,7 +56,7 @@ class CsvRoot(Root):
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the reader's buffer, and the copies of a row: read, filtered, handed on."""
-        yield Hold(HOST, READ_BUFFER, "the reader's buffer")
+        yield Hold(HOST, buffers(self.compression), "the reader's buffer")
         copies = _JOINED if self.quoted else 3
         yield Hold(
             HOST, times(copies, add(after.bytes)), "a row being read, and the one handed on", self.evidence
@@ -68,7 +70,7 @@ class CsvRoot(Root):
             return tf.strings.length(row) > 0
 
         def rows(file: Any) -> Any:
-            lines = tf.data.TextLineDataset(file, buffer_size=READ_BUFFER)
+            lines = text_lines(tf, file, self.compression)
             lines = _unmarked(tf, lines) if self.marked else lines
             found = _join(tf, lines, self.longest) if self.quoted else lines
             found = found.filter(filled)
@@ -144,7 +146,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class ParseRow(ElementNode):
+class ParseRow(ParseRecord):
     """Read the fields of each row as the dtypes of its columns."""
 
     columns: tuple[Read, ...]
@@ -153,23 +155,13 @@ class ParseRow(ElementNode):
     delimiter: str
 
     @property
-    def fallible(self) -> bool:
-        """Whether it may find the data bad: a row may be anything."""
-        return True
+    def made(self) -> Element:
+        """The columns' types, by name."""
+        return {column.name: column.tensor for column in self.columns}
 
     def title(self) -> str:
         """Return this step's name."""
         return "decode_csv"
-
-    def infer(self, before: Stream, scope: Scope) -> Stream:
-        """Return the columns in place of the row."""
-        made = {column.name: column.tensor for column in self.columns}
-        kept = {name: tensor for name, tensor in before.element.items() if name != RECORD}
-        return skipping(replace(before, element={**made, **kept}), scope)
-
-    def needs(self, after: frozenset[str]) -> frozenset[str]:
-        """Return the row, and whatever is no column."""
-        return (after - {column.name for column in self.columns}) | {RECORD}
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the row, its fields as text, and the columns twice."""

@@ -56,8 +56,8 @@ class Reading:
             Fault: there is none, or it has no names for columns.
         """
         if self.source.header:
-            self._header(next(read_rows(self.files[0], None), None), self.files[0])
-        for row in (row for path in self.files if self.names is None for row in read_rows(path, None)):
+            self._header(next(self._rows_of(self.files[0], None), None), self.files[0])
+        for row in (row for path in self.files if self.names is None for row in self._rows_of(path, None)):
             with suppress(BadRowError):
                 self._unnamed(len(split(row.text if row else b"", self.delimiter)))
                 break
@@ -78,7 +78,8 @@ class Reading:
             if path in known:
                 take(self, known[path], number)
                 continue
-            lines = read_plain(path) if most is None else None
+            plain = most is None and self.source.compression == "none"
+            lines = read_plain(path) if plain else None
             if lines is not None:
                 self.plain(lines, number)
             else:
@@ -88,11 +89,14 @@ class Reading:
             way_out = "name files with rows" if self.complete else "its first row is too long to read"
             raise Fault("SD403", "the files have no rows", ("path",), help=way_out)
 
+    def _rows_of(self, path: str, most: int | None) -> Iterator[Row | None]:
+        return read_rows(path, most, self.source.compression)
+
     def rows(
         self, path: str, number: int, most: int | None, tick: Callable[[int], None] | None = None
     ) -> None:
         """Take the rows of a file, one by one; `tick` is told about the bytes of every few thousand."""
-        rows = read_rows(path, most)
+        rows = self._rows_of(path, most)
         if self.source.header:
             self._header(next(rows, None), path)
         since = 0

@@ -6,13 +6,16 @@ row that is not well quoted is then refused by the reader of its fields, here an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 from safedata.problem import Fault
 from safedata.sources._listing import unreadable
 from safedata.sources._records import damaged
+from safedata.sources._stream import CHUNK, Budget, Compression, DamageError, decompressed
 
 _BREAK: Final = b"\n"
 _BLOCK: Final = 16 << 20
@@ -38,29 +41,58 @@ class BadRowError(ValueError):
     """A row that is not well quoted; the message says how."""
 
 
-def read_rows(path: str, most: int | None) -> Iterator[Row | None]:
+class _Unpacked(io.RawIOBase):
+    """The bytes of a compressed file, decompressed as they are asked for."""
+
+    def __init__(self, file: BinaryIO, compression: Compression) -> None:
+        self._more = decompressed(file.read, compression, Budget(None, None))
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # typeshed's is wider
+        self._rest = self._rest or self._more()
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+@contextmanager
+def opened(path: str, compression: Compression) -> Generator[io.BufferedReader, None, None]:
+    """Open a file to read its bytes, decompressed.
+
+    Raises:
+        Fault: the file cannot be read, or its compressed data is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            yield file if compression == "none" else io.BufferedReader(_Unpacked(file, compression), CHUNK)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except DamageError as error:
+        way_out = "write it again, or say how it is compressed: `compression: none`"
+        raise damaged(path, f"is damaged: {error}", at=("path",), way_out=way_out) from None
+
+
+def read_rows(path: str, most: int | None, compression: Compression = "none") -> Iterator[Row | None]:
     """Yield the rows of a file that are not empty; None once, last, where `most` bytes did not reach its end.
 
     Raises:
         Fault: the file cannot be read, or breaks its lines with a bare carriage return.
     """
-    try:
-        yield from _read(path, most)
-    except OSError as error:
-        raise unreadable(path, error) from None
+    with opened(path, compression) as file:
+        yield from _read(file, path, most)
 
 
-def is_marked(path: str) -> bool:
+def is_marked(path: str, compression: Compression = "none") -> bool:
     """Return whether a file starts with a byte order mark.
 
     Raises:
         Fault: the file cannot be read.
     """
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(len(MARK)) == MARK
-    except OSError as error:
-        raise unreadable(path, error) from None
+    with opened(path, compression) as file:
+        return file.read(len(MARK)) == MARK
 
 
 def read_plain(path: str) -> list[bytes] | None:
@@ -69,37 +101,34 @@ def read_plain(path: str) -> list[bytes] | None:
     Raises:
         Fault: the file cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise unreadable(path, error) from None
+    with opened(path, "none") as file:
+        data = file.read()
     return _lines(data, split=True, first=True) if data else None
 
 
-def read_blocks(path: str, *, split: bool = True) -> Iterator[tuple[list[bytes] | None, int]]:
+def read_blocks(
+    path: str, compression: Compression = "none", *, split: bool = True
+) -> Iterator[tuple[list[bytes] | None, int]]:
     """Yield the lines of a file block by block, with the bytes they take; None for lines that are no rows each.
 
     Args:
         path: the file.
+        compression: how the whole file is compressed.
         split: whether to split the lines; without it the list is empty.
 
     Raises:
         Fault: the file cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            first, rest = True, b""
-            while block := file.read(_BLOCK):
-                cut = block.rfind(_BREAK) + 1
-                whole, rest = (rest + block[:cut], block[cut:]) if cut else (b"", rest + block)
-                if whole:
-                    yield _lines(whole, split=split, first=first), len(whole)
-                    first = False
-            if rest:
-                yield _lines(rest, split=split, first=first), len(rest)
-    except OSError as error:
-        raise unreadable(path, error) from None
+    with opened(path, compression) as file:
+        first, rest = True, b""
+        while block := file.read(_BLOCK):
+            cut = block.rfind(_BREAK) + 1
+            whole, rest = (rest + block[:cut], block[cut:]) if cut else (b"", rest + block)
+            if whole:
+                yield _lines(whole, split=split, first=first), len(whole)
+                first = False
+        if rest:
+            yield _lines(rest, split=split, first=first), len(rest)
 
 
 def _lines(data: bytes, *, split: bool, first: bool) -> list[bytes] | None:
@@ -110,36 +139,35 @@ def _lines(data: bytes, *, split: bool, first: bool) -> list[bytes] | None:
     return data.removesuffix(_BREAK).split(_BREAK) if split else []
 
 
-def _read(path: str, most: int | None) -> Iterator[Row | None]:
+def _read(file: io.BufferedReader, path: str, most: int | None) -> Iterator[Row | None]:
     pending: list[bytes] = []
     first = number = 0
-    with open(path, "rb") as file:
-        while most is None or most > 0:
-            line = file.readline(-1 if most is None else most + 1)
-            if not line:
-                if pending:
-                    yield Row(first, _BREAK.join(pending), len(pending), closed=False)
-                return
-            if most is not None:
-                if len(line) > most:
-                    break
-                most -= len(line)
-            number += 1
-            line = _line(line, path, number)
-            if not pending and b'"' not in line:
-                if line:
-                    yield Row(number, line)
-                continue
-            first = first if pending else number
-            odd = line.count(b'"') % 2 == 1
-            inside = bool(pending) != odd
-            pending.append(line)
-            if not inside:
-                yield Row(first, _BREAK.join(pending), len(pending))
-                pending = []
-        else:
-            if not file.read(1) and not pending:
-                return
+    while most is None or most > 0:
+        line = file.readline(-1 if most is None else most + 1)
+        if not line:
+            if pending:
+                yield Row(first, _BREAK.join(pending), len(pending), closed=False)
+            return
+        if most is not None:
+            if len(line) > most:
+                break
+            most -= len(line)
+        number += 1
+        line = _line(line, path, number)
+        if not pending and b'"' not in line:
+            if line:
+                yield Row(number, line)
+            continue
+        first = first if pending else number
+        odd = line.count(b'"') % 2 == 1
+        inside = bool(pending) != odd
+        pending.append(line)
+        if not inside:
+            yield Row(first, _BREAK.join(pending), len(pending))
+            pending = []
+    else:
+        if not file.read(1) and not pending:
+            return
     yield None
 
 

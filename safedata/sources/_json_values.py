@@ -62,9 +62,10 @@ class Column:
         evidence = self.tensor.evidence
         return str(self.tensor) if evidence in ("exact", "declared") else f"{self.tensor} ({evidence})"
 
-    def empty(self) -> tuple[int, ...]:
-        """Return the smallest shape that its values can have."""
-        return tuple(dim.static or 0 for dim in self.tensor.shape)
+    def nothing(self) -> tuple[tuple[int, ...], list[Any]]:
+        """Return the smallest shape that its values can have, and zeros or empty texts for it."""
+        shape = tuple(dim.static or 0 for dim in self.tensor.shape)
+        return shape, [b"" if self.tensor.dtype == "string" else 0] * math.prod(shape)
 
 
 def parse_line(line: bytes) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from safedata.lowering import Lowering, Values, as_written
 from safedata.measured import CorruptError
@@ -13,12 +13,12 @@ from safedata.problem import Fault
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources._interleave import FileRoot
-from safedata.sources._listing import FIRST, unreadable
-from safedata.sources._records import READ_BUFFER, RECORD, Places, damaged
-from safedata.sources._stream import CHUNK, Budget, DamageError, decompressed
+from safedata.sources._listing import unreadable
+from safedata.sources._records import RECORD, Places, buffers, damaged, text_lines
+from safedata.sources._stream import CHUNK, Budget, Compression, DamageError, decompressed
+from safedata.sources._survey import Bad
 from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
 
-Compression = Literal["none", "gzip", "zlib"]
 WHOLE: Final = 32 << 20
 """Bytes of all files up to which every line is read; of larger ones, so much is, in equal parts."""
 RUNS: Final = 10_000
@@ -172,18 +172,10 @@ def places_of(parts: Sequence[Lines], files: tuple[str, ...]) -> Places | None:
     return places
 
 
-@record(slots=True)
-class BadLines:
+class BadLines(Bad):
     """Lines that do not fit: how many, and the first ones, where each is and why."""
 
-    count: int = 0
-    first: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-
-    def add(self, where: str, reason: str, count: int = 1) -> None:
-        """Take one, which stands for `count` of them."""
-        self.count += count
-        if len(self.first) < FIRST:
-            self.first.append((where, reason))
+    __slots__ = ()
 
     def report(self, lines: int, scope: Scope) -> Iterator[str]:
         """Report them; under `on_error: skip`, yield that they will be left out."""
@@ -216,6 +208,9 @@ class LinesRoot(FileRoot):
     count: int | None
     """The number of elements: counted, or declared; None when unknown."""
     counted: Evidence
+    cut: bool = False
+    """Whether a line that is longer than any is handed on with one byte more than these have, for a step that takes
+    many lines at once and refuses such a one."""
 
     def title(self) -> str:
         """Return the source's name."""
@@ -229,11 +224,9 @@ class LinesRoot(FileRoot):
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the reader's buffers, and the copies of a line.
 
-        Source: `readers (buf + max_record)` (memory facts, 3.1), one reader at a time; a compressed one has
-        a buffer for what it reads, and one for what that becomes.
+        Source: `readers (buf + max_record)` (memory facts, 3.1), one reader at a time.
         """
-        buffers = READ_BUFFER * (1 if self.compression == "none" else 3)
-        yield Hold(HOST, buffers, "the reader's buffer")
+        yield Hold(HOST, buffers(self.compression), "the reader's buffer")
         copies = times(_LINES, after.bytes)
         yield Hold(HOST, copies, "a line being read, and the one handed on", self.longest.evidence)
 
@@ -247,7 +240,7 @@ class LinesRoot(FileRoot):
         data = tf.data.Dataset.from_tensor_slices(list(self.files)).flat_map(as_written(low, lines))
         if self.count is not None:
             data = data.apply(tf.data.experimental.assert_cardinality(self.count))
-        return data.map(as_written(low, _named))
+        return data.map(as_written(low, self._named(tf)))
 
     def numbering(self) -> Places | None:
         """Return where each element lies; None where they were not all read."""
@@ -255,16 +248,23 @@ class LinesRoot(FileRoot):
 
     def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
         """Return the dataset of one file's lines."""
-        return self._lines(low, file).map(as_written(low, _named))
+        return self._lines(low, file).map(as_written(low, self._named(low.tf)))
+
+    def _named(self, tf: Any) -> Callable[[Any], Values]:
+        most = self.longest.most if self.cut else None
+
+        def named(line: Any) -> Values:
+            return {RECORD: line if most is None else tf.strings.substr(line, 0, most + 1)}
+
+        return named
 
     def _lines(self, low: Lowering, file: Any) -> Any:
         tf = low.tf
-        compression = "" if self.compression == "none" else self.compression.upper()
 
         def filled(line: Any) -> Any:
             return tf.strings.length(tf.strings.strip(line)) > 0
 
-        found = tf.data.TextLineDataset(file, compression, READ_BUFFER)
+        found = text_lines(tf, file, self.compression)
         found = found.skip(self.skip) if self.skip else found
         return found if self.blank else found.filter(as_written(low, filled))
 
@@ -278,10 +278,6 @@ class LinesRoot(FileRoot):
         return (
             self.places.origin(tf, index) if self.places and self.places.count else super().origin(tf, index)
         )
-
-
-def _named(line: Any) -> Values:
-    return {RECORD: line}
 
 
 def all_lines(

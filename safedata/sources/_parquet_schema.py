@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from safedata.problem import Fault, did_you_mean
 from safedata.records import record
+from safedata.sources._chosen import chosen
 from safedata.sources._records import damaged
 from safedata.types import Tensor
 
@@ -102,20 +103,7 @@ def columns_of(schema: Any, wanted: Sequence[str] | Mapping[str, str] | None, pa
     Raises:
         Fault: there is no such column, or it has a type that no component can have.
     """
-    names: list[str] = schema.names
-    pairs: list[tuple[str, str, tuple[str | int, ...]]]
-    if isinstance(wanted, Mapping):
-        pairs = [(name, column, ("columns", name)) for name, column in wanted.items()]
-    elif wanted is not None:
-        pairs = [(column, column, ("columns", number)) for number, column in enumerate(wanted)]
-    else:
-        pairs = [(column, column, ("path",)) for column in names]
-    used: set[str] = set()
-    for name, column, at in pairs:
-        if not name or name[0] == "#" or name in used:
-            what = "stands there twice" if name in used else "is not a name for a component"
-            raise Fault("SD105", f"`{name}` {what}", at, help="write `columns: {name: column}`")
-        used.add(name)
+    for name, column, at in chosen("columns", wanted, schema.names):
         yield _column(name, column, _found(schema, column, path, at), at)
 
 

@@ -9,12 +9,15 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from safedata.problem import Fault, Path
 from safedata.scope import Scope
 from safedata.sources._listing import AT, missing, refuse_remote, unordinary, unreadable
 from safedata.types import Stream
+
+if TYPE_CHECKING:
+    from safedata.sources._stream import Compression
 
 READ_BUFFER: Final = 256 * 1024
 """Bytes that one reader of the graph reads ahead: TensorFlow's default, written out."""
@@ -22,6 +25,16 @@ RECORD: Final = "#record"
 """The internal component of a record that is not parsed yet."""
 
 _MAGIC: Final = "*?["
+
+
+def buffers(compression: Compression) -> int:
+    """Return the bytes of a reader's buffers: a compressed file has one more for what it becomes, twice as large."""
+    return READ_BUFFER * (1 if compression == "none" else 3)
+
+
+def text_lines(tf: Any, file: Any, compression: Compression) -> Any:
+    """Return the dataset of a file's lines."""
+    return tf.data.TextLineDataset(file, "" if compression == "none" else compression.upper(), READ_BUFFER)
 
 
 def find_files(paths: str | Sequence[str], scope: Scope, at: Path = ("path",)) -> tuple[str, ...]:

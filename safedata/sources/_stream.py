@@ -5,8 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+Compression = Literal["none", "gzip", "zlib"]
+"""How a whole file is compressed."""
 CHUNK: Final = 1 << 18
 _WINDOW_BITS: Final = {"gzip": 31, "zlib": 15}
 

@@ -10,19 +10,23 @@ from safedata.lowering import Lowering, Values
 from safedata.memory import Hold, add
 from safedata.records import record
 from safedata.scope import Scope
+from safedata.sources._interleave import FileRoot
 from safedata.sources._record_reader import TfrecordRoot
 from safedata.sources._records import Places
-from safedata.sources.base import Root
 from safedata.stages.base import ElementNode
 from safedata.types import Stream, Tensor, exactly
 
 
 @dataclass(frozen=True)
-class TfdsRoot(Root):
+class TfdsRoot(FileRoot):
     """Records of some shards, and of each piece those that a split's selection names."""
 
     pieces: tuple[tuple[TfrecordRoot, int, int], ...]
     """The shards of each piece, how many records are left out first, and how many are taken."""
+    files: tuple[str, ...]
+    """The shards of all pieces, one after the other."""
+    lengths: tuple[int, ...]
+    """How many records each of them has."""
     places: Places
 
     def title(self) -> str:
@@ -47,6 +51,21 @@ class TfdsRoot(Root):
             data = data.take(take)
             made = data if made is None else made.concatenate(data)
         return made.apply(low.tf.data.experimental.assert_cardinality(self.places.count))
+
+    def numbering(self) -> Places:
+        """Return where each record lies."""
+        return self.places
+
+    def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
+        """Return the dataset of a whole shard's records."""
+        return self.pieces[0][0].of_file(low, file, count)
+
+    def of_place(self, low: Lowering, place: Any, file: Any, count: Any) -> Any:
+        """Return the dataset of those records of one shard that its piece selects."""
+        tf = low.tf
+        records = self.of_file(low, file, tf.gather(tf.constant(self.lengths, tf.int64), place))
+        first = tf.constant(self.places.numbers.tolist(), tf.int64)
+        return records.skip(tf.gather(first, place)).take(count)
 
     def describe(self, index: int) -> str:
         """Return the shard, and the record's number in it, counted from 0."""

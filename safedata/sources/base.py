@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from safedata.lowering import Lowering
 from safedata.memory import Hold
+from safedata.records import record
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
 from safedata.types import Stream
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 class Root:
     """The first step of a plan: it makes elements out of what an inspection found."""
+
+    in_turn: ClassVar[bool] = False
+    """Whether it is a combinator whose inputs run one after the other."""
 
     @abstractmethod
     def title(self) -> str:
@@ -81,7 +84,7 @@ class Root:
         return f"{self.title()} element {index}"
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Inspected:
     """What reading the headers of a source's data has found."""
 
@@ -91,7 +94,7 @@ class Inspected:
     fingerprint: str = ""
     """A digest of the names, sizes and times of every file read."""
     files: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """Facts that a verdict should mention: how many files were sampled, say."""
     declare: str = ""
     """What the spec may say in place of each bound that rests on a sample: `max_bytes: 90 B` of the feature `text`."""

@@ -32,6 +32,8 @@ class Concatenate(Combinator):
 class Concatenated(Alike):
     """The elements of the inputs in their order."""
 
+    in_turn: ClassVar[bool] = True
+
     def title(self) -> str:
         """Return the source's name."""
         return "concatenate"

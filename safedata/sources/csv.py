@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -11,12 +12,15 @@ from safedata.memory import Evidence
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._csv_columns import Column, is_number
+from safedata.sources._csv_files import CsvFiles
 from safedata.sources._csv_graph import CsvRoot, ParseRow, Read
 from safedata.sources._csv_reading import Reading
 from safedata.sources._csv_rows import is_marked
 from safedata.sources._fingerprint import digest
+from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._listing import look_at
 from safedata.sources._records import Places, find_files
+from safedata.sources._stream import Compression
 from safedata.sources.base import Inspected, Source
 from safedata.types import Dim, Tensor
 from safedata.typetext import parse_type
@@ -53,6 +57,10 @@ class Csv(Source):
     """What stands between fields: a comma, or a tab in `.tsv` files, unless said."""
     default: dict[str, int | float | str] = Field(default_factory=dict)
     """By column, what a missing value becomes; text that is missing is empty unless said."""
+    compression: Compression = "none"
+    """How the whole files are compressed."""
+    interleave: Interleave | None = None
+    """Take turns between this many files, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     @field_validator("delimiter")
     @classmethod
@@ -87,10 +95,12 @@ class Csv(Source):
             evidence,
             reading.places if reading.complete and reading.placed else None,
             reading.places.count if reading.complete else None,
-            marked=any(is_marked(path) for path in files),
+            marked=any(is_marked(path, self.compression) for path in files),
+            compression=self.compression,
         )
         node = ParseRow(columns, reading.width, delimiter)
-        return Inspected(root, (node,), digest(found), files, notes)
+        turns = in_turn(CsvFiles(root, files), self.interleave) if self.interleave else root
+        return Inspected(turns, (node,), digest(found), files, notes)
 
     def _known(
         self, reading: Reading, found: Sequence[Found], delimiter: str, scope: Scope
@@ -120,7 +130,8 @@ class Csv(Source):
         def read(path: str, tick: Callable[[int], None]) -> Any:
             one = self._reading((path,), delimiter)
             one.settle(names, path)
-            return read_whole(one, tick)
+            told = tick if self.compression == "none" else _at_most(os.path.getsize(path), tick)
+            return read_whole(one, told)
 
         question, check = self._question(names, delimiter, scope), checker(len(first.table.columns))
         return (Work(question, found, digest(found), read, no_summary, bad_rows, check, by_bytes=True),)
@@ -135,8 +146,21 @@ class Csv(Source):
         from safedata.sources._shelf import asked
 
         columns = [(name, written) for name, written in (self.columns or {}).items()]
-        more = (repr(names), repr(columns), repr(self.default), delimiter, str(self.header))
+        more = (repr(names), repr(columns), repr(self.default), delimiter, str(self.header), self.compression)
         return asked("rows", self.path, scope, "csv", *more)
+
+
+def _at_most(size: int, tick: Callable[[int], None]) -> Callable[[int], None]:
+    """Return what tells `tick` about bytes, `size` of them at most: of a compressed file more are read than it has."""
+    left = size
+
+    def told(count: int) -> None:
+        nonlocal left
+        count = min(count, left)
+        left -= count
+        tick(count)
+
+    return told
 
 
 def _read(column: Column, declared: dict[str, str], evidence: Evidence) -> Read:

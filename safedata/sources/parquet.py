@@ -11,7 +11,9 @@ from safedata.fields import Size
 from safedata.memory import Evidence
 from safedata.problem import Fault
 from safedata.scope import Scope
+from safedata.sources._chosen import Chosen
 from safedata.sources._fingerprint import digest
+from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._listing import FIRST, Found, look_at
 from safedata.sources._parquet_facts import SAMPLED, Facts, File, keep, missing, no_rows, read_values, take
 from safedata.sources._parquet_graph import LeaveOut, ParquetRoot
@@ -48,11 +50,7 @@ class Parquet(Source):
 
     path: str | Annotated[tuple[str, ...], Field(strict=False)]
     """A file, a pattern such as `data/train-*.parquet`, or a list of them."""
-    columns: (
-        Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-        | Annotated[dict[str, str], Field(min_length=1)]
-        | None
-    ) = None
+    columns: Chosen = None
     """The columns to read, or for each component its column: `{image: image.bytes}`. All of them unless said."""
     max: dict[str, NonNegativeInt] = Field(default_factory=dict)
     """By component, the most values that a list has."""
@@ -60,6 +58,8 @@ class Parquet(Source):
     """By component, the longest text or binary value, as a size."""
     default: dict[str, bool | int | float | str | list[Any]] = Field(default_factory=dict)
     """By component, what a null becomes; without one a null is an error."""
+    interleave: Interleave | None = None
+    """Take turns between this many files, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return what footers, headers of pages and, where these do not tell lengths, values say.
@@ -91,7 +91,8 @@ class Parquet(Source):
         )
         root = _root(reads, facts.files, files, skips=scope.on_error == "skip")
         then = (LeaveOut(),) if root.skips else ()
-        return Inspected(root, then, digest(found), files, tuple(notes), _declared(reads))
+        turns = in_turn(root, self.interleave)
+        return Inspected(turns, then, digest(found), files, tuple(notes), _declared(reads))
 
     def _facts(self) -> Facts:
         return Facts(self.columns, self.default)

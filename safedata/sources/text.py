@@ -19,7 +19,6 @@ from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._lines import (
     WHOLE,
     BadLines,
-    Compression,
     Lines,
     LinesRoot,
     all_lines,
@@ -30,6 +29,7 @@ from safedata.sources._lines import (
 )
 from safedata.sources._listing import Found, look_at
 from safedata.sources._records import RECORD, find_files, skipping
+from safedata.sources._stream import Compression
 from safedata.sources._survey import bound
 from safedata.sources.base import Inspected, Source
 from safedata.stages.base import ElementNode

@@ -13,7 +13,9 @@ from safedata.fields import Size
 from safedata.internal.parse_example import ParseExample
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
+from safedata.sources._chosen import Chosen, chosen
 from safedata.sources._fingerprint import fingerprint
+from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._listing import local
 from safedata.sources._record_reader import TfrecordRoot
 from safedata.sources._records import Places
@@ -45,11 +47,7 @@ class Tfds(Source):
     """The folder of the dataset's version, the one with `dataset_info.json`."""
     split: str = "train"
     """A split, part of one, or several: `train`, `train[:80%]`, `train[100:]+test`, `all`."""
-    features: (
-        Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-        | Annotated[dict[str, str], Field(min_length=1)]
-        | None
-    ) = None
+    features: Chosen = None
     """The features to read, or for each component its feature: `{box: objects/bbox}`. All of them unless said."""
     max: dict[str, NonNegativeInt] = Field(default_factory=dict)
     """By component, the most entries of a feature whose length differs."""
@@ -59,6 +57,8 @@ class Tfds(Source):
         default_factory=dict
     )
     """By component, the largest height and width of encoded images."""
+    interleave: Interleave | None = None
+    """Take turns between this many shards, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return what the directory's JSON files and its records say.
@@ -80,7 +80,8 @@ class Tfds(Source):
         restore = tuple(_restored(cast("ParseExample", node), leaves))
         then = (node, Restore(restore)) if restore else (node,)
         digest = fingerprint([*found.files, *(f"{folder}/{name}" for name in _JSON)])
-        return Inspected(root, then, digest, found.files, found.notes, found.declare)
+        turns = in_turn(root, self.interleave)
+        return Inspected(turns, then, digest, found.files, found.notes, found.declare)
 
     def to_measure(self, scope: Scope) -> tuple[Work, ...]:
         """Return the shards, where a check parses a sample of their records."""
@@ -97,7 +98,7 @@ class Tfds(Source):
 
     def _leaves(self, known: Mapping[str, Leaf | str]) -> dict[str, Leaf]:
         made: dict[str, Leaf] = {}
-        for name, path, at in self._chosen(known):
+        for name, path, at in chosen("features", self.features, known, _named):
             found = known.get(path)
             if found is None:
                 below = [one for one in known if one.startswith(path + "/")]
@@ -111,20 +112,8 @@ class Tfds(Source):
                 others = ", ".join(one for one, leaf in known.items() if isinstance(leaf, Leaf))
                 way_out = f"name the others: `features: [{others}]`"[:300]
                 raise Fault("SD413", f"the feature `{path}` is not read: {found}", at, help=way_out)
-            if not name or name[0] == "#" or name in made:
-                what = "stands there twice" if name in made else "is not a name for a component"
-                raise Fault("SD105", f"`{name}` {what}", at, help="write `features: {name: feature}`")
             made[name] = found
         return made
-
-    def _chosen(self, known: Mapping[str, Leaf | str]) -> Iterator[tuple[str, str, Path]]:
-        if isinstance(self.features, dict):
-            yield from ((name, path, ("features", name)) for name, path in self.features.items())
-        elif self.features is not None:
-            for number, path in enumerate(self.features):
-                yield path.replace("/", "_"), path, ("features", number)
-        else:
-            yield from ((path.replace("/", "_"), path, ("path",)) for path in known)
 
     def _check_fields(self, leaves: Mapping[str, Leaf]) -> None:
         for field in ("max", "max_bytes", "max_size"):
@@ -173,6 +162,11 @@ class Tfds(Source):
 _JSON = ("dataset_info.json", "features.json")
 
 
+def _named(path: str) -> str:
+    """Return the name of a feature's component."""
+    return path.replace("/", "_")
+
+
 def _at(at: Path, leaves: Mapping[str, Leaf]) -> Path:
     """Return where in this source's fields a fault of its records lies."""
     bounds = {"max", "max_bytes", "max_size"}
@@ -194,20 +188,21 @@ def _elsewhere(scope: Scope) -> Scope:
 
 
 def _root(base: TfrecordRoot, pieces: Sequence[Piece]) -> TfdsRoot:
-    shards = tuple(dict.fromkeys(path for piece in pieces for path in piece.shards))
-    places = Places("record", paths=shards)
+    files = tuple(path for piece in pieces for path in piece.shards)
+    lengths = tuple(length for piece in pieces for length in piece.lengths)
+    places = Places("record", paths=files)
     made: list[tuple[TfrecordRoot, int, int]] = []
     for piece in pieces:
         own = Places("record", paths=piece.shards)
         left, skip = piece.take, piece.skip
-        for number, (path, length) in enumerate(zip(piece.shards, piece.lengths, strict=True)):
+        for number, length in enumerate(piece.lengths):
             own.add_run(number, 0, length)
             count = min(left, length - skip)
-            places.add_run(shards.index(path), skip, count)
+            places.add_run(len(places.starts), skip, count)
             left, skip = left - count, 0
         root = replace(base, files=piece.shards, places=own, count=own.count)
         made.append((root, piece.skip, piece.take))
-    return TfdsRoot(tuple(made), places)
+    return TfdsRoot(tuple(made), files, lengths, places)
 
 
 def _restored(node: ParseExample, leaves: Mapping[str, Leaf]) -> Iterator[tuple[str, Tensor]]:

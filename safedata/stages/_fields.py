@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from safedata.fields import Int, read_size
+from safedata.records import record
 
 Count = Annotated[Int, Field(gt=0)]
 """A whole number of 1 or more."""
@@ -36,7 +36,7 @@ def gpu_index(device: str | None) -> int | None:
     return int(number or 0) if kind == "gpu" else None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Volume:
     """The size of a buffer in bytes; what is written in the spec without a unit is a number of elements."""
 

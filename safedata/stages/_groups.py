@@ -45,8 +45,11 @@ def _named(group: dict[str, object]) -> dict[str, object]:
 
 def _parse_group(group: dict[str, object], here: Parsing) -> Group | None:
     found: dict[str, Chain] = {}
-    complete = True
+    complete = None not in group.values()
+    _report_bare(group, here)
     for key, value in group.items():
+        if value is None:
+            continue
         chain = parse_chain(key, value, here.at(key))
         twice = next((name for name in chain.makes if name in found), None) if chain else None
         if twice is not None:
@@ -57,3 +60,24 @@ def _parse_group(group: dict[str, object], here: Parsing) -> Group | None:
         if chain is not None:
             found.update(dict.fromkeys(chain.makes, chain))
     return found if complete else None
+
+
+def _report_bare(group: dict[str, object], here: Parsing) -> None:
+    """Report the components that have no chain; YAML reads `{image, mask: [...]}` as an `image` without one."""
+    row: list[str] = []
+    for key, value in group.items():
+        row.append(key)
+        if value is not None:
+            _report_row(row[:-1], row, here)
+            row = []
+    _report_row(row, [], here)
+
+
+def _report_row(bare: list[str], linked: list[str], here: Parsing) -> None:
+    if not bare:
+        return
+    problem = f"{' and '.join(f'`{name}`' for name in bare)} {'have' if bare[1:] else 'has'} no operations"
+    way_out = f"write `{bare[0]}: [...]` with one operation or more"
+    if linked:
+        way_out = f'where one chain is for all of them, put their names in quotes: `"{", ".join(linked)}": [...]`'
+    here.at(bare[0]).fault(Fault("SD105", problem, help=way_out, on_key=True))

@@ -79,6 +79,10 @@ class Node:
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield what this step keeps alive at its peak, place by place, in bytes."""
 
+    def emptied(self, before: Stream) -> int | None:
+        """Return what is left of the first of its holds, in bytes, once the last element has left; None for all."""
+        return None
+
     @abstractmethod
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the `tf.data.Dataset` that applies this step to `data`."""
@@ -91,6 +95,15 @@ class Node:
         """Return what must come in for `after` to leave, the index and epoch that this step uses included."""
         keys = {INDEX, EPOCH, ROW} if self.random else {INDEX} if self.fallible else set[str]()
         return self.needs(after) | keys
+
+    @property
+    def patterned(self) -> bool:
+        """Whether it names components by a pattern, so that `spelled` is another step."""
+        return False
+
+    def spelled(self, before: Stream) -> Self:
+        """Return the step with the components written out that its patterns stand for, where `before` enters."""
+        return self
 
     def calls(self, scope: Scope) -> int:
         """Return how many calls run at once: 1 unless this step is a parallel map."""
@@ -200,6 +213,22 @@ class ElementNode(Node):
         """Yield what it keeps for all calls together; nothing unless said."""
         yield from ()
 
+    @property
+    def raises(self) -> bool:
+        """Whether a call may fail on bad data: one that `gathered` has left in."""
+        return self.fallible
+
+    def handed(self, before: Stream) -> Stream:
+        """Return the type of what a call is handed: what enters, unless `gathered` makes something else of it."""
+        return before
+
+    def gathered(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset that calls are handed elements of: for what is cheaper for many elements at once.
+
+        It has the same elements in the same order; what it keeps is in `resident`.
+        """
+        return data
+
     @abstractmethod
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element, inside the graph, that this step makes of `values`."""
@@ -218,7 +247,7 @@ class ElementNode(Node):
         if before.place != HOST:
             yield Hold(before.place, working_bytes(before, running), "1 call's intermediates", evidence)
             return
-        waiting = largest(slot_bytes(before, scope), slot_bytes(after, scope))
+        waiting = largest(slot_bytes(self.handed(before), scope), slot_bytes(after, scope))
         at_once = min(calls, max(1, scope.cpus))
         what = "1 call" if calls == 1 else f"{calls} calls at once"
         if calls > at_once:
@@ -232,7 +261,8 @@ class ElementNode(Node):
         def apply(values: Values) -> Values:
             return self.apply(values, low)
 
-        if not ((self.fallible and low.skipped) or OK in low.before.element):
+        data = self.gathered(data, low)
+        if not ((self.raises and low.skipped) or OK in low.before.element):
             return mapped(data, apply, low)
         from safedata.attempt import attempt
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pydantic import PrivateAttr
 
 from safedata.lowering import Lowering, as_written
 from safedata.memory import HOST, Hold, add
@@ -17,6 +18,7 @@ from safedata.types import BOOL, Stream
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from safedata.artifacts import Artifacts
     from safedata.expr import Expression
 
 
@@ -34,6 +36,8 @@ class Filter(Stage):
     where: str
     """The expression, such as `label < 3`."""
 
+    _expression: Expression | None = PrivateAttr(None)
+
     @classmethod
     def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
         """Return the stage that a step's value says, or None after its faults were reported."""
@@ -41,16 +45,18 @@ class Filter(Stage):
         if made is None:
             return None
         try:
-            _read(made.where)
+            made._expression = _read(made.where, parsing.context)
         except Fault as fault:
             (parsing.at("where") if isinstance(value, dict) else parsing).fault(fault)
             return None
         return made
 
-    @cached_property
+    @property
     def expression(self) -> Expression:
         """The expression, read; its faults count characters from behind the `=`."""
-        return _read(self.where)
+        if self._expression is None:
+            self._expression = _read(self.where, None)
+        return self._expression
 
     @property
     def random(self) -> bool:
@@ -91,6 +97,8 @@ class Filter(Stage):
             working = add(self.expression.workspace(before.visible), BOOL.bytes)
         except Fault:
             working = None
+        if (table := self.expression.resident) != 0:
+            yield Hold(HOST, table, "the words of an artifact")
         yield Hold(HOST, working, "the condition", before.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
@@ -102,8 +110,9 @@ class Filter(Stage):
         return data.filter(as_written(low, kept))
 
 
-def _read(where: str) -> Expression:
+def _read(where: str, artifacts: object) -> Expression:
+    """Return the expression, which may name the spec's artifacts, if it has any."""
     from safedata.expr import parse
 
     text = where.lstrip()
-    return parse(text[1:] if text[:1] == "=" else where)
+    return parse(text[1:] if text[:1] == "=" else where, cast("Artifacts | None", artifacts))

@@ -65,6 +65,19 @@ class Map(ElementNode, Stage):
             yield from chains_of(group)
 
     @property
+    def patterned(self) -> bool:
+        """Whether a chain names components by a pattern."""
+        return any(chain.patterned for chain in self.chains)
+
+    def spelled(self, before: Stream) -> Map:
+        """Return the map with the components written out that its patterns stand for."""
+        groups: list[Group] = []
+        for group, entering in self._entered(before, Scope("", report=_unheard)):
+            found = {chain.makes: chain.spelled(entering.visible) for chain in chains_of(group)}
+            groups.append({name: found[chain.makes] for name, chain in group.items()})
+        return self.model_copy(update={"groups": tuple(groups)})
+
+    @property
     def gpu(self) -> int | None:
         """The number of the GPU that the operations run on, None for the CPU."""
         return gpu_index(self.device)
@@ -123,6 +136,8 @@ class Map(ElementNode, Stage):
     def resident(self) -> Iterator[Hold]:
         """Yield what operations keep for all calls together, such as a table of words."""
         for chain in self.chains:
+            if chain.expression is not None and (table := chain.expression.resident) != 0:
+                yield Hold(HOST, table, "the words of an artifact")
             for op in chain.ops:
                 if (kept := op.resident()) != 0:
                     yield Hold(HOST, kept, f"the table of `{op.key()}`")
@@ -162,11 +177,14 @@ def _unheard(fault: Fault) -> None:
 
 
 def _entering(chain: Chain, before: Stream) -> tuple[Tensor, ...]:
-    """Return the types that a chain starts from, those of one element."""
+    """Return the types that a chain without patterns starts from, those of one element."""
+    if chain.wrong is not None:
+        raise chain.wrong
     for start in chain.starts:
         if start not in before.element:
             way_out = did_you_mean(start, before.visible, what="components")
-            raise Fault("SD201", f"there is no component `{start}` here", help=way_out)
+            at = chain.links[0].path if chain.computed else ()
+            raise Fault("SD201", f"there is no component `{start}` here", at, help=way_out)
     found = (before.element[start] for start in chain.starts)
     return tuple(x if x.broken else x.without_leading(before.batch_dims) for x in found)
 
@@ -177,6 +195,7 @@ def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
     Raises:
         Fault: an operation cannot take what comes in.
     """
+    chain = chain.spelled(before.visible)
     yield from _walk.types(chain.links, _entering(chain, before), before.batch_dims, chain.starts)
 
 
@@ -215,7 +234,8 @@ def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
     """Report the operations of a chain that no GPU can run; strings are told of where they are carried over."""
     way_out = "put it into a map without `device`, before this one"
     if chain.expression is not None and not chain.expression.on_gpu:
-        problem = f"`{chain.expression.text.strip()}` makes text or parts of differing sizes: no GPU can"
+        text = chain.expression.text.strip()
+        problem = f"`{text}` has text, an artifact's words or parts of differing sizes: no GPU can"
         scope.fault(Fault("SD211", problem, chain.path, help=way_out))
     try:
         bundles = list(types_of(chain, before))
@@ -251,7 +271,9 @@ def _chain_bytes(chain: Chain, before: Stream) -> int | None:
         bundles = list(types_of(chain, before))
     except Fault:
         return None
-    return times(copies, _walk.peak(chain.links, bundles, batched=bool(before.batch_dims)))
+    if not before.batch_dims:
+        return _walk.peak(chain.links, bundles)
+    return None if copies is None else _walk.peak(chain.links, bundles, copies)
 
 
 def _chain_evidence(chain: Chain, before: Stream) -> Evidence:
@@ -267,6 +289,7 @@ def _apply_chain(chain: Chain, values: Values, before: Stream, low: Lowering) ->
     if chain.expression is not None:
         read = chain.expression.given(values)
         return (chain.expression.lower(low.tf, read, before.batch_dims, low.seed),)
+    chain = chain.spelled(before.visible)
     bundles = list(types_of(chain, before))
     x = bundles[0][0]
     call = Call(low.tf, x, x, before.batch_dims, low.seed, values, low.origin)

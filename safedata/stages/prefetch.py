@@ -77,6 +77,10 @@ class Prefetch(Stage):
         if place != HOST and (most is None or slots is None or most > slots):
             yield Hold(place, element_blocks(after), "the element handed on", after.weakest)
 
+    def emptied(self, before: Stream) -> int | None:
+        """Return nothing: the buffer grows and shrinks."""
+        return 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a buffer of exactly that many elements."""
         return data.prefetch(self.slots(low.before))

@@ -102,6 +102,10 @@ class Shuffle(Stage):
         )
         yield Hold(HOST, add(filled, holes), f"a buffer of {what}{beside}", before.weakest)
 
+    def emptied(self, before: Stream) -> int | None:
+        """Return the slots, which stay until the iterator goes."""
+        return times(self.slots(before), _SLOT)
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the shuffled dataset, its seed written out."""
         seed = low.seed if self.seed is None else self.seed

@@ -36,7 +36,8 @@ EXPRESSIONS = [
     "linspace(0.0, float64(n), 2_000_000)", "one_hot(i[:200_000], 20)", "sequence_mask(i[:200_000], 20)",
     "tile(x, [3])", "matmul(w, w)", "full([2_000_000], n)", "split(s, ',', 10)", "split(s, ',', 2_000_000)",
     "timestamp(t, '%Y-%m-%d %H:%M:%S')", "year(i)", "month(i)", "day_of_week(i)", "hour(i)",
-    "uniform(0, 1, shape=[16_000])", "normal(0, 1, shape=[16_000])", "[x * i for i in range(3)]",
+    "uniform(0, 1, shape=[16_000])", "normal(0, 1, shape=[16_000])",
+    "beta(0.2, 0.3, shape=[16_000])", "[x * i for i in range(3)]",
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ X = {"x": Tensor("float32", (Dim.at_most(8),)), "n": Tensor("int64", range=Value
         ("uniform(-1, n, shape=[2, 3])", "float32[2, 3]", ValueRange(-1, 5)),
         ("normal(n, 2)", "float32[]", None),
         ("bernoulli(0.25, shape=[7])", "bool[7]", None),
+        ("beta(n, 0.5, shape=[2])", "float32[2]", ValueRange(0, 1)),
         ("x[int64(uniform(0, 3)):]", "float32[<=8]", None),
         ("x[int64(uniform(0, 3)):int64(uniform(0, 3)) + 2]", "float32[<=5]", None),
     ],
@@ -42,6 +43,8 @@ def test_types(text: str, shown: str, known: ValueRange | None) -> None:
         ("normal(x, 1)", "SD208", "takes one value, not `float32"),
         ("bernoulli('a')", "SD208", "takes numbers"),
         ("uniform(0)", "SD107", "needs `high`"),
+        ("beta(1, -0.2)", "SD208", "`beta` of `beta` is above 0"),
+        ("beta(x, 1)", "SD208", "takes one value, not `float32"),
     ],
 )
 def test_what_is_refused(text: str, code: str, message: str) -> None:
@@ -59,7 +62,10 @@ def drawn(tf: Any, text: str, first: int, count: int, epoch: int = 0, seed: int 
     )
 
 
-@pytest.mark.parametrize("text", ["uniform(2, 4)", "normal(0, 1, shape=[2])", "bernoulli(0.5, shape=[5])"])
+@pytest.mark.parametrize(
+    "text",
+    ["uniform(2, 4)", "normal(0, 1, shape=[2])", "bernoulli(0.5, shape=[5])", "beta(0.3, 2, shape=[2])"],
+)
 def test_a_draw_is_the_element_s(text: str, tf: Any) -> None:
     """An element draws the same alone and in any batch, and something else in another epoch or with another seed."""
 
@@ -88,6 +94,35 @@ def test_the_distributions(tf: Any) -> None:
     assert abs(drawn(tf, "bernoulli(0.2)", 0, 20_000).numpy().mean() - 0.2) < 0.01
     two = drawn(tf, "stack(uniform(0, 1), uniform(0, 1))", 0, 20_000).numpy()
     assert abs(np.corrcoef(two.T)[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.2, 0.2), (1.0, 1.0), (2.0, 5.0), (40.0, 0.7)])
+def test_beta_is_the_distribution_s_inverse(tf: Any, alpha: float, beta: float) -> None:
+    """A number drawn from a beta distribution has the share below it that an even draw of the same key has."""
+    import numpy as np
+
+    found = drawn(tf, f"beta({alpha}, {beta})", 0, 5_000)
+    assert found.dtype == tf.float32
+    even = drawn(tf, "uniform(0, 1)", 0, 5_000).numpy()
+    share = tf.math.betainc(*(tf.fill(found.shape, one) for one in (alpha, beta)), found).numpy()
+    inside = (found.numpy() > 1e-4) & (found.numpy() < 0.999)  # nearer to 1, floats are too far apart
+    assert inside.sum() > 1_000
+    np.testing.assert_allclose(share[inside], even[inside], atol=2e-3)
+    np.testing.assert_allclose(found.numpy().mean(), alpha / (alpha + beta), atol=0.02)
+
+
+def test_beta_of_components_is_each_element_s(tf: Any) -> None:
+    """Each element of a batch has its own parameters; what is 0 or less gives no number."""
+    values = {
+        "a": tf.constant([-1.0, 0.0, 1.0, 900.0]),
+        INDEX: tf.range(4, dtype=tf.int64),
+        EPOCH: tf.zeros(4, tf.int64),
+    }
+    found = parse("beta(a, 1, shape=[50])").lower(tf, values, 1, 3).numpy()
+    assert found.shape == (4, 50)
+    assert (found != found).all(axis=1).tolist() == [True, True, False, False]
+    assert found[2].min() < 0.3
+    assert found[3].min() > 0.98
 
 
 SPEC = """\

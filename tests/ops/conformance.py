@@ -107,8 +107,11 @@ LABEL = Tensor("int64", range=ValueRange(0, 4))
 LABELS = Tensor("uint16", (Dim.exactly(3),), range=ValueRange(0, 4))
 TEXTS = Tensor("string", (Dim.at_most(4),), length=Dim.at_most(8))
 RAW = Tensor("string", length=Dim.exactly(12))
+WRITTEN = Tensor("string", length=Dim.at_most(40))
+"""Strings of `tf.io.serialize_tensor`, of int16[2, 3]."""
 DIGITS = Tensor("string", (Dim.exactly(2),), length=Dim.at_most(6))
 BOOLS = Tensor("bool", (Dim.exactly(3), Dim.exactly(2)))
+_WRITTEN_HEAD = b"\x08\x05\x12\x08\x12\x02\x08\x02\x12\x02\x08\x03\x22\x0c"
 FILE = Tensor("string", length=Dim.at_most(60_000, "measured"))
 KNOWN_FILE = Tensor(
     "string",
@@ -135,6 +138,7 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
         (LABELS, tuple(np.array([one, 2, 4], "uint16") for one in (0, 1, 3))),
         (TEXTS, tuple(np.array([b"a", one, b"long text"[:8]], object) for one in (b"", b"xy"))),
         (RAW, (b"twelve bytes", b"\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc")),
+        (WRITTEN, tuple(_WRITTEN_HEAD + bytes([one] * 12) for one in (0, 1, 255))),
         (DIGITS, (np.array([b"12", b" -3"], object), np.array([b"0", b"123456"], object))),
         (BOOLS, (np.array([[True, False]] * 3), np.array([[False, False]] * 3))),
         *((x, tuple(encode("RGB", "JPEG", seed=seed) for seed in range(3))) for x in (FILE, KNOWN_FILE)),

@@ -128,7 +128,7 @@ def test_a_file_is_a_list(tf: Any, tmp_path: Path, words: dict[str, str], more: 
 @pytest.mark.tf
 def test_words_that_share_a_hash(tf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words of a file with one hash keep their own numbers."""
-    monkeypatch.setattr("safedata.ops._word_table.HASHES", 2)
+    monkeypatch.setattr("safedata.artifacts.lookup.HASHES", 2)
     write_words(str(tmp_path / "w.txt"), [b"w%d" % one for one in range(9)], "vocabulary", ORIGIN, text=True)
     op = parse_in(tmp_path, "{vocab_lookup: {path: w.txt}}")
     assert run(tf, op, TEXT, [*(f"w{one}" for one in range(8)), "?"]).tolist() == [*range(1, 9), 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,7 @@ from safedata.types import Dim, image
 from tests.ops import joint
 from tests.ops.conformance import AT_MOST, SQUARE, fault, parse, pixels, run_batch, run_each
 from tests.ops.drawn import drawn
+from tests.ops.test_mixup import batch
 
 FLIP = "{random_apply: {p: 0.3, ops: [flip_left_right]}}"
 TURN = "{random_choice: {ops: [flip_left_right, [rot90, rot90], []], weights: [5, 3, 2]}}"
@@ -158,7 +160,7 @@ def test_ways_of_different_dtypes(text: str, at: tuple[Any, ...], message: str, 
             "height of 30",
         ),
         ("{random_choice: [[rot90, lower]]}", "SD202", (0, 1), "`lower` takes string"),
-        ("{random_apply: {ops: [{split: 3}]}}", "SD207", ("ops", 0, "split"), "works on several components"),
+        ("{random_apply: {ops: [rot90, mixup]}}", "SD216", ("ops", 1), "their labels have to be mixed alike"),
     ],
 )
 def test_inner_faults_have_their_place(text: str, code: str, at: tuple[Any, ...], message: str) -> None:
@@ -206,7 +208,7 @@ def test_refused_in_a_batch(text: str, message: str) -> None:
 
     x = KNOWN_FILE if "decode" in text else SQUARE
     with pytest.raises(Fault, match=message) as caught:
-        parse(text).check_batch(x)
+        joint.read(text).check_all((x,), 1)
     assert caught.value.code == "SD207"
 
 
@@ -215,10 +217,10 @@ def test_bytes() -> None:
     op = parse("{random_choice: [[{resize: {size: [60, 60], keep_dtype: true}}, {resize: {size: [24, 24], "
                "keep_dtype: true}}], rot90, []]}")  # fmt: skip
     y = op.infer(SQUARE)
-    costly = cast("Nested", op).peaks(SQUARE, batched=False)
+    costly = cast("Nested", op).peaks((SQUARE,))
     assert costly[2] == 0
     assert op.workspace(SQUARE, y) == max(one or 0 for one in costly) - (y.bytes or 0) + 4096
-    assert op.batch_workspace(SQUARE, y) == sum(one or 0 for one in costly) + (y.bytes or 0) + 4096
+    assert op.batch_workspace(SQUARE, y, 5) == 5 * sum(one or 0 for one in costly) + 5 * (y.bytes or 0) + 4096
 
 
 def test_on_a_gpu() -> None:
@@ -251,8 +253,11 @@ def test_views(tf: Any) -> None:
 
 
 def test_views_of_several() -> None:
-    """Views are made of one component."""
+    """Views are made of one component, and each chain makes one."""
     assert joint.fault("{views: {count: 2, ops: [rot90]}}", SQUARE, SQUARE).code == "SD216"
+    found = joint.fault("{views: [rot90, [rot90, {split: {num_or_size_splits: 3, axis: -1}}]]}", SQUARE)
+    assert (found.code, found.at) == ("SD216", (1, 1, "split"))
+    assert "this one makes 3 components" in found.message
 
 
 @pytest.mark.tf
@@ -261,3 +266,85 @@ def test_batches_that_turn_out_to_differ(tf: Any) -> None:
     x = image(Dim.at_most(24), Dim.at_most(24), 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"SD207: random_apply .*24 x 20 x 3"):
         run_batch(tf, "{random_apply: {ops: [rot90]}}", x, values((20, 24, 3), 4))
+
+
+IMAGE, LABEL = image(Dim.exactly(5), Dim.exactly(4), 3), joint.numbers(6)
+MASK = replace(IMAGE, kind="mask")
+MIX = "{random_choice: {ops: [mixup, [cutmix, {cast: float32}], {cast: float32}], weights: [2, 2, 1]}}"
+
+
+@pytest.mark.tf
+def test_mixes_some_of_a_batch(tf: Any) -> None:
+    """Each element of a batch is mixed in the way that its draw says, its label with it, and others stay."""
+    import numpy as np
+
+    images, labels = batch(40)
+    made, shares = joint.run_batch(tf, MIX, [IMAGE, LABEL], [images, labels])
+    ways = [
+        joint.run_batch(tf, f"{{random_choice: [{one}]}}", [IMAGE, LABEL], [images, labels])
+        for one in ("[mixup]", "[cutmix, {cast: float32}]", "{cast: float32}")
+    ]
+    which = [sum(drawn(tf, 1, number)[0] >= end for end in (0.4, 0.8)) for number in range(40)]
+    assert set(which) == {0, 1, 2}
+    for number in (
+        number for number, way in enumerate(which) if way != 1
+    ):  # the draws of a chain follow its place
+        np.testing.assert_array_equal(made[number] == images[number], ways[2][0][number] == made[number])
+        if which[number] == 0:
+            np.testing.assert_array_equal(made[number], ways[0][0][number])
+            np.testing.assert_array_equal(shares[number], ways[0][1][number])
+        else:
+            np.testing.assert_array_equal(made[number], images[number])
+            np.testing.assert_array_equal(shares[number], labels[number])
+    mixed = [number for number in range(40) if which[number] == 1]
+    assert any((made[number] != images[number]).any() for number in mixed)
+    assert (made[mixed] == np.round(made[mixed])).all()
+    np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-6)
+
+
+@pytest.mark.tf
+def test_linked_components_go_the_same_way(tf: Any) -> None:
+    """An image and its mask take one way by one draw, in a batch as alone, and colours leave the mask alone."""
+    import numpy as np
+
+    text = "{random_apply: {p: 0.5, ops: [{random_choice: [flip_left_right, flip_up_down]}, random_invert]}}"
+    images = np.stack(values((5, 4, 3), 20))
+    made, masks = joint.run_batch(tf, text, [IMAGE, MASK], [images, images])
+    flipped = 0
+    for number, value in enumerate(images):
+        alone = joint.run(tf, text, [IMAGE, MASK], [value, value], number)
+        np.testing.assert_array_equal(made[number], alone[0])
+        np.testing.assert_array_equal(masks[number], alone[1])
+        assert (made[number] == masks[number]).all() or (made[number] == 255 - masks[number]).all()
+        flipped += (masks[number] != value).any()
+    assert 4 < flipped < 16
+
+
+def test_ways_of_several_components() -> None:
+    """Ways of linked components must end in as many, of the same dtypes."""
+    dtypes = joint.fault("{random_apply: {ops: [mixup]}}", IMAGE, LABEL)
+    assert (dtypes.code, dtypes.at) == ("SD215", ("ops", 0))
+    assert "makes float32[5, 4, 3] here and uint8[5, 4, 3] where it leaves" in dtypes.message
+    assert "bring the component to float32 before both ways" in (dtypes.help or "")
+    number = joint.fault("{random_choice: [rot90, [rot90, {concat: -1}]]}", IMAGE, IMAGE)
+    assert (number.code, number.at) == ("SD216", (1, 1, "concat"))
+    assert "makes uint8[4, 5, 6] here and uint8[4, 5, 3] and uint8[4, 5, 3] with another" in number.message
+
+
+def test_mixing_needs_a_batch() -> None:
+    """What mixes a batch cannot stand before it, inside of others too."""
+    from safedata.problem import Fault
+
+    with pytest.raises(Fault, match="`mixup` works on a batch, and here is one element") as caught:
+        joint.read("{random_apply: {ops: [{random_choice: [mixup]}]}}").check_all((IMAGE, LABEL), 0)
+    assert (caught.value.code, caught.value.at) == ("SD207", ("ops", 0, "random_choice", 0))
+
+
+def test_mixing_on_a_gpu() -> None:
+    """Mixing some of a batch runs on a GPU where the mixing does, and is counted with all ways."""
+    floats = replace(IMAGE, dtype="float32")
+    op = joint.read("{random_choice: [mixup, cutmix]}")
+    assert op.off_gpu((floats, LABEL)) is None
+    assert op.off_gpu((replace(IMAGE, dtype="bfloat16"), LABEL)) is not None
+    ys = op.infer_all((floats, LABEL))
+    assert (op.batch_workspace_all((floats, LABEL), ys, 1) or 0) > 2 * sum(y.bytes or 0 for y in ys)

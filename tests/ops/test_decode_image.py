@@ -125,12 +125,13 @@ def test_animation(tf: Any, how: dict[str, Any]) -> None:
     """Of an animated GIF the first frame is decoded, and the decoder is handed no other."""
     import numpy as np
 
-    from safedata.ops.image._decode import _first_frame
+    from safedata.ops.image._sizes import first_frame
 
     file = animation(9, **how)
     expected = tf.io.decode_image(file, channels=3, expand_animations=False).numpy()
     np.testing.assert_array_equal(run(tf, BOUNDED % 3, FILE, file), expected)
-    cut = tf.function(lambda x: _first_frame(tf, x))(tf.constant(file)).numpy()
+    cut, size = (one.numpy() for one in tf.function(lambda x: first_frame(tf, x))(tf.constant(file)))
+    assert tuple(size) == (40, 30)
     assert len(cut) < len(file) / 4
     assert tf.io.decode_gif(cut).shape[0] == 1
 
@@ -165,6 +166,67 @@ def test_larger_than_its_type(tf: Any) -> None:
         tf.errors.InvalidArgumentError, match=r"SD501: .*dimensions must be .*<=39.*\[40 .*\[7\]"
     ):
         run(tf, "decode_image: {max_size: [39, 30]}", FILE, encode("RGB", "PNG"), index=7)
+
+
+LARGE: list[tuple[str, dict[str, Any]]] = [
+    ("RGB-JPEG", {}),
+    ("RGB-JPEG", {"progressive": True}),
+    ("RGB-PNG", {}),
+    ("P-GIF", {}),
+    ("RGB-BMP", {}),
+    ("RGB-WEBP", {}),
+    ("RGB-WEBP", {"lossless": True}),
+    ("RGBA-WEBP", {}),
+]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("end", [b"", b"more"])
+@pytest.mark.parametrize(("kind", "how"), LARGE, ids=str)
+def test_too_large_before_it_is_decoded(tf: Any, kind: str, how: dict[str, Any], end: bytes) -> None:
+    """In every format the header alone is enough to refuse an image over `max_size`, by one row or column too."""
+    file = of_kind(kind, **how)
+    blank = bytearray(file + end)
+    blank[len(file) - 40 : len(file) - 2] = bytes(38)
+    for size in ("[39, 30]", "[40, 29]"):
+        decode = traced(tf, parse(f"decode_image: {{max_size: {size}}}"), FILE)
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"SD501: .*dimensions must be .*header says\] \[40 30\]"
+        ):
+            decode(tf.constant(bytes(blank)), tf.constant(42, tf.int64), tf.constant(0, tf.int64))
+
+
+@pytest.mark.tf
+def test_changed_since_the_check(tf: Any) -> None:
+    """A whole file that replaced one of another size is refused by its header: larger, or other than all are."""
+    facts = Encoded(Dim.exactly(40, "measured"), Dim.at_most(30, "measured"), frozenset({"jpeg"}), whole=True)
+    op = parse("decode_jpeg")
+    decode = traced(tf, op, replace(FILE, encoded=facts))
+    fine = decode(
+        tf.constant(encode("RGB", "JPEG", (40, 29))), tf.constant(1, tf.int64), tf.constant(0, tf.int64)
+    )
+    assert fine.shape == (40, 29, 3)
+    for height, width in ((40, 31), (39, 30), (41, 30)):
+        file = tf.constant(encode("RGB", "JPEG", (height, width)))
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=rf"SD501: .*\[40, <=30, 3\].*\[{height} {width}\].*\[5\]"
+        ):
+            decode(file, tf.constant(5, tf.int64), tf.constant(0, tf.int64))
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("whole", [True, False])
+def test_known_formats(tf: Any, whole: bool) -> None:
+    """Where headers said which formats there are, files of each are decoded, and others where one has changed."""
+    import numpy as np
+
+    dims = Dim.at_most(40, "measured")
+    for formats in (["png"], ["jpeg", "png"], ["gif"]):
+        x = replace(FILE, encoded=Encoded(dims, dims, frozenset(formats), whole=whole and formats != ["gif"]))
+        for form in {*formats, *([] if x.encoded and x.encoded.whole else ["jpeg", "png"])}:
+            file = encode("P" if form == "gif" else "RGB", form.upper())
+            expected = tf.io.decode_image(file, channels=3, expand_animations=False).numpy()
+            np.testing.assert_array_equal(run(tf, "decode_image", x, file), expected)
 
 
 CASES: list[tuple[str, str, dict[str, Any]]] = [

@@ -20,7 +20,9 @@ TEXTS = [
     "{pad_image: {padding: 100, mode: reflect}}",
     "{crop_to_bounding_box: {offset: [20, 30], size: [1000, 1400]}}",
     "{scale_jitter: [1000, 1200]}",
+    "{random_flip_left_right: 1.0}",
     "{random_flip_up_down: 1.0}",
+    "{random_contrast: {lower: 0.5, upper: 1.5}}",
     "rot90",
     "random_rot90",
     "{space_to_depth: 4}",
@@ -45,6 +47,7 @@ TEXTS = [
     "{random_rotation: 0.1}",
     "{random_sharpness: 0.5}",
     "{rand_augment: {num_ops: 4}}",
+    "{auto_augment: imagenet}",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from safedata.ops.image.resize import Method
+from safedata.ops.image._resizing import Method
 from safedata.types import UINT8_RANGE, UNIT_RANGE, Dim, Tensor, ValueRange, image
 from tests.ops.conformance import AT_MOST, EXACT, FLOAT, fault, parse, pixels, run, run_batch
 

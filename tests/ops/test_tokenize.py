@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import safedata
 from safedata.problem import Fault
 from safedata.types import Dim, Tensor, ValueRange
-from tests.ops.conformance import fault, parse, run
+from tests.ops.conformance import fault, parse, run, run_batch, run_each, traced
 from tests.ops.files import fault_in, parse_in
 
 TEXT = Tensor("string", length=Dim.at_most(200))
@@ -182,6 +184,100 @@ def test_is_keras_text_vectorization(tf: Any, mode: str, standardize: str, split
         assert run(tf, op, TEXT, one).tolist() == layer(tf.constant([one])).numpy()[0].tolist()
 
 
+IDF = [0.5, 2.0, 1.25, 3.0, 0.75, 4.0]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("mode", ["int", "multi_hot", "count", "tf_idf"])
+@pytest.mark.parametrize("ngrams", [None, 1, 2, 3, [2], [3, 1]])
+@pytest.mark.parametrize("split", ["whitespace", "character"])
+def test_ngrams_and_weights_are_keras(tf: Any, mode: str, ngrams: Any, split: str) -> None:
+    """N-grams and weights are those of `keras.layers.TextVectorization`, of one text, of a batch, of batches."""
+    import numpy as np
+
+    words = ["the", "the cat", "cat sat the", "c a", "the the", "sat"]
+    idf = IDF if mode == "tf_idf" else None
+    length = 4 if mode == "int" else None
+    layer = tf.keras.layers.TextVectorization(
+        split=split, output_mode=mode, vocabulary=words, output_sequence_length=length,
+        ngrams=tuple(ngrams) if isinstance(ngrams, list) else ngrams, idf_weights=idf,
+    )  # fmt: skip
+    fields: dict[str, Any] = {"vocab": words, "split": split, "output_mode": mode, "ngrams": ngrams}
+    fields |= {"idf_weights": idf, "output_sequence_length": length}
+    op = parse(f"{{text_vectorize: {json.dumps(fields)}}}")
+    given = [*VECTORIZED, "the cat sat the the cat"]
+    wanted = layer(tf.constant(given)).numpy()
+    np.testing.assert_allclose(run_batch(tf, op, TEXT, given), wanted)
+    np.testing.assert_allclose(np.stack(run_each(tf, op, TEXT, given)), wanted)
+    assert wanted.max() <= (op.infer(TEXT).range or ValueRange(0, 0)).high
+    function = traced(tf, op, TEXT, (None, None))
+    key = tf.zeros([2, 2], tf.int64)
+    both = function(tf.constant([given[:2], given[3:]]), key, key).numpy()
+    np.testing.assert_allclose(both, [wanted[:2], wanted[3:]])
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    "text",
+    [
+        "split_string", "{split_string: a}", "{split_string: {by: characters}}", "{split_string: {by: bytes}}",
+        "{split_string: {max_tokens: 2}}", "{tokenize: whitespace}", "{tokenize: unicode_script}",
+        "{tokenize: {kind: unicode_script, max_tokens: 3, max_bytes: 90}}", "{tokenize: characters}",
+        "{text_vectorize: {vocab: [a, b], ngrams: 2}}",
+    ],
+)  # fmt: skip
+def test_rows_of_a_batch(tf: Any, text: str) -> None:
+    """A batch of texts becomes ragged rows, each of which is what its text gives alone; an empty batch has none."""
+    op = parse(text)
+    given = ["", *texts(LETTERS, 12), " "]
+    assert op.rows
+    made = run_batch(tf, op, TEXT, given)
+    assert [row.tolist() for row in made] == [one.tolist() for one in run_each(tf, op, TEXT, given)]
+    if "max_bytes" in text:  # a check names the first element of a batch, and there is none
+        return
+    function = traced(tf, op, TEXT, (None,))
+    empty = function(tf.constant([], tf.string), *[tf.constant([], tf.int64)] * 2)
+    assert empty.shape.as_list() == [0, None]
+
+
+@pytest.mark.tf
+def test_rows_are_ragged_in_a_pipeline(tmp_path: Path) -> None:
+    """Behind `batch` texts become a ragged component, which lookups take and `to_dense` fills up."""
+    (tmp_path / "t.txt").write_text("a b c\nc\n\nb a\nb\n", encoding="utf-8")
+    spec = tmp_path / "s.yaml"
+    steps = "{from: text}, {split_string: {max_tokens: 2}}, {vocab_lookup: [a, b]}"
+    lines = ["safedata: 1", "source: {text: {path: t.txt, max_bytes: 9 B}}", "steps:", "  - batch: 2"]
+    made = "  - map: [{rows: [%s]}, {full: [{from: rows}, {to_dense: [2]}]}]" % steps  # noqa: UP031  # braces
+    spec.write_text("\n".join([*lines, made]) + "\n", encoding="utf-8")
+    verdict = safedata.check(spec, host="8GiB")
+    assert verdict.plan is not None
+    assert str(verdict.plan.result.element["rows"]) == "int64[<=2, <=2] ragged"
+    found = list(safedata.load(spec, host="8GiB"))
+    assert [one["rows"].to_list() for one in found] == [[[1, 2], [0]], [[], [2, 1]], [[2]]]
+    assert [one["full"].numpy().tolist() for one in found] == [[[1, 2], [0, 0]], [[0, 0], [2, 1]], [[2, 0]]]
+    lines[-1] = "  - batch: {size: 2, drop_remainder: true}"
+    spec.write_text("\n".join([*lines, "  - batch: 2", made]) + "\n", encoding="utf-8")
+    problems = [one for one in safedata.check(spec, host="8GiB").problems if one.severity == "error"]
+    assert [(one.code, "not a batch of batches" in one.message) for one in problems] == [("SD207", True)]
+
+
+@pytest.mark.tf
+def test_word_pieces_of_an_artifact(tf: Any, tmp_path: Path) -> None:
+    """The vocabulary of `wordpiece` may be an artifact of the spec, the same as by its path."""
+    pytest.importorskip("tensorflow_text")
+    (tmp_path / "v.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    (tmp_path / "t.txt").write_text("the cats running\ncat, xyz.\n", encoding="utf-8")
+    spec = tmp_path / "s.yaml"
+    head = "safedata: 1\nartifacts: {pieces: v.txt}\nsource: {text: {path: t.txt, max_bytes: 40 B}}\nsteps:\n"
+    found: list[Any] = []
+    for given in ("artifact: pieces", "path: v.txt"):
+        spec.write_text(
+            f"{head}  - map: {{text: [{{tokenize: {{kind: wordpiece, {given}}}}}]}}\n", encoding="utf-8"
+        )
+        found.append([one["text"].tolist() for one in safedata.load(spec, host="8GiB").as_numpy_iterator()])
+    assert found[0] == found[1] == [[1, 2, 3, 4, 5], [2, 6, 0, 7]]
+
+
 @pytest.mark.tf
 def test_words_of_a_file(tf: Any, tmp_path: Path) -> None:
     """The words may be in a file, and without a length there are as many numbers as words."""
@@ -202,6 +298,13 @@ def test_words_of_a_file(tf: Any, tmp_path: Path) -> None:
             "{text_vectorize: {vocab: [a], output_mode: count, output_sequence_length: 2}}",
             "takes no `output_sequence_",
         ),
+        ("{text_vectorize: {vocab: [a], output_mode: tf_idf}}", "`idf_weights` go together"),
+        ("{text_vectorize: {vocab: [a], idf_weights: [1]}}", "`idf_weights` go together"),
+        (
+            "{text_vectorize: {vocab: [a, b], output_mode: tf_idf, idf_weights: [1]}}",
+            "there are 1 weights for 2 words",
+        ),
+        ("{tokenize: {kind: characters, artifact: a}}", "the vocabulary of `kind: wordpiece`"),
         ("{text_vectorize: {}}", "one of `vocab`, `artifact` and `path`"),
     ],
 )

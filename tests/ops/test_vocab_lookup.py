@@ -46,7 +46,7 @@ def test_is_keras_integer_lookup(tf: Any, oov: int) -> None:
 @pytest.mark.tf
 def test_words_that_share_a_hash(tf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words with one hash keep their own numbers."""
-    monkeypatch.setattr("safedata.ops._word_table.HASHES", 2)
+    monkeypatch.setattr("safedata.artifacts.lookup.HASHES", 2)
     words = [f"w{number}" for number in range(9)]
     assert run(tf, f"{{vocab_lookup: [{', '.join(words)}]}}", TEXT, [*words[:8], "?"]).tolist() == [
         *range(1, 9),

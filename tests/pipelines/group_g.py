@@ -258,3 +258,36 @@ def g22(run: Run) -> None:
     )
     whole = keras.map(lambda image, label: (tf.round(image) / 255.0, tf.cast(label, tf.int64)))
     same_rows([*run.rows, *validation], whole, batched=False)
+
+
+def fields(folder: Path) -> None:
+    draw = data.rng(18)
+    for shard in range(2):
+        examples = (
+            {"x": tensor_bytes(draw.random((12, 10, 2))), "y": tensor_bytes(draw.random((4, 12, 10, 2)))}
+            for _ in range(11)
+        )
+        data.write_records(folder / f"train-{shard}.tfrecord", examples, compression="GZIP")
+
+
+def tensor_bytes(value: Any) -> bytes:
+    import tensorflow as tf
+
+    return bytes(tf.io.serialize_tensor(tf.cast(value, tf.float32)).numpy())
+
+
+@covers("G18", fields, params={"batch": 4, "buffer": 22})
+def g18(run: Run) -> None:
+    import tensorflow as tf
+
+    def parse(record: Any) -> Any:
+        text = tf.io.FixedLenFeature([], tf.string)
+        one = tf.io.parse_single_example(record, {"x": text, "y": text})
+        x = tf.ensure_shape(tf.io.parse_tensor(one["x"], tf.float32), [12, 10, 2])
+        return x, tf.ensure_shape(tf.io.parse_tensor(one["y"], tf.float32), [4, 12, 10, 2])
+
+    files = sorted(str(one) for one in run.folder.glob("*.tfrecord"))
+    whole = rows(collect(tf.data.TFRecordDataset(files, "GZIP").map(parse).batch(22)))
+    assert len(run.rows) == 20
+    places = each_is_one_of(run.rows, whole)
+    assert places != sorted(places), "they are shuffled"

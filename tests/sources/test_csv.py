@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safedata.problem import Fault
+from safedata.scope import Scope
 from safedata.sources.csv import Csv
 from safedata.types import Dim
 from tests import reference
@@ -174,3 +176,38 @@ def test_any_bytes_are_types_or_a_fault(
     folder = tmp_path_factory.mktemp("c")
     code = outcome(lambda: types(open_csv(folder, data, "skip" if skip else "fail", header=header)))
     assert code in {None, "SD202", "SD203", "SD403", "SD404"}
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("header", [True, False])
+def test_a_compressed_file_is_read_as_what_it_has_inside(tf: Any, tmp_path: Path, header: bool) -> None:
+    """Rows, quotes, line breaks and places are those of the file before it was compressed."""
+    text = '\ufeffa,b\n1,"x\ny"\n\n2,z\n'
+    columns = None if header else {"a": "string", "b": "string"}
+    plain = open_csv(tmp_path, text, header=header, columns=columns)
+    (tmp_path / "packed").write_bytes(gzip.compress(text.encode()))
+    packed = look(Csv, tmp_path, path="packed", compression="gzip", header=header, columns=columns)
+    assert types(packed) == types(plain)
+    assert run(tf, packed) == run(tf, plain)
+    assert packed.root.describe(1) == f"{tmp_path}/packed line {5 if header else 2}"
+
+
+def test_damaged_compression_is_a_fault(tmp_path: Path) -> None:
+    """A file that cannot be decompressed is said to be damaged, with the field that says how to read it."""
+    (tmp_path / "packed").write_bytes(gzip.compress(b"a\n" + b"1\n" * 90_000)[:-9])
+    for written in ("gzip", "zlib"):
+        with pytest.raises(Fault, match=r"packed` is damaged: .+"):
+            look(Csv, tmp_path, path="packed", compression=written)
+
+
+def test_measuring_a_compressed_file_tells_no_more_bytes_than_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept of a compressed file is what its rows say, and the bytes told are those of the file at most."""
+    monkeypatch.setattr("safedata.sources.csv.WHOLE", 10)
+    (tmp_path / "packed").write_bytes(gzip.compress(b"a\n" + b"12\n" * 500))
+    source = Csv.model_validate({"path": "packed", "compression": "gzip"})
+    [work] = source.to_measure(Scope(str(tmp_path)))
+    told: list[int] = []
+    assert work.read(work.files[0].path, told.append)["rows"] == 500
+    assert sum(told) <= (tmp_path / "packed").stat().st_size

@@ -27,9 +27,9 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def turns(cycle: int, block: int) -> list[tuple[int, int]]:
+def turns(cycle: int, block: int, *, empty: bool = True) -> list[tuple[int, int]]:
     """Return the order that the field describes: a block of each open file in turn, another file where one ended."""
-    left = {file: list(range(count)) for file, count in enumerate(COUNTS)}
+    left = {file: list(range(count)) for file, count in enumerate(COUNTS) if count or empty}
     waiting, order, at = list(left), list[tuple[int, int]](), 0
     slots: list[int | None] = [None] * cycle
     while waiting or any(slot is not None for slot in slots):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import safedata
+from safedata.lowering import Lowering
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources import _lines
+from safedata.sources._json_graph import CHUNK, LINES, ParseJson
+from safedata.sources._json_rows import Reader
+from safedata.sources._json_values import Column
 from safedata.sources.jsonl import Jsonl
+from safedata.types import Dim
+from safedata.typetext import parse_type
 from tests.sources.records import look, run, types
 
 COLUMNS = {"n": "int64", "x": "float32", "s": "string", "b": "bool", "t": "int32[?]", "m": "float64[2, ?]"}
@@ -186,14 +192,83 @@ def test_measured_lines_are_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.tf
-@pytest.mark.slow
-def test_speed(tf: Any, tmp_path: Path) -> None:
-    """Ten thousand short lines take seconds, not minutes."""
-    found = open_json(
-        tmp_path,
-        [{"n": number, "t": [1, 2, 3]} for number in range(10_000)],
-        columns={"n": "int64", "t": "int64[?]"},
+def test_many_lines_cross_at_once(tf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python is called once for each full chunk of short lines, and once for the rest."""
+    sizes: list[int] = []
+    read = Reader.__call__
+
+    def counted(reader: Reader, lines: Any) -> list[Any]:
+        sizes.append(len(lines))
+        return read(reader, lines)
+
+    monkeypatch.setattr(Reader, "__call__", counted)
+    rows = [{"n": number, "t": [number] * (number % 3)} for number in range(2 * LINES + 5)]
+    found = open_json(tmp_path, rows, columns={"n": "int64", "t": "int64[?]"})
+    assert [(int(row["n"]), row["t"].tolist()) for row in run(tf, found)] == [(r["n"], r["t"]) for r in rows]
+    assert sizes == [LINES, LINES, 5]
+
+
+@pytest.mark.parametrize(
+    ("length", "most", "lines"),
+    [(10, "1", LINES), (CHUNK // 8, "1", 8), (10, str(CHUNK // 16), 2), (2 * CHUNK, "1", 1)],
+)
+def test_a_chunk_is_bounded_in_bytes(length: int, most: str, lines: int) -> None:
+    """Neither the lines of a chunk nor what they become take more than the bound, but one line always crosses."""
+    column = Column("t", parse_type(f"int64[<={most}]"))
+    node = ParseJson((column,), Dim.at_most(length), 3, "measured")
+    assert node.at_once == lines
+    chunk, _ = node.resident()
+    assert chunk.bytes is not None
+    assert chunk.bytes > lines * max(length, 8 * int(most))
+
+
+@pytest.mark.tf
+def test_what_stands_before_a_bad_line_comes_first(tf: Any, tmp_path: Path) -> None:
+    """Lines that crossed with a bad one are handed on before it is an error, and `take` may end before it."""
+    found = open_json(tmp_path, [{"n": number} for number in range(9)], columns={"n": "int64"})
+    long = '{"n": ' + " " * 100 + "5}"
+    (tmp_path / "0.jsonl").write_text(
+        "".join(f"{one}\n" for one in ['{"n": 0}', '{"n": 1}', long, *["{}"] * 6])
     )
-    start = time.perf_counter()
-    assert len(run(tf, found)) == 10_000
-    assert time.perf_counter() - start < 20
+    stream = found.root.infer(Scope(""))
+    low = Lowering(tf, stream, stream, 0)
+    data = found.then[0].lower(found.root.lower(low), low)
+    assert [int(row["n"]) for row in data.take(2)] == [0, 1]
+    seen: list[int] = []
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"SD501: the line is longer than 8 bytes.*measured"
+    ):
+        seen.extend(int(row["n"]) for row in data)
+    assert seen == [0, 1]
+
+
+@pytest.mark.tf
+def test_an_iterator_is_saved_in_the_middle_of_a_chunk(tf: Any, tmp_path: Path) -> None:
+    """An iterator that was saved goes on with the next line, lists of any length and texts included."""
+    rows = [{"t": ["ab"] * (number % 4), "n": number} for number in range(LINES + 9)]
+    found = open_json(tmp_path, rows, columns={"n": "int64", "t": "string[?][?]"})
+    stream = found.root.infer(Scope(""))
+    low = Lowering(tf, stream, stream, 0)
+    data = found.then[0].lower(found.root.lower(low), low)
+    iterator = iter(data)
+    for _ in range(7):
+        next(iterator)
+    path = tf.train.Checkpoint(i=iterator).save(str(tmp_path / "saved"))
+    again = iter(data)
+    tf.train.Checkpoint(i=again).restore(path)
+    left = [(int(row["n"]), [one.decode() for one in row["t"].numpy()]) for row in again]
+    assert left == [(row["n"], row["t"]) for row in rows[7:]]
+
+
+@pytest.mark.tf
+def test_in_a_zip_a_bad_line_keeps_its_place(tf: Any, tmp_path: Path) -> None:
+    """Under `on_error: skip` the partner of a bad line is left out with it, and the others keep theirs."""
+    (tmp_path / "a.jsonl").write_text('{"n": 0}\n{"n": "x"}\n{"n": 2}\n')
+    spec = """
+safedata: 1
+source: {zip: {a: {source: {jsonl: {path: a.jsonl, columns: {n: int64}}}}, b: {source: {range: 3}}}}
+runtime: {on_error: skip}
+"""
+    with safedata.open(spec, folder=str(tmp_path)) as pipeline:
+        rows = [tuple(int(one) for one in row.values()) for row in pipeline.dataset]
+        assert rows == [(0, 0), (2, 2)]

@@ -97,6 +97,7 @@ def test_sections_read_their_short_forms() -> None:
     assert Runtime.model_validate({"seed": 1e3, "threads": 4}).seed == 1000
     assert OUTPUT.validate_python(["a", "b"]) == ("a", "b")
     assert OUTPUT.validate_python({"x": "a"}) == {"x": "a"}
+    assert OUTPUT.validate_python([{"x": "a", "y": ["b"]}, "c"]) == ({"x": "a", "y": ("b",)}, "c")
 
 
 @pytest.mark.parametrize(
@@ -104,12 +105,14 @@ def test_sections_read_their_short_forms() -> None:
     [
         ("image", r"write `\[image\]`"),
         ([], "names no component"),
-        ({"x": ["a"]}, "one by one"),
-        (None, "names no component"),
+        ({"x": []}, "a part of `output` names no component"),
+        (["a", [{"x": {}}]], "a part of `output` names no component"),
+        (["a", [3]], "`3` is no name"),
+        (7, "takes a list or a mapping"),
     ],
 )
 def test_output_names_components_one_by_one(value: Any, message: str) -> None:
-    """`output` is a flat list or mapping of names, and not empty."""
+    """`output` is a list or a mapping of names and of such structures, and no part of it is empty."""
     with pytest.raises(ValidationError, match=message):
         OUTPUT.validate_python(value)
 

@@ -135,7 +135,7 @@ def test_sizes_are_compared_at_run_time(tf: Any) -> None:
     """Sizes that may be equal are compared element by element, and the message has the element."""
     lines = (
         "      - image: [{random_apply: {p: 1.0, ops: [{center_crop: [6, 6]}]}}]",
-        "      - image, mask: [random_flip_left_right]",
+        "      - image, mask: [{random_crop: [4, 4]}]",
     )
     with pytest.raises(
         Exception, match=r"(?s)image and mask must have one height and one width.*6 x 6, 12 x 11"
@@ -146,7 +146,7 @@ def test_sizes_are_compared_at_run_time(tf: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "chain", "code", "message", "way_out"),
     [
-        ("image, small", "[random_flip_left_right]", "SD217", "their sizes differ", "bring both to one size"),
+        ("image, small", "[{random_crop: [4, 4]}]", "SD217", "their sizes differ", "bring both to one size"),
         ("image, label", "[random_flip_left_right]", "SD203", "takes an image", None),
         ("image, alone", "[concat]", "SD216", "makes 1 component, and `image, alone` names 2", "name 1"),
         (
@@ -167,8 +167,8 @@ def test_sizes_are_compared_at_run_time(tf: Any) -> None:
             "no component `imag` here",
             "did you mean `image`?",
         ),
-        ("x", "[{from: []}, concat]", "SD105", "one component, or a list of several", "`{from: image}`"),
-        ("x", "[{from: [image, image]}, concat]", "SD105", "or a list of several", None),
+        ("x", "[{from: []}, concat]", "SD105", "one component, a list of several", "`{from: image}`"),
+        ("x", "[{from: [image, image]}, concat]", "SD105", "a list of several, or an expression", None),
     ],
 )
 def test_refused(key: str, chain: str, code: str, message: str, way_out: str | None) -> None:
@@ -252,3 +252,24 @@ def test_explain(tf: Any, capsys: Any) -> None:
     assert verdict.plan is not None
     lines = [line for step in verdict.plan.steps for line in chains(step)]
     assert lines[-1] == "image, mask: random_flip_left_right"
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "way_out"),
+    [
+        ("{image, mask: [rot90]}", "`image` has no operations", '`"image, mask": [...]`'),
+        (
+            "{image, twin, mask: [rot90]}",
+            "`image` and `twin` have no operations",
+            '`"image, twin, mask": [...]`',
+        ),
+        ("{mask: [rot90], image: }", "`image` has no operations", "write `image: [...]`"),
+    ],
+)
+def test_names_without_quotes(written: str, message: str, way_out: str) -> None:
+    """In braces YAML takes names that a comma parts for names without a value, which is one error, at the first."""
+    [problem] = problems(f"  - map: {written}")
+    assert (problem.code, problem.message) == ("SD105", message)
+    assert way_out in (problem.help or "")
+    assert problem.span is not None
+    assert problem.span.column == written.index("image") + 10

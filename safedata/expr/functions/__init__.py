@@ -22,7 +22,7 @@ FAMILIES: Final = {
     "making": "range linspace zeros ones full tile one_hot sequence_mask",
     "joining": "concat stack gather matmul",
     "ordering": "cumsum sort argsort top_k boolean_mask segment_mean",
-    "drawing": "uniform normal bernoulli",
+    "drawing": "uniform normal beta bernoulli",
     "text": "split length lower upper substr starts_with ends_with regex_full_match to_number as_string",
     "paths": "path_name path_stem path_parent path_suffix",
     "dates": "timestamp year month day day_of_week hour minute",

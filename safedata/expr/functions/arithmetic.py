@@ -51,6 +51,15 @@ def _not_by_zero(rule: Callable[[Arguments], Dtypes]) -> Callable[[Arguments], D
     return checked
 
 
+def _remainders(arguments: Arguments, dtype: str) -> Interval:
+    """Return the range of `%`: the remainder of whole numbers is at most one less than the divisor."""
+    known = arguments.intervals
+    found = ranges.modulo(*known) if known is not None else None
+    if found is None or dtype not in INTEGERS:
+        return found
+    return ValueRange(min(0.0, found.low + 1), max(0.0, found.high - 1))
+
+
 def _plus(arguments: Arguments) -> Dtypes:
     if all(tensor.dtype == "string" for tensor in arguments.types):
         return ("string", "string"), "string"
@@ -176,7 +185,10 @@ FUNCTIONS: Final = (
         "quotient, rounded down",
         "n // 2",
     ),
-    binary("%", ranges.modulo, named("math.floormod"), "remainder, with the sign of b", "n % 3"),
+    replace(
+        binary("%", ranges.modulo, named("math.floormod"), "remainder, with the sign of b", "n % 3"),
+        range=_remainders,
+    ),
     _POW,
     replace(_POW, name="pow", doc="the same as `a ** b`", example="pow(x, 2)"),
     unary(

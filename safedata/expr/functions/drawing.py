@@ -5,18 +5,29 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from safedata.expr.functions.base import Arguments, Dtypes, Function, Parameter, Site, Value, no_dtype
+from safedata.expr.functions.base import (
+    Arguments,
+    DtypeRule,
+    Dtypes,
+    Function,
+    Parameter,
+    Site,
+    Value,
+    no_dtype,
+)
 from safedata.expr.ranges import Interval
 from safedata.expr.tree import Static
 from safedata.memory import times
-from safedata.types import FLOATS, INTEGERS, Dim, Tensor
+from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
 
 MAX_DRAWS: Final = 1 << 14
 """Numbers that one call draws for an element at most."""
+_HALVINGS: Final = 32
+"""Halvings of [0, 1] until a number drawn from a beta distribution is known."""
 _SHAPE: Final = Parameter("shape", "ints", (), keyword=True)
 
 
-def _dtype(result: str) -> Any:
+def _dtype(result: str) -> DtypeRule:
     def rule(arguments: Arguments) -> Dtypes:
         for index, tensor in enumerate(arguments.types):
             if tensor.dtype not in (*INTEGERS, *FLOATS):
@@ -27,6 +38,9 @@ def _dtype(result: str) -> Any:
         return ("float32",) * len(arguments.types), result
 
     return rule
+
+
+_FLOAT: Final[DtypeRule] = _dtype("float32")
 
 
 def _sizes(static: dict[str, Static]) -> tuple[int, ...]:
@@ -80,6 +94,33 @@ def _bernoulli(site: Site) -> Value:
     return Value(unit < _spread(site, 0), site.batch > 0)
 
 
+def _positive(arguments: Arguments) -> Dtypes:
+    """Return the dtypes of `beta`, whose parameters are above 0."""
+    for index, tensor in enumerate(arguments.types):
+        if tensor.range is not None and tensor.range.high <= 0:
+            name = ("alpha", "beta")[index]
+            raise arguments.fault("SD208", f"`{name}` of `beta` is above 0", index, "as in `beta(0.2, 0.2)`")
+    return _FLOAT(arguments)
+
+
+def _beta(site: Site) -> Value:
+    """Return the values that even draws have in the distribution, found by halving: below 2**-32 off.
+
+    `tf.math.betainc` is the distribution function, so each value follows from its own draw, and from one alone.
+    """
+    tf = site.tf
+    [unit] = _units(site)
+    share = tf.cast(unit, tf.float64)
+    one, two = (tf.broadcast_to(tf.cast(_spread(site, at), tf.float64), tf.shape(share)) for at in (0, 1))
+    low, high = tf.zeros_like(share), tf.ones_like(share)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = tf.math.betainc(one, two, middle) < share
+        low, high = tf.where(below, middle, low), tf.where(below, high, middle)
+    drawn = tf.where((one > 0) & (two > 0), (low + high) / 2, tf.constant(math.nan, tf.float64))
+    return Value(tf.cast(drawn, tf.float32), site.batch > 0)
+
+
 def _between(arguments: Arguments, _dtype: str) -> Interval:
     known = arguments.intervals
     return known[0].join(known[1]) if known else None
@@ -102,7 +143,7 @@ FUNCTIONS: Final = (
     Function(
         "uniform",
         (Parameter("low"), Parameter("high"), _SHAPE),
-        _dtype("float32"),
+        _FLOAT,
         _shape,
         _uniform,
         "drawn evenly from low on and below high, float32",
@@ -115,12 +156,25 @@ FUNCTIONS: Final = (
     Function(
         "normal",
         (Parameter("mean"), Parameter("stddev"), _SHAPE),
-        _dtype("float32"),
+        _FLOAT,
         _shape,
         _normal,
         "drawn from the normal distribution, float32",
         "normal(0, 1, shape=[3])",
         extra=_extra(104),
+        settles=_always,
+        draws=True,
+    ),
+    Function(
+        "beta",
+        (Parameter("alpha"), Parameter("beta"), _SHAPE),
+        _positive,
+        _shape,
+        _beta,
+        "drawn from the beta distribution, between 0 and 1, float32; no number where alpha or beta is 0 or less",
+        "beta(0.2, 0.2)",
+        lambda _arguments, _dtype: ValueRange(0.0, 1.0),
+        extra=_extra(160),
         settles=_always,
         draws=True,
     ),

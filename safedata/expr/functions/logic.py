@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from safedata.expr import promote
 from safedata.expr.functions.base import (
@@ -24,8 +24,12 @@ from safedata.expr.functions.base import (
 )
 from safedata.expr.promote import Operand
 from safedata.expr.ranges import Interval
+from safedata.expr.tree import Static
 from safedata.memory import times
-from safedata.types import UNBOUNDED, Dim, Tensor
+from safedata.types import INTEGERS, STRING_HEAP, STRING_SLOT, UNBOUNDED, Dim, Tensor
+
+if TYPE_CHECKING:
+    from safedata.artifacts import Words
 
 _COMPARISONS: Final = {
     "==": ("equal", "whether both are equal; strings too", "n == 3"),
@@ -61,16 +65,45 @@ def _chain_extra(arguments: Arguments, result: Tensor) -> int | None:
     return times(len(arguments.types) - 2, result.bytes)
 
 
+_IN_LIST: Final = joined(promote.comparison, _SAME_KIND, "bool")
+
+
+def _words(static: dict[str, Static]) -> Words | None:
+    """Return the artifact's words that `in` looks for, None where it has a list of constants."""
+    return cast("Words | None", static.get("words"))
+
+
+def _in_dtype(arguments: Arguments) -> Dtypes:
+    words, dtype = _words(arguments.static), arguments.types[0].dtype
+    if words is None:
+        return _IN_LIST(arguments)
+    if words.text != (dtype == "string") or (not words.text and (dtype not in INTEGERS or dtype == "uint64")):
+        has = "texts" if words.text else "whole numbers"
+        message = f"the artifact has {has}, and this is `{dtype}`"
+        way_out = '`as_string(x)` makes numbers text, `to_number(x, "int64")` text numbers'
+        raise arguments.fault("SD208", message, 0, way_out)
+    return (dtype if words.text else "int64",), "bool"
+
+
 def _in_shape(arguments: Arguments) -> tuple[Dim, ...]:
     return arguments.types[0].shape
 
 
 def _in_lower(site: Site) -> Value:
-    value, table = site.args[0].tensor, site.args[1].tensor
+    words, value = _words(site.static), site.args[0].tensor
+    if words is not None:
+        from safedata.artifacts.lookup import lookup  # few expressions have a file
+
+        return Value(lookup(site.tf, words)(value) >= 0, site.args[0].batched)
+    table = site.args[1].tensor
     return Value(site.tf.reduce_any(site.tf.equal(value[..., None], table), -1), site.args[0].batched)
 
 
 def _in_extra(arguments: Arguments, result: Tensor) -> int | None:
+    words = _words(arguments.static)
+    if words is not None:  # hash, place and number of each value, and the word there
+        word = STRING_SLOT + words.longest + STRING_HEAP if words.text else 8
+        return times(word + 64, result.elements)
     return times(arguments.types[1].elements, result.elements)
 
 
@@ -99,10 +132,10 @@ FUNCTIONS: Final = (
     Function(
         "in",
         TWO,
-        joined(promote.comparison, _SAME_KIND, "bool"),
+        _in_dtype,
         _in_shape,
         _in_lower,
-        "whether each value is one of a list of constants; also `not in`",
+        "whether each value is one of a list of constants, or of an artifact's words; also `not in`",
         "n in [1, 2, 3]",
         extra=_in_extra,
     ),

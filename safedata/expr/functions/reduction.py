@@ -39,14 +39,18 @@ def axes(arguments_static: dict[str, Static], rank: int) -> tuple[int, ...]:
     named = arguments_static["axis"]
     if named is None:
         return tuple(range(rank))
-    every = named if isinstance(named, tuple) else (named,)
-    return tuple(sorted({int(axis) % rank for axis in every}))
+    return tuple(sorted({axis % rank for axis in _named(named)}))
+
+
+def _named(axes: Static) -> tuple[int, ...]:
+    """Return the axes that a setting names."""
+    return axes if isinstance(axes, tuple) else (axes,) if isinstance(axes, int) else ()
 
 
 def _shape(arguments: Arguments) -> tuple[Dim, ...]:
     shape = arguments.types[0].shape
     named = arguments.static["axis"]
-    for axis in named if isinstance(named, tuple) else () if named is None else (int(named),):
+    for axis in _named(named):
         if not -len(shape) <= axis < len(shape):
             found = f"there is no axis {axis}: `{arguments.types[0]}` has {len(shape)} dimensions"
             raise arguments.fault("SD203", found)

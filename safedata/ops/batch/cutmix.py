@@ -59,7 +59,7 @@ class Cutmix(Joint):
             raise Fault(
                 "SD203", "`cutmix` needs an image [height, width, channels] among the linked components"
             )
-        _walk.require_one_size(self, xs, ())
+        _walk.require_sizes(self, xs, ())
         return tuple(x if number in found else mixed_type(x, self.key()) for number, x in enumerate(xs))
 
     def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
@@ -75,7 +75,7 @@ class Cutmix(Joint):
         """Return every component mixed, by the same boxes and partners."""
         tf = call.tf
         found = _walk.images(xs)
-        values = _walk.of_one_size(values, xs, call, ())
+        values = _walk.of_one_size(values, xs, call)
         size = tf.shape(values[found[0]])[call.batch_dims : call.batch_dims + 2]
         draw = drawn(call)
         inside, weight = self._boxes(tf, draw, size)

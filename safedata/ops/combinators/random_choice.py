@@ -10,17 +10,18 @@ from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
-from safedata.ops.combinators._nested import Chains, Entry, Nested, alike, joined, several
-from safedata.problem import Fault
-from safedata.types import Tensor
+from safedata.ops._walk import Bundle
+from safedata.ops.combinators._chosen import Chosen
+from safedata.ops.combinators._nested import Chains, Entry, several
 
 
-class RandomChoice(Nested):
+class RandomChoice(Chosen):
     """Apply one of `ops`, drawn for each element: evenly, or as often as `weights` say.
 
     Each of `ops` is an operation, or a list of several that follow one another; an empty list leaves the element as it
     is. All must make one dtype and rank (SD215), and dimensions are those that hold for all. A batch must keep one
-    shape, and makes the results of every chain for all its elements before it chooses.
+    shape, and makes the results of every chain for all its elements before it chooses. Linked components take the same
+    one; behind `batch` it may mix: `image, label: [{random_choice: [mixup, cutmix]}]`.
     """
 
     example: ClassVar[str] = (
@@ -45,40 +46,15 @@ class RandomChoice(Nested):
         """Return every chain; one that is a single operation as a list of it."""
         return several("ops", self.ops)
 
-    def infer(self, x: Tensor) -> Tensor:
-        """Return the type that holds for the result of every chain."""
-        y: Tensor | None = None
-        for number, links in enumerate(self.chains):
-            made = self.types(number, x)
-            y = made[-1] if y is None else joined(self.key(), y, made, links, "with another of `ops`")
-        if y is None:
-            raise Fault(
-                "SD105",
-                "`random_choice` has nothing to choose from",
-                ("ops",),
-                help="name two operations or more",
-            )
-        return y
+    def infer_all(self, xs: Bundle) -> Bundle:
+        """Return the types that hold for the results of every chain."""
+        return self.joined(xs, [], "with another of `ops`")
 
-    def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return what the chain that holds most does so beside its result."""
-        return self.beyond(x, y)
-
-    def lower(self, x: Any, call: Call) -> Any:
-        """Return what one of the chains makes of `x`, for each element by its own draw."""
-        tf = call.tf
-        shape = (*x.shape[: call.batch_dims], *call.y.static_shape)
-        weights = self.weights or (1.0,) * len(self.chains)
+    def lower_all(self, values: tuple[Any, ...], call: Call, xs: Bundle) -> tuple[Any, ...]:
+        """Return what one of the chains makes of `values`, for each element by its own draw."""
+        tf, count = call.tf, len(self.chains)
+        weights = self.weights or (1.0,) * count
         ends = [end / sum(weights) for end in accumulate(weights)][:-1]
         which = tf.reduce_sum(tf.cast(call.uniform(1) >= tf.constant(ends, tf.float32), tf.int32), -1)
-        if not call.batch_dims:
-            branches = [partial(self._branch, number, x, call) for number in range(len(self.chains))]
-            return tf.ensure_shape(tf.switch_case(which, branches), shape)
-        made = alike(call, [self.applied(number, x, call) for number in range(len(self.chains))], self.key())
-        chosen = made[0]
-        for number, one in enumerate(made[1:], 1):
-            chosen = tf.where(call.per_element(which) == number, one, chosen)
-        return tf.ensure_shape(chosen, shape)
-
-    def _branch(self, number: int, x: Any, call: Call) -> Any:
-        return call.tf.identity(self.applied(number, x, call))
+        ways = [partial(self.applied, number, values, call, xs) for number in range(count)]
+        return self.choose(which, ways, call, xs, values[0].shape[: call.batch_dims])

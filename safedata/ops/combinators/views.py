@@ -9,13 +9,12 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add
-from safedata.ops.base import Joint
-from safedata.ops.combinators._nested import Chains, Entries, Entry, Nested, several
+from safedata.ops._walk import Bundle
+from safedata.ops.combinators._nested import Chains, Entries, Entry, Nested, several, walked
 from safedata.problem import Fault
-from safedata.types import Tensor
 
 
-class Views(Nested, Joint):
+class Views(Nested):
     """Make several views of one component, as contrastive learning needs them.
 
     `{views: {count: 2, ops: [{random_crop: [24, 24]}]}}` makes two, both by `ops`, each with draws of its own;
@@ -46,38 +45,26 @@ class Views(Nested, Joint):
             return several("each", self.each)
         return [Entry(("ops",), self.ops or ())] * (self.count or 1)
 
-    def infer_all(self, xs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def infer_all(self, xs: Bundle) -> Bundle:
         """Return the type of each view."""
         if len(xs) != 1:
             problem = f"`views` makes views of one component, and here are {len(xs)}"
             raise Fault("SD216", problem, help="start the chain from one: `{from: image}`")
-        return tuple(self.types(number, xs[0])[-1] for number in range(len(self.chains)))
+        made = [(walked(links, xs)[-1], links) for links in self.chains]
+        for ys, links in made:
+            if len(ys) != 1:
+                problem = f"a chain of `views` makes one view, and this one makes {len(ys)} components"
+                raise Fault("SD216", problem, links[-1].path, help="put what makes several before `views`")
+        return tuple(ys[0] for ys, _ in made)
 
-    def check_batch(self, x: Tensor) -> None:
-        """Raise SD207 unless every operation takes batches."""
-        for number in range(len(self.chains)):
-            self.types(number, x, batch_dims=1)
-
-    def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
+    def workspace_all(self, xs: Bundle, ys: Bundle) -> int | None:
         """Return what all chains hold, which may run at the same time."""
-        return add(*self.peaks(xs[0], batched=True), 4096)
+        return add(*self.peaks(xs), 4096)
 
-    def batch_workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return the same as for an element."""
-        return self.workspace(x, y)
+    def batch_workspace_all(self, xs: Bundle, ys: Bundle, count: int) -> int | None:
+        """Return the same for a batch."""
+        return add(*self.peaks(xs, count), 4096)
 
-    def infer(self, x: Tensor) -> Tensor:
-        """Return the type of the first view."""
-        return Joint.infer(self, x)
-
-    def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return what all views take beside the first."""
-        return Joint.workspace(self, x, y)
-
-    def lower(self, x: Any, call: Call) -> Any:
-        """Return the first view."""
-        return Joint.lower(self, x, call)
-
-    def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    def lower_all(self, values: tuple[Any, ...], call: Call, xs: Bundle) -> tuple[Any, ...]:
         """Return every view, each by draws of its own."""
-        return tuple(self.applied(number, values[0], call) for number in range(len(self.chains)))
+        return tuple(self.applied(number, values, call, xs)[0] for number in range(len(self.chains)))

@@ -89,11 +89,15 @@ def contrast(how: Setting, image: Any, draw: Any) -> Any:
 
 def sharpness(how: Setting, image: Any, draw: Any) -> Any:
     """Return the image smoothed, or sharper where the strength is over 1/2, as `keras.layers.RandomSharpness` does."""
-    tf = how.tf
+    smooth = smoothed(how.tf, image)
+    return _clipped(how, image + (1.0 - 2.0 * how.strength(draw[0])) * (smooth - image))
+
+
+def smoothed(tf: Any, image: Any) -> Any:
+    """Return a float32 image smoothed by the 3 x 3 kernel of ones around a five, zeros around its border."""
     kernel = tf.constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]]) / 13.0
     kernel = tf.tile(kernel[..., tf.newaxis, tf.newaxis], [1, 1, image.shape[-1] or tf.shape(image)[-1], 1])
-    smooth = tf.nn.depthwise_conv2d(image[tf.newaxis], kernel, [1, 1, 1, 1], "SAME")[0]
-    return _clipped(how, image + (1.0 - 2.0 * how.strength(draw[0])) * (smooth - image))
+    return tf.nn.depthwise_conv2d(image[tf.newaxis], kernel, [1, 1, 1, 1], "SAME")[0]
 
 
 def posterization(how: Setting, image: Any, draw: Any) -> Any:

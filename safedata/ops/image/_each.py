@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from safedata.lowering import Call
+from safedata.memory import add, times
+from safedata.ops.base import Op
 from safedata.ops.image._image import in_batches
 from safedata.types import FLOATS, Tensor
 
@@ -20,6 +22,26 @@ Shares = Annotated[tuple[Share, Share], Field(strict=False)]
 
 PIXELS: Final = ("uint8", *FLOATS)
 """The dtypes that operations on an image's values take."""
+
+
+_AT_ONCE: Final = 10
+"""How many images `tf.map_fn` works on at the same time, at most (`parallel_iterations`)."""
+
+
+class EachImage(Op):
+    """Works on the images of a batch one by one, as `one_by_one` does; `workspace` is that of one image."""
+
+    def batch_workspace(self, x: Tensor, y: Tensor, count: int) -> int | None:
+        """Return the images taken apart, the results before they are stacked, and what those at work take.
+
+        `tf.map_fn` copies every image out of the batch first (TensorFlow, `TensorListFromTensor`).
+        """
+        return add(
+            times(count, x.bytes),
+            times(count, y.bytes),
+            times(min(count, _AT_ONCE), self.workspace(x, y)),
+            4096,
+        )
 
 
 def one_by_one(call: Call, x: Any, draw: Any, apply: Callable[[Any, Any], Any]) -> Any:

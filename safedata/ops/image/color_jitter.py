@@ -11,16 +11,15 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add, times
-from safedata.ops.base import Op
 from safedata.ops.image._colors import in_bytes, require_light, require_rgb, units_of
-from safedata.ops.image._each import PIXELS, one_by_one
+from safedata.ops.image._each import PIXELS, EachImage, one_by_one
 from safedata.types import FLOATS, Tensor
 
 Factors = NonNegativeFloat | Annotated[tuple[NonNegativeFloat, NonNegativeFloat], Field(strict=False)]
 Step = Callable[[Any], Any]
 
 
-class ColorJitter(Op):
+class ColorJitter(EachImage):
     """Change brightness, contrast, saturation and hue of an image [height, width, 3], each by its own draw.
 
     Brightness multiplies the values; contrast and saturation are those of `tf.image.adjust_contrast` and
@@ -72,7 +71,7 @@ class ColorJitter(Op):
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return five float32 copies, and the results of a batch before they are stacked."""
+        """Return five float32 copies, and one result more."""
         return add(times(20, x.elements), y.bytes, 4096)
 
     def lower(self, x: Any, call: Call) -> Any:

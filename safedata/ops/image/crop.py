@@ -64,7 +64,7 @@ class Crop(Joint):
             self.require(x, *NUMBERS, "bool")
             if self.size is not None:
                 require_size(x, self.size, self.key())
-        _walk.require_one_size(self, tuple(images), ())
+        _walk.require_sizes(self, tuple(images), ())
         return tuple(with_size(x, *self._sides(x)) for x in images)
 
     def _sides(self, x: Tensor) -> tuple[Dim, Dim]:
@@ -85,7 +85,7 @@ class Crop(Joint):
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return each part."""
         tf = call.tf
-        *images, box = _walk.of_one_size(values[:-1], xs[:-1], call, ()) + values[-1:]
+        *images, box = _walk.of_one_size(values[:-1], xs[:-1], call) + values[-1:]
         found = tf.shape(images[0])[:2]
         start, size = self._pixels(tf, box, found)
         inside = tf.reduce_all((start >= 0) & (size > 0) & (start + size <= found))

@@ -34,7 +34,8 @@ class DecodeImage(Op):
     the colours' gray values come, and JPEG files keep no classes.
 
     Height and width are bounded by the headers that the source has read, or by `max_size`; a larger
-    image is an error with its name (SD501), and so is one that is damaged (SD404).
+    image is an error with its name (SD501), told by its header before it is decoded, and so is one that is
+    damaged (SD404).
     """
 
     example: ClassVar[str] = "{decode_image: {channels: 3, max_size: [64, 64]}}"

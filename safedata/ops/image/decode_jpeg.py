@@ -17,8 +17,8 @@ class DecodeJpeg(Op):
 
     The pixels are those of `tf.io.decode_jpeg`, and of `decode_image`; other formats are refused. The
     orientation that EXIF notes is not applied. Height and width are bounded by the headers that the
-    source has read, or by `max_size`; a larger image is an error with its name (SD501), and so is one
-    that is damaged or no JPEG (SD404).
+    source has read, or by `max_size`; a larger image is an error with its name (SD501), told by its
+    header before it is decoded, and so is one that is damaged or no JPEG (SD404).
     """
 
     example: ClassVar[str] = "{decode_jpeg: {channels: 3, max_size: [64, 64]}}"

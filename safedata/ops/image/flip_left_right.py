@@ -18,6 +18,7 @@ class FlipLeftRight(Op):
 
     example: ClassVar[str] = "flip_left_right"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("bool", "uint8", "int8", "int32", *FLOATS)
 
     def infer(self, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class FlipUpDown(Op):
 
     example: ClassVar[str] = "flip_up_down"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("bool", "uint8", "int8", "int32", *FLOATS)
 
     def infer(self, x: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._fields import NUMBERS
-from safedata.ops.base import Op
+from safedata.ops.image._each import EachImage
 from safedata.ops.image._image import in_batches
 from safedata.types import Tensor
 
 
-class PerImageStandardization(Op):
+class PerImageStandardization(EachImage):
     """Take an image's own mean away from its values and divide by their standard deviation.
 
     The same as `tf.image.per_image_standardization`: over all pixels and channels of one image, and a standard
@@ -31,8 +31,13 @@ class PerImageStandardization(Op):
         return replace(x, dtype="float32", range=None)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return three float32 copies: distances from the mean, their squares, a batch's results."""
-        return add(times(8, x.elements), y.bytes, 4096)
+        """Return three float32 copies: the values, distances from the mean, their squares."""
+        return add(times(12, x.elements), 4096)
+
+    def batch_workspace(self, x: Tensor, y: Tensor, count: int) -> int | None:
+        """Return what images one by one take, once they are float32."""
+        floats = 0 if x.dtype == "float32" else times(count, y.bytes)
+        return add(floats, super().batch_workspace(y, y, count))
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` standardized."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from safedata.lowering import Call
+from safedata.memory import times
 from safedata.ops._fields import NUMBERS
 from safedata.ops.base import Op
 from safedata.types import Tensor
@@ -21,6 +22,7 @@ class RandomFlipLeftRight(Op):
     example: ClassVar[str] = "random_flip_left_right"
     main: ClassVar[str | None] = "p"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int32", "float16", "float32", "float64")
 
@@ -33,9 +35,9 @@ class RandomFlipLeftRight(Op):
         self.require(x, *NUMBERS, "bool")
         return x
 
-    def workspace(self, x: Tensor, y: Tensor) -> int | None:
+    def batch_workspace(self, x: Tensor, y: Tensor, count: int) -> int | None:
         """Return the bytes of the mirror images, of which a batch makes all before it chooses."""
-        return x.bytes
+        return times(count, x.bytes)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` or its mirror image, for each element by its own draw."""

@@ -22,6 +22,7 @@ class RandomFlipUpDown(Op):
     example: ClassVar[str] = "random_flip_up_down"
     main: ClassVar[str | None] = "p"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = (
         "bool",

@@ -10,13 +10,13 @@ from pydantic import Field
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._ranges import nominal
-from safedata.ops.base import Op
 from safedata.ops.image._colors import require_light, require_rgb
-from safedata.ops.image._each import PIXELS, one_by_one
+from safedata.ops.image._each import PIXELS, EachImage, one_by_one
+from safedata.ops.image._factor import whole_floats
 from safedata.types import FLOATS, UINT8_RANGE, Tensor
 
 
-class RandomHue(Op):
+class RandomHue(EachImage):
     """Add one number, drawn evenly from -`max_delta` to `max_delta`, to the hue of an image [height, width, 3].
 
     The same as `tf.image.adjust_hue`: 1 is once around the colour wheel. Each image of a batch gets its own
@@ -42,18 +42,14 @@ class RandomHue(Op):
         return replace(x, range=UINT8_RANGE if x.dtype == "uint8" else x.range or nominal(x))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return three float32 copies for each value, and the results of a batch before they are stacked."""
+        """Return three float32 copies for each value, and one result more."""
         return add(times(12, x.elements), y.bytes)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` with other colours, for each element by its own draw."""
         tf = call.tf
-        delta = call.uniform(1, -self.max_delta, self.max_delta)
 
         def adjust(image: Any, draw: Any) -> Any:
-            if image.dtype not in (tf.float16, tf.bfloat16):
-                return tf.image.adjust_hue(image, draw[0])
-            # The kernel for the CPU takes float32 alone.
-            return tf.cast(tf.image.adjust_hue(tf.cast(image, tf.float32), draw[0]), image.dtype)
+            return whole_floats(tf, image, lambda one: tf.image.adjust_hue(one, draw[0]))
 
-        return one_by_one(call, x, delta, adjust)
+        return one_by_one(call, x, call.uniform(1, -self.max_delta, self.max_delta), adjust)

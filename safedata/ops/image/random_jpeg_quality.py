@@ -10,15 +10,14 @@ from typing_extensions import Self
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
 from safedata.ops._ranges import nominal
-from safedata.ops.base import Op
-from safedata.ops.image._each import one_by_one
+from safedata.ops.image._each import EachImage, one_by_one
 from safedata.problem import Fault
 from safedata.types import UINT8_RANGE, UNIT_RANGE, Tensor
 
 Quality = Annotated[int, Field(ge=0, le=100)]
 
 
-class RandomJpegQuality(Op):
+class RandomJpegQuality(EachImage):
     """Encode an image as JPEG of a random quality and decode it again.
 
     The same as `tf.image.random_jpeg_quality`: the quality is a whole number from `min_jpeg_quality` up, below

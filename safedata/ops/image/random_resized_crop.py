@@ -10,17 +10,14 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add
-from safedata.ops._fields import ImageSize
-from safedata.ops.base import Op
-from safedata.ops.image._each import Shares, one_by_one, sizes
-from safedata.ops.image._scaled import ON_GPU, RESIZABLE, gpu_resizes, resize_bytes, resized, resized_type
-from safedata.ops.image.resize import Method
-from safedata.types import Dim, Tensor
+from safedata.ops.image._each import EachImage, Shares, one_by_one, sizes
+from safedata.ops.image._resizing import ToSize
+from safedata.types import Tensor
 
 _TRIALS: Final = 10
 
 
-class RandomResizedCrop(Op):
+class RandomResizedCrop(EachImage, ToSize):
     """Cut out a random part of an image [height, width, channels] and resize it to `size`.
 
     Its area is drawn evenly from `area_range`, as a share of the image's, its aspect ratio (width / height)
@@ -32,23 +29,12 @@ class RandomResizedCrop(Op):
     """
 
     example: ClassVar[str] = "{random_resized_crop: [32, 40]}"
-    main: ClassVar[str | None] = "size"
-    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
-    gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
-    size: ImageSize
-    """Height and width of the result, in pixels."""
     area_range: Shares = (0.08, 1.0)
     """The smallest and the largest part of the image's area, 0 to 1."""
     aspect_ratio_range: Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)] = (3 / 4, 4 / 3)
     """The smallest and the largest width / height of the part."""
-    method: Method = "bilinear"
-    """How values between pixels are found."""
-    antialias: bool = False
-    """Whether to smooth before a part is made smaller."""
-    keep_dtype: bool = False
-    """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -60,20 +46,9 @@ class RandomResizedCrop(Op):
                 )
         return self
 
-    def on_gpu(self, x: Tensor) -> bool:
-        """Return whether this method has a GPU kernel: bilinear and nearest do, without antialiasing."""
-        return gpu_resizes(self.method, self.antialias) and super().on_gpu(x)
-
-    def infer(self, x: Tensor) -> Tensor:
-        """Return the type of exactly `size`."""
-        self.require_image(x)
-        self.require(x, *RESIZABLE)
-        height, width = (Dim.exactly(side) for side in self.size)
-        return resized_type(x, height, width, self.method, self.antialias, self.keep_dtype)
-
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return what resizing takes, the part that is cut out, and the results of a batch before they are stacked."""
-        return add(resize_bytes(x, y, self.method, self.antialias), x.bytes, y.bytes, 4096)
+        """Return what resizing takes, the part that is cut out, and one result more."""
+        return add(self.resize_bytes(x, y), x.bytes, y.bytes, 4096)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return a part of `x`, resized, for each element its own."""
@@ -82,7 +57,7 @@ class RandomResizedCrop(Op):
         def cut(image: Any, place: Any) -> Any:
             top, left, height, width = call.tf.unstack(place)
             part = image[top : top + height, left : left + width]
-            return resized(call, part, self.size, self.method, self.antialias)
+            return self.resized(call, part, self.size)
 
         return one_by_one(call, x, box, cut)
 

@@ -23,6 +23,7 @@ class RandomRot90(Op):
     example: ClassVar[str] = "random_rot90"
     main: ClassVar[str | None] = "flip"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = (
         "bool",

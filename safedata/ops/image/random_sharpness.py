@@ -6,14 +6,13 @@ from typing import Any, ClassVar
 
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
-from safedata.ops.base import Op
 from safedata.ops.image._augment import Setting, sharpness
 from safedata.ops.image._colors import in_bytes, units_of
-from safedata.ops.image._each import PIXELS, Share, Shares, one_by_one
+from safedata.ops.image._each import PIXELS, EachImage, Share, Shares, one_by_one
 from safedata.types import Tensor
 
 
-class RandomSharpness(Op):
+class RandomSharpness(EachImage):
     """Blend an image [height, width, channels] with its smoothed self.
 
     The same as `keras.layers.RandomSharpness`: the strength is drawn evenly from 0 up to `factor`, or from [smallest,
@@ -37,7 +36,7 @@ class RandomSharpness(Op):
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return three float32 copies, the smoothed one among them, and a batch's results before they are stacked."""
+        """Return three float32 copies, the smoothed one among them, and one result more."""
         return add(times(12, x.elements), y.bytes, MIB)
 
     def lower(self, x: Any, call: Call) -> Any:

@@ -9,15 +9,13 @@ from pydantic import PositiveInt, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
-from safedata.ops.base import Op
 from safedata.ops.image._image import in_batches
-from safedata.ops.image._scaled import ON_GPU, RESIZABLE, gpu_resizes, resize_bytes, resized, resized_type
-from safedata.ops.image.resize import Method
+from safedata.ops.image._resizing import Resizing
 from safedata.problem import Fault
 from safedata.types import Dim, Tensor
 
 
-class ResizeKeepAspect(Op):
+class ResizeKeepAspect(Resizing):
     """Resize an image [height, width, channels] and keep its aspect ratio.
 
     With `long_side` the longer side gets that length, as from `tf.image.resize` with
@@ -29,19 +27,11 @@ class ResizeKeepAspect(Op):
 
     example: ClassVar[str] = "{resize_keep_aspect: {short_side: 32, long_side: 64}}"
     main: ClassVar[str | None] = "long_side"
-    moves: ClassVar[bool] = True
-    gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
     short_side: PositiveInt | None = None
     """Length of the shorter side, in pixels."""
     long_side: PositiveInt | None = None
     """Length of the longer side, or its largest length beside `short_side`, in pixels."""
-    method: Method = "bilinear"
-    """How values between pixels are found."""
-    antialias: bool = False
-    """Whether to smooth before an image is made smaller."""
-    keep_dtype: bool = False
-    """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -51,16 +41,10 @@ class ResizeKeepAspect(Op):
             raise ValueError(f"`short_side` {self.short_side} is longer than `long_side` {self.long_side}")
         return self
 
-    def on_gpu(self, x: Tensor) -> bool:
-        """Return whether this method has a GPU kernel: bilinear and nearest do, without antialiasing."""
-        return gpu_resizes(self.method, self.antialias) and super().on_gpu(x)
-
     def infer(self, x: Tensor) -> Tensor:
         """Return the resized image's type: exact where the image's size is."""
         self.require_image(x)
-        self.require(x, *RESIZABLE)
-        height, width = self._sides(x)
-        return resized_type(x, height, width, self.method, self.antialias, self.keep_dtype)
+        return self.resized_type(x, *self._sides(x))
 
     def _sides(self, x: Tensor) -> tuple[Dim, Dim]:
         height, width = x.shape[:2]
@@ -84,7 +68,7 @@ class ResizeKeepAspect(Op):
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return what resizing takes."""
-        return resize_bytes(x, y, self.method, self.antialias)
+        return self.resize_bytes(x, y)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` resized by one factor in both directions."""
@@ -92,7 +76,7 @@ class ResizeKeepAspect(Op):
 
         def scaled(images: Any) -> Any:
             size = self._size(tf, tf.shape(images)[-3:-1])
-            return resized(call, images, size, self.method, self.antialias)
+            return self.resized(call, images, size)
 
         if call.batch_dims < 2:
             return tf.ensure_shape(scaled(x), (*x.shape[: call.batch_dims], *call.y.static_shape))

@@ -6,15 +6,12 @@ from typing import Any, ClassVar
 
 from safedata.lowering import Call
 from safedata.memory import add
-from safedata.ops._fields import ImageSize
-from safedata.ops.base import Op
 from safedata.ops.image._image import in_batches
-from safedata.ops.image._scaled import ON_GPU, RESIZABLE, gpu_resizes, resize_bytes, resized, resized_type
-from safedata.ops.image.resize import Method
-from safedata.types import Dim, Tensor
+from safedata.ops.image._resizing import ToSize
+from safedata.types import Tensor
 
 
-class ResizeWithCrop(Op):
+class ResizeWithCrop(ToSize):
     """Cut the largest middle part with the aspect ratio of `size` out of an image, and resize it to `size`.
 
     The same as `keras.layers.Resizing` with `crop_to_aspect_ratio`. As with `resize` the result is float32,
@@ -22,33 +19,10 @@ class ResizeWithCrop(Op):
     """
 
     example: ClassVar[str] = "{resize_with_crop: [48, 64]}"
-    main: ClassVar[str | None] = "size"
-    moves: ClassVar[bool] = True
-    gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
-
-    size: ImageSize
-    """Height and width of the result, in pixels."""
-    method: Method = "bilinear"
-    """How values between pixels are found."""
-    antialias: bool = False
-    """Whether to smooth before an image is made smaller."""
-    keep_dtype: bool = False
-    """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
-
-    def on_gpu(self, x: Tensor) -> bool:
-        """Return whether this method has a GPU kernel: bilinear and nearest do, without antialiasing."""
-        return gpu_resizes(self.method, self.antialias) and super().on_gpu(x)
-
-    def infer(self, x: Tensor) -> Tensor:
-        """Return the type of exactly `size`."""
-        self.require_image(x)
-        self.require(x, *RESIZABLE)
-        height, width = (Dim.exactly(side) for side in self.size)
-        return resized_type(x, height, width, self.method, self.antialias, self.keep_dtype)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return what resizing takes, and the part that is cut out."""
-        return add(resize_bytes(x, y, self.method, self.antialias), x.bytes)
+        return add(self.resize_bytes(x, y), x.bytes)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the middle of `x`, resized."""
@@ -66,4 +40,4 @@ class ResizeWithCrop(Op):
         part = tf.maximum(tf.minimum(found, wanted), 1)
         start = (found - part) // 2
         middle = images[..., start[0] : start[0] + part[0], start[1] : start[1] + part[1], :]
-        return resized(call, middle, self.size, self.method, self.antialias)
+        return self.resized(call, middle, self.size)

@@ -20,6 +20,7 @@ class Rot90(Op):
     example: ClassVar[str] = "rot90"
     main: ClassVar[str | None] = "k"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("bool", "uint8", "int8", "int32", *FLOATS)
 
     k: int = 1

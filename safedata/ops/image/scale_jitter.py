@@ -10,25 +10,13 @@ from typing_extensions import Self
 from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add
-from safedata.ops._fields import ImageSize
-from safedata.ops.base import Op
-from safedata.ops.image._each import one_by_one, sizes
-from safedata.ops.image._scaled import (
-    ON_GPU,
-    RESIZABLE,
-    filling,
-    gpu_resizes,
-    pad,
-    resize_bytes,
-    resized,
-    resized_type,
-    with_value,
-)
-from safedata.ops.image.resize import Method
+from safedata.ops.image._each import EachImage, one_by_one, sizes
+from safedata.ops.image._resizing import ToSize
+from safedata.ops.image._scaled import filling, pad, with_value
 from safedata.types import Dim, Tensor
 
 
-class ScaleJitter(Op):
+class ScaleJitter(EachImage, ToSize):
     """Resize an image to fit into `size` times a factor drawn evenly from `scale`, its aspect ratio kept.
 
     What is over `size` is cut off at a place drawn anew; what is missing is zeros, at the bottom and the right:
@@ -38,21 +26,10 @@ class ScaleJitter(Op):
     """
 
     example: ClassVar[str] = "{scale_jitter: {size: [48, 40], scale: [0.5, 2.0]}}"
-    main: ClassVar[str | None] = "size"
-    moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
-    gpu_dtypes: ClassVar[tuple[str, ...]] = ON_GPU
 
-    size: ImageSize
-    """Height and width of the result, in pixels."""
     scale: Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)] = (0.1, 2.0)
     """The smallest and the largest factor; 1 makes the image just fit."""
-    method: Method = "bilinear"
-    """How values between pixels are found."""
-    antialias: bool = False
-    """Whether to smooth before an image is made smaller."""
-    keep_dtype: bool = False
-    """Round, cut off at the dtype's limits and return the dtype that came in: uint8 stays uint8."""
     mask_value: Int = 0
     """What fills up a mask: a class number."""
 
@@ -62,23 +39,15 @@ class ScaleJitter(Op):
             raise ValueError("`scale` is [smallest, largest], the smallest first")
         return self
 
-    def on_gpu(self, x: Tensor) -> bool:
-        """Return whether this method has a GPU kernel: bilinear and nearest do, without antialiasing."""
-        return gpu_resizes(self.method, self.antialias) and super().on_gpu(x)
-
     def infer(self, x: Tensor) -> Tensor:
         """Return the type of exactly `size`, zero in its range."""
-        self.require_image(x)
-        self.require(x, *RESIZABLE)
-        height, width = (Dim.exactly(side) for side in self.size)
-        made = resized_type(x, height, width, self.method, self.antialias, self.keep_dtype)
-        return with_value(made, filling(x, self.mask_value))
+        return with_value(super().infer(x), filling(x, self.mask_value))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return what resizing to the largest factor takes, that image, its part, and a batch's results."""
+        """Return what resizing to the largest factor takes, that image, its part, and one result more."""
         largest = [Dim.at_most(round(side * self.scale[1]) + 1) for side in self.size]
-        big = resized_type(x, largest[0], largest[1], self.method, self.antialias, self.keep_dtype)
-        return add(resize_bytes(x, big, self.method, self.antialias), big.bytes, y.bytes, y.bytes, 4096)
+        big = self.resized_type(x, largest[0], largest[1])
+        return add(self.resize_bytes(x, big), big.bytes, y.bytes, y.bytes, 4096)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` resized, cut and filled up, for each element by its own draw."""
@@ -96,7 +65,7 @@ class ScaleJitter(Op):
 
     def _placed(self, image: Any, place: Any, call: Call) -> Any:
         height, width, top, left = call.tf.unstack(place)
-        made = resized(call, image, call.tf.stack([height, width]), self.method, self.antialias)
+        made = self.resized(call, image, call.tf.stack([height, width]))
         part = made[top : top + self.size[0], left : left + self.size[1]]
         found = call.tf.shape(part)
         missing = [self.size[0] - found[0], self.size[1] - found[1]]

@@ -19,6 +19,7 @@ class TransposeImage(Op):
 
     example: ClassVar[str] = "transpose_image"
     moves: ClassVar[bool] = True
+    proportional: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = (*NUMBERS, "bool")
 
     def infer(self, x: Tensor) -> Tensor:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import PositiveInt
-
 from safedata.lowering import Call
 from safedata.memory import add, times
-from safedata.ops.base import Op
+from safedata.ops.tensor._depth import WithDepth
 from safedata.problem import Fault
-from safedata.types import FLOATS, INTEGERS, UNIT_RANGE, Dim, Tensor
+from safedata.types import UNIT_RANGE, Dim, Tensor
 
 
-class MultiHot(Op):
+class MultiHot(WithDepth):
     """Turn the class numbers along the last dimension into one vector of `depth`, 1 at each of them and 0 elsewhere.
 
     As `keras.layers.CategoryEncoding(depth, output_mode="multi_hot")` does. A number without a place is left out; where
@@ -22,29 +20,20 @@ class MultiHot(Op):
     """
 
     example: ClassVar[str] = "{multi_hot: 5}"
-    main: ClassVar[str | None] = "depth"
-
-    depth: PositiveInt
-    """The number of classes."""
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with a last dimension of `depth`."""
-        self.require(x, *INTEGERS, help="put `{cast: int64}` before it" if x.dtype in FLOATS else None)
+        depth = self.classes(x)
         if not x.rank:
-            raise Fault(
-                "SD203", f"`multi_hot` takes several numbers, not {x}", help=f"`one_hot: {self.depth}`"
-            )
-        if x.range is not None and x.kind != "image" and x.range.high >= self.depth:
-            problem = f"`multi_hot: {self.depth}` has no place for class numbers of {x.range}"
-            raise Fault("SD205", problem, help=f"write `{{multi_hot: {int(x.range.high) + 1}}}`")
-        return Tensor("float32", (*x.shape[:-1], Dim.exactly(self.depth)), range=UNIT_RANGE)
+            raise Fault("SD203", f"`multi_hot` takes several numbers, not {x}", help="write `one_hot`")
+        return Tensor("float32", (*x.shape[:-1], Dim.exactly(depth)), range=UNIT_RANGE)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of a vector for each number, and of the numbers as int64."""
-        return add(times(4 * self.depth, x.elements), replace(x, dtype="int64").bytes)
+        return add(times(4 * self.classes(x), x.elements), replace(x, dtype="int64").bytes)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the largest value at each place of the numbers' vectors."""
         tf = call.tf
-        each = tf.one_hot(tf.cast(x, tf.int64), self.depth)
+        each = tf.one_hot(tf.cast(x, tf.int64), self.classes(call.x))
         return tf.maximum(tf.reduce_max(each, axis=-2), 0.0)

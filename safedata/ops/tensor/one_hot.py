@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from pydantic import FiniteFloat, PositiveInt, model_validator
+from pydantic import FiniteFloat, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.ops._fields import constant
-from safedata.ops.base import Op
+from safedata.ops.tensor._depth import WithDepth
 from safedata.ops.tensor.cast import Number, limits
-from safedata.problem import Fault
 from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
 
 _TAKEN: Final = ("uint8", "int8", "int32", "int64")
 
 
-class OneHot(Op):
+class OneHot(WithDepth):
     """Turn each class number into a vector of `depth` with `on_value` at its place, as `tf.one_hot` does.
 
     The new dimension is the last one: int64[] becomes float32[depth]. A number below 0 or from `depth`
@@ -26,11 +25,8 @@ class OneHot(Op):
     """
 
     example: ClassVar[str] = "{one_hot: 5}"
-    main: ClassVar[str | None] = "depth"
     gpu_dtypes: ClassVar[tuple[str, ...]] = INTEGERS
 
-    depth: PositiveInt
-    """The number of classes."""
     on_value: FiniteFloat = 1.0
     """The value at the class's place."""
     off_value: FiniteFloat = 0.0
@@ -49,14 +45,10 @@ class OneHot(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with a last dimension of `depth`."""
-        self.require(x, *INTEGERS, help="put `{cast: int64}` before it" if x.dtype in FLOATS else None)
-        if x.range is not None and x.kind != "image" and x.range.high >= self.depth:
-            classes = int(x.range.high) + 1
-            problem = f"`one_hot: {self.depth}` has no place for class numbers of {x.range}"
-            raise Fault("SD205", problem, help=f"write `{{one_hot: {classes}}}`")
+        depth = self.classes(x)
         values = ValueRange(min(self.on_value, self.off_value), max(self.on_value, self.off_value))
         found = None if self.dtype == "bool" else values
-        return Tensor(self.dtype, (*x.shape, Dim.exactly(self.depth)), range=found)
+        return Tensor(self.dtype, (*x.shape, Dim.exactly(depth)), range=found)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the numbers as int64, for dtypes that the kernel does not take."""
@@ -68,4 +60,4 @@ class OneHot(Op):
         if call.x.dtype not in _TAKEN:
             x = tf.cast(x, tf.int64)
         on, off = (constant(tf, value, self.dtype) for value in (self.on_value, self.off_value))
-        return tf.one_hot(x, self.depth, on, off, dtype=self.dtype)
+        return tf.one_hot(x, self.classes(call.x), on, off, dtype=self.dtype)

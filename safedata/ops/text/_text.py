@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
 
+from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
@@ -28,6 +29,27 @@ def blank(length: Dim) -> Dim:
 def one_string(length: int | None) -> int | None:
     """Return the bytes of one string of so many, with its slot and block."""
     return None if length is None else STRING_SLOT + length + STRING_HEAP
+
+
+def first_entries(tf: Any, parts: Any, count: int) -> Any:
+    """Return the first parts of a text, or of each of a batch; a slice would keep those of one text all alive."""
+    if isinstance(parts, tf.RaggedTensor):
+        return parts[:, :count]
+    return tf.gather(parts, tf.range(tf.minimum(tf.size(parts), count)))
+
+
+def at_most_bytes(parts: Any, call: Call, most: int, what: str) -> Any:
+    """Return the parts of texts once none of them is found to have more bytes (SD501)."""
+    tf = call.tf
+
+    def checked(flat: Any) -> Any:
+        lengths = tf.strings.length(flat)
+        message = f"SD501: {what} must be at most {most} (declared); got"
+        return insist(
+            tf, flat, [Check(tf.reduce_all(lengths <= most), message, tf.reduce_max(lengths))], call.where
+        )
+
+    return each(tf, parts, checked)
 
 
 class Case(Op):

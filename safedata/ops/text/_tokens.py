@@ -30,17 +30,25 @@ def by_whitespace(tf: Any, x: Any) -> Any:
 
 
 def by_script(tf: Any, x: Any) -> Any:
-    """Return the parts of a text of one script each, without white space."""
-    codes = tf.strings.unicode_decode(x, "UTF-8")
+    """Return the parts of a text of one script each, without white space; ragged rows of a batch."""
+    decoded = tf.strings.unicode_decode(x, "UTF-8")
+    batched = isinstance(decoded, tf.RaggedTensor)
+    codes = decoded.values if batched else decoded
+    row = decoded.value_rowids() if batched else tf.zeros_like(codes, tf.int64)
     script = tf.strings.unicode_script(codes)
-    changes = tf.concat([[0], tf.cast(script[1:] != script[:-1], tf.int32)], 0)[: tf.size(codes)]
-    run = tf.cumsum(changes)
+    change = (script[1:] != script[:-1]) | (row[1:] != row[:-1])
+    run = tf.cumsum(tf.concat([[0], tf.cast(change, tf.int32)], 0)[: tf.size(codes)])
     kept = tf.reduce_all(codes[:, None] != tf.constant(SPACES, tf.int32)[None], 1)
-    codes, run = tf.boolean_mask(codes, kept), tf.boolean_mask(run, kept)
+    codes, run, row = (tf.boolean_mask(one, kept) for one in (codes, run, row))
     first = tf.concat([[True], run[1:] != run[:-1]], 0)[: tf.size(codes)]
     starts = tf.reshape(tf.where(first), [-1])
     parts = tf.RaggedTensor.from_row_starts(codes, starts, validate=False)
-    return tf.strings.unicode_encode(parts, "UTF-8")
+    made = tf.strings.unicode_encode(parts, "UTF-8")
+    if not batched:
+        return made
+    return tf.RaggedTensor.from_value_rowids(
+        made, tf.gather(row, starts), nrows=tf.size(x, tf.int64), validate=False
+    )
 
 
 def extra(key: str) -> None:

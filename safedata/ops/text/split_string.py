@@ -7,10 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PositiveInt, model_validator
 from typing_extensions import Self
 
-from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.ops.base import Op
-from safedata.ops.text._text import blank
+from safedata.ops.text._text import at_most_bytes, blank, first_entries
 from safedata.problem import Fault
 from safedata.types import STRING_HEAP, STRING_SLOT, Dim, Tensor
 
@@ -21,13 +20,12 @@ class SplitString(Op):
     As `tf.strings.split`, `tf.strings.unicode_split` (UTF-8; what is none becomes U+FFFD) and
     `tf.strings.bytes_split` do. There are at most as many parts as the bytes allow, and each may have all of
     them: that bound is loose, so give `max_tokens`, behind which parts are left out, and
-    `max_bytes`, above which a part is an error (SD501 at run time). It takes one text, before `batch`.
+    `max_bytes`, above which a part is an error (SD501 at run time). Of a batch of texts it makes ragged rows.
     """
 
     example: ClassVar[str] = "split_string"
     main: ClassVar[str | None] = "sep"
     fallible: ClassVar[bool] = True
-    batches: ClassVar[bool] = False
 
     sep: Annotated[str, Field(min_length=1)] | None = None
     """What stands between two parts, which may be empty; any whitespace of ASCII unless given."""
@@ -43,6 +41,11 @@ class SplitString(Op):
         if self.by != "sep" and (self.sep is not None or self.max_bytes is not None):
             raise ValueError(f"`by: {self.by}` needs neither `sep` nor `max_bytes`")
         return self
+
+    @property
+    def rows(self) -> bool:
+        """True: texts have as many parts as they have."""
+        return True
 
     def infer(self, x: Tensor) -> Tensor:
         """Return a vector of strings."""
@@ -90,13 +93,7 @@ class SplitString(Op):
         else:
             made = tf.strings.unicode_split(x, "UTF-8")
         if self.max_tokens is not None:
-            made = tf.gather(made, tf.range(tf.minimum(tf.size(made), self.max_tokens)))
+            made = first_entries(tf, made, self.max_tokens)
         if self.max_bytes is not None:
-            made = self._checked(made, call)
-        return tf.ensure_shape(made, call.y.static_shape)
-
-    def _checked(self, made: Any, call: Call) -> Any:
-        lengths = call.tf.strings.length(made)
-        message = f"SD501: split_string: bytes of a part must be at most {self.max_bytes} (declared); got"
-        fine = call.tf.reduce_all(lengths <= self.max_bytes)
-        return insist(call.tf, made, [Check(fine, message, call.tf.reduce_max(lengths))], call.where)
+            made = at_most_bytes(made, call, self.max_bytes, "split_string: bytes of a part")
+        return made if call.batch_dims else tf.ensure_shape(made, call.y.static_shape)

@@ -9,12 +9,11 @@ from typing_extensions import Self
 
 from safedata.artifacts.shelf import Input, artifacts_of
 from safedata.artifacts.words import Words
-from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.memory import KIB, MIB
 from safedata.ops.base import Op
 from safedata.ops.text import _tokens
-from safedata.ops.text._text import blank
+from safedata.ops.text._text import at_most_bytes, blank, first_entries
 from safedata.problem import Fault
 from safedata.types import STRING_HEAP, STRING_SLOT, Dim, Tensor, ValueRange
 
@@ -43,19 +42,20 @@ class Tokenize(Op):
     `SentencepieceTokenizer` do; they need the extra `safedata[text]`.
 
     There are at most as many tokens as the bytes of the text allow, so give `max_tokens`, behind which tokens are
-    left out, and, for words, `max_bytes`, above which one is an error (SD501 at run time). It takes one text,
-    before `batch`.
+    left out, and, for words, `max_bytes`, above which one is an error (SD501 at run time). Of a batch of texts it
+    makes ragged rows.
     """
 
     example: ClassVar[str] = "{tokenize: unicode_script}"
     main: ClassVar[str | None] = "kind"
     fallible: ClassVar[bool] = True
-    batches: ClassVar[bool] = False
 
     kind: Literal["whitespace", "unicode_script", "characters", "wordpiece", "sentencepiece"]
     """How to split."""
     path: Annotated[str, Field(min_length=1)] | None = None
     """For `wordpiece` a vocabulary with one piece in each line, for `sentencepiece` a model; relative to the spec."""
+    artifact: str | None = None
+    """For `wordpiece`: the artifact that is its vocabulary, in place of `path`."""
     max_tokens: PositiveInt | None = None
     """The number of tokens that are kept, the first ones."""
     max_bytes: PositiveInt | None = None
@@ -68,26 +68,34 @@ class Tokenize(Op):
 
     @model_validator(mode="after")
     def _sound(self, info: ValidationInfo) -> Self:
-        if (self.kind in _PLAIN) != (self.path is None):
+        if self.artifact is not None and (self.kind != "wordpiece" or self.path is not None):
+            raise ValueError("`artifact` is the vocabulary of `kind: wordpiece`, in place of `path`")
+        if self.artifact is None and (self.kind in _PLAIN) != (self.path is None):
             raise ValueError(f"`kind: {self.kind}` takes {'no' if self.kind in _PLAIN else 'a'} `path`")
         if self.max_bytes is not None and self.kind not in ("whitespace", "unicode_script"):
             raise ValueError(f"`kind: {self.kind}` needs no `max_bytes`")
-        if self.path is None:
+        if self.kind in _PLAIN:
             return self
         _tokens.extra(f"tokenize: {self.kind}")
         if self.kind == "sentencepiece":
-            self._model = artifacts_of(info.context).file_at(self.path)
+            self._model = artifacts_of(info.context).file_at(self.path or "")
             return self
-        self._words = artifacts_of(info.context).words_at(self.path)
+        files, named = artifacts_of(info.context), "path" if self.artifact is None else "artifact"
+        self._words = files.words_at(self.path or "") if self.artifact is None else files.words(self.artifact)
         if self.unknown_token.encode() not in self._words.read():
-            problem = f"`{self.path}` does not have the piece `{self.unknown_token}`"
+            problem = f"`{self.artifact or self.path}` does not have the piece `{self.unknown_token}`"
             raise Fault(
                 "SD424",
                 problem,
-                ("path",),
+                (named,),
                 help="name the one that it has for unknown words in `unknown_token`",
             )
         return self
+
+    @property
+    def rows(self) -> bool:
+        """True: texts have as many tokens as they have."""
+        return True
 
     def infer(self, x: Tensor) -> Tensor:
         """Return a vector of strings or of numbers."""
@@ -146,10 +154,10 @@ class Tokenize(Op):
         tf = call.tf
         made = self._split(tf, x)
         if self.max_tokens is not None:
-            made = made[: self.max_tokens]
+            made = first_entries(tf, made, self.max_tokens)
         if self.max_bytes is not None:
-            made = self._checked(made, call)
-        return tf.ensure_shape(made, call.y.static_shape)
+            made = at_most_bytes(made, call, self.max_bytes, "tokenize: bytes of a token")
+        return made if call.batch_dims else tf.ensure_shape(made, call.y.static_shape)
 
     def _split(self, tf: Any, x: Any) -> Any:
         if self.kind == "whitespace":
@@ -174,9 +182,3 @@ class Tokenize(Op):
                 token_out_type=tf.int64,
                 support_detokenization=False,
             )
-
-    def _checked(self, made: Any, call: Call) -> Any:
-        lengths = call.tf.strings.length(made)
-        message = f"SD501: tokenize: bytes of a token must be at most {self.max_bytes} (declared); got"
-        fine = call.tf.reduce_all(lengths <= self.max_bytes)
-        return insist(call.tf, made, [Check(fine, message, call.tf.reduce_max(lengths))], call.where)

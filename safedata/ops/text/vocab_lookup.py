@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, NonNegativeInt, PrivateAttr, StrictInt, StrictStr, ValidationInfo, model_validator
 from typing_extensions import Self
 
+from safedata.artifacts import lookup
 from safedata.artifacts.shelf import artifacts_of
 from safedata.artifacts.words import Words
 from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.memory import add, times
-from safedata.ops import _word_table
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
 from safedata.problem import Fault
@@ -136,7 +136,7 @@ class VocabLookup(Op):
 
     def resident(self) -> int | None:
         """Return the bytes of the tensors that the words of a file become."""
-        return 0 if self._file is None else _word_table.resident_bytes(self._file, numbers=not self.invert)
+        return 0 if self._file is None else lookup.resident_bytes(self._file, numbers=not self.invert)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the number of each word, or the word of each number."""
@@ -156,9 +156,7 @@ class VocabLookup(Op):
         kind = tf.string if self._text else tf.int64
         reserved = tf.constant([*self._reserved, self._unknown], kind)
         words = (
-            _word_table.word_tensor(tf, self._file)
-            if self._file is not None
-            else tf.constant(self.vocab, kind)
+            lookup.word_tensor(tf, self._file) if self._file is not None else tf.constant(self.vocab, kind)
         )
         known = tf.gather(words, tf.maximum(number - self._special, 0))
         return tf.where(
@@ -175,7 +173,7 @@ class VocabLookup(Op):
 
     def _filed(self, tf: Any, word: Any, words: Words) -> Any:
         """Return the numbers of words in a file, -1 for others; the mask token is 0 though it stands there too."""
-        place = _word_table.lookup(tf, words)(word)
+        place = lookup.lookup(tf, words)(word)
         number = tf.where(place < 0, place, place + self._special)
         if self.mask_token is None:
             return number
@@ -185,7 +183,7 @@ class VocabLookup(Op):
         """Return the numbers of words in a list of the spec, -1 for others."""
         number = tf.fill(tf.shape(word), tf.constant(-1, tf.int64))
         for keys, words, numbers in self._tables(tf):
-            place = tf.searchsorted(keys, tf.reshape(_word_table.key(tf, word), [-1]))
+            place = tf.searchsorted(keys, tf.reshape(lookup.key(tf, word), [-1]))
             place = tf.reshape(tf.minimum(place, keys.shape[0] - 1), tf.shape(word))
             number = tf.where(tf.gather(words, place) == word, tf.gather(numbers, place), number)
         return number
@@ -209,7 +207,7 @@ class VocabLookup(Op):
             every[self.mask_token] = 0
         words = list(every)
         with tf.init_scope():
-            keys = _word_table.key(tf, tf.constant(words)).numpy().tolist()
+            keys = lookup.key(tf, tf.constant(words)).numpy().tolist()
         tables: list[dict[int, Word]] = []
         for key, word in zip(keys, words, strict=True):
             table = next((one for one in tables if key not in one), None)

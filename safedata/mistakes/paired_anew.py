@@ -1,0 +1,63 @@
+"""SD621: inputs of a `zip` that are shuffled apart from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from safedata.mistakes.base import Finding, Line, Mistake, Placed, place, reshuffles
+from safedata.sources._inputs import Ready
+from safedata.sources.base import Root
+from safedata.sources.zip import Zipped
+from safedata.stages.shuffle import Shuffle
+
+
+class PairedAnew(Mistake):
+    """Two shuffles in inputs of one `zip` draw two orders: each element has another partner in each epoch.
+
+    Of images and their masks, or inputs and targets, hardly one pair is then right. Two sets that have nothing to do
+    with each other may well be paired at random.
+    """
+
+    code: ClassVar[str] = "SD621"
+
+    def find(self, line: Line) -> Iterator[Finding]:
+        """Yield each `zip` of which two inputs have orders of their own."""
+        for zipped in _zips(line.plan.inspected.root):
+            found = [(one.name, step) for one in zipped.inputs if (step := _last(line, one)) is not None]
+            if len(found) < 2 or len({_order(step) for _, step in found}) == 1:
+                continue
+            (first, shuffle), (second, _), *_ = found
+            yield Finding(
+                shuffle,
+                f"`{first}` and `{second}` are each shuffled before `zip`, which pairs their elements by place: with "
+                "other partners in each epoch",
+                "an order of its own",
+                f"leave {shuffle.said} out of the inputs, and put it behind `zip`, first in `steps`: it keeps pairs",
+                labels=tuple((step, "and this is another one") for _, step in found[1:]),
+            )
+
+
+def _zips(root: Root) -> Iterator[Zipped]:
+    """Yield the `zip` sources at and before a root."""
+    if isinstance(root, Zipped):
+        yield root
+    for one in root.parts():
+        yield from _zips(one.inspected.root)
+
+
+def _last(line: Line, ready: Ready) -> Placed | None:
+    """Return the step of an input that gives it another order in each epoch; a cache ends that, and settles it."""
+    found: Placed | None = None
+    for step in ready.input.steps:
+        placed = place(line.plan, step)
+        found = None if step.stage.freezes else placed if reshuffles(placed) else found
+    return found
+
+
+def _order(step: Placed) -> object:
+    """Return what the order follows from: shuffles with the same one stay in step."""
+    stage = step.stage
+    if isinstance(stage, Shuffle) and stage.seed is not None:
+        return stage.seed, stage.slots(step.before), step.before.cardinality
+    return step.path
