@@ -13,8 +13,8 @@ class Rows:
 
     The pages that were read are the system's file cache: it takes them back when it needs them. They count as resident
     in the process that has mapped them, and not as anonymous memory. A dataset that gathers in a map must have the
-    default optimizations of tf.data off, as every pipeline here has: they copy the tensors that a function captures, 264 MiB
-    for a file of 256 where it takes 16 without them.
+    default optimizations of tf.data off, as every pipeline here has: they copy the tensors that a function
+    captures, 264 MiB for a file of 256 where it takes 16 without them.
     """
 
     def __init__(self, tf: Any, folder: str, entry: Entry) -> None:
