@@ -13,6 +13,7 @@ from safedata.memory import Evidence, Place, weakest
 from safedata.plan import Plan
 from safedata.problem import Problem
 from safedata.records import record
+from safedata.spec.pointing import problem_of
 
 __all__ = ["HoldLine", "PlaceVerdict", "Verdict", "hold_lines", "judge", "over", "place_verdicts"]
 
@@ -50,6 +51,13 @@ def judge(plan: Plan, machine: Machine, spec: str) -> Verdict:
     texts = plan.program.document.texts
     if not plan.complete:
         return Verdict(spec, None, machine, {}, (), (*plan.program.warnings, *plan.problems), texts)
+    if any(getattr(step.node, "shelves", False) for step in plan.steps):
+        from safedata.phases import key_faults, notes  # few specs have a cache on disk
+
+        if faults := [problem_of(fault, plan.program.document) for fault in key_faults(plan)]:
+            found = (*plan.program.warnings, *plan.problems, *faults)
+            return Verdict(spec, None, machine, {}, (), found, texts)
+        plan = replace(plan, rewrites=tuple(dict.fromkeys([*plan.rewrites, *notes(plan)])))
     lines = hold_lines(plan, machine)
     places = place_verdicts(plan, machine, lines)
     problems = [*plan.program.warnings, *plan.problems, *unknown(plan, lines)]

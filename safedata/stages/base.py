@@ -37,6 +37,8 @@ class Node:
     """Whether the first of its holds has a free place for the element that is being made for it."""
     freezes: ClassVar[bool] = False
     """Whether it replays the elements of its first epoch in every later one."""
+    shelves: ClassVar[bool] = False
+    """Whether it ends what runs before it: its elements are on disk when the steps behind it start."""
 
     @property
     def unseeing(self) -> bool:
@@ -91,6 +93,10 @@ class Node:
         """Return what must come in for `after` to leave, the index and epoch that this step uses included."""
         keys = {INDEX, EPOCH, ROW} if self.random else {INDEX} if self.fallible else set[str]()
         return self.needs(after) | keys
+
+    def told(self, after: frozenset[str]) -> Node:
+        """Return the step that runs in this one's place where these components are needed behind it."""
+        return self
 
     def calls(self, scope: Scope) -> int:
         """Return how many calls run at once: 1 unless this step is a parallel map."""

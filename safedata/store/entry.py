@@ -30,6 +30,11 @@ _WIDTHS: Final = {
 }
 
 
+def storable(dtype: str) -> bool:
+    """Return whether numbers of a dtype can be kept in rows."""
+    return dtype in _WIDTHS
+
+
 class Damage(ValueError):
     """An entry is not what was written: which file, where, and how it differs."""
 
