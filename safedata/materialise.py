@@ -167,8 +167,8 @@ class _Run:
         chunk, names = self._chunk(), [column.name for column in self.shelf.columns]
         began, start = writer.rows, time.perf_counter()
         told, drop = start, began % chunk
-        most = self.plan.result.cardinality.most
-        rows = None if most is None else most * chunk
+        before = self.plan.steps[-1].before
+        rows = None if before is None else before.cardinality.most
         row_bytes = sum(column.row_bytes for column in self.shelf.columns)
         for values in dataset.skip(began // chunk):
             writer.append([values[name].numpy()[drop:] for name in names])

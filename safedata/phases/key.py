@@ -102,6 +102,8 @@ def _source(source: Any) -> Any:
     for kind, fields in cast("dict[str, Any]", source).items():
         if kind == "steps":
             found[kind] = _canonical(fields or [])
+        elif kind == "source":
+            found[kind] = _source(fields)
         elif isinstance(fields, dict):
             given = cast("dict[str, Any]", fields)
             found[kind] = {

@@ -38,7 +38,7 @@ safedata: 1
 source: {synthetic: {count: 12, components: {image: "uint8[6, 6, 3]", mask: "uint8[6, 6, 1]"}}}
 steps:
   - map:
-      image: [{cast: float32}, {random_crop: [4, 4]}, random_flip_left_right]
+      image: [{cast: float32}, {center_crop: [4, 4]}, {rescale: 0.5}]
   - cache: {path: store}
   - map: {image: [random_flip_left_right]}
   - batch: 4
@@ -49,7 +49,7 @@ safedata: 1
 source:
   mix:
     inputs:
-      few: {range: 10, steps: [{shuffle: all}]}
+      few: {source: {range: 10}, steps: [{shuffle: all}]}
       many: {range: 100}
     weights: {few: 0.5, many: 0.5}
 steps:
@@ -117,10 +117,8 @@ OTHER = {
     "batches": change(("  - take: 15", "  - select: [x, y, v]\n  - batch: {size: 5, drop_remainder: true}")),
     "images": IMAGES,
     "another crop": change(("[4, 4]", "[5, 5]"), base=IMAGES),
-    "no flip": change((", random_flip_left_right]\n  - cache", "]\n  - cache"), base=IMAGES),
-    "another probability": change(
-        ("random_flip_left_right]\n  - cache", "{random_flip_left_right: {p: 0.9}}]\n  - cache"), base=IMAGES
-    ),
+    "no rescale": change((", {rescale: 0.5}", ""), base=IMAGES),
+    "another scale": change(("rescale: 0.5", "rescale: 0.25"), base=IMAGES),
     "another seed of draws": IMAGES + "runtime: {seed: 9}\n",
     "another count": change(("count: 12", "count: 13"), base=IMAGES),
     "another order of components": change(
@@ -134,10 +132,10 @@ OTHER = {
     "other weights": change(("few: 0.5, many: 0.5", "few: 0.9, many: 0.1"), base=MIX),
     "an input's steps": change(("{shuffle: all}", "{shuffle: 3}"), base=MIX),
     "another order of inputs": change(
-        ("      few: {range: 10, steps: [{shuffle: all}]}\n", ""),
+        ("      few: {source: {range: 10}, steps: [{shuffle: all}]}\n", ""),
         (
             "      many: {range: 100}\n",
-            "      many: {range: 100}\n      few: {range: 10, steps: [{shuffle: all}]}\n",
+            "      many: {range: 100}\n      few: {source: {range: 10}, steps: [{shuffle: all}]}\n",
         ),
         base=MIX,
     ),
@@ -215,13 +213,20 @@ def test_every_change_of_a_spec_has_a_key_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.tf
-def test_equal_keys_mean_equal_elements(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "texts",
+    [
+        pytest.param([TABLE, SAME["order of chains"], OTHER["the seed"], OTHER["a filter"]], id="some"),
+        pytest.param([TABLE, *SAME.values(), *OTHER.values()], id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_equal_keys_mean_equal_elements(folder: Path, texts: list[str]) -> None:
     """Specs with the same key keep the same elements; most of those with other keys keep other ones."""
     found: dict[str, Mapping[str, Any]] = {}
-    for number, text in enumerate([TABLE, *SAME.values(), *OTHER.values()]):
+    for number, text in enumerate(texts):
         made = elements(folder, text, folder / f"store-{number}")
         assert found.setdefault(key(folder, text), made) == made, text
-    assert len({str(one) for one in found.values()}) > 0.9 * len(found)
+    assert len({str(one) for one in found.values()}) > 0.9 * len(found) - 1
 
 
 def changes(folder: Path) -> Iterator[str]:
