@@ -21,6 +21,7 @@ from safedata.scope import unheard
 from safedata.store.entry import MANIFEST, Damage, Entry
 from safedata.store.keep import kept
 from safedata.store.lock import Holder
+from safedata.store.stock import remove, stock
 from safedata.store.writer import Writer
 from safedata.types import format_element
 
@@ -46,6 +47,10 @@ class Writing:
     """Rows that an earlier run had written."""
     seconds: float
 
+    @property
+    def done(self) -> None:
+        """Return nothing: it is not there yet."""
+
 
 @record(frozen=True, slots=True)
 class Waiting:
@@ -53,6 +58,10 @@ class Waiting:
 
     holder: Holder
     folder: str
+
+    @property
+    def done(self) -> None:
+        """Return nothing: it is not there yet."""
 
 
 @record(frozen=True, slots=True)
@@ -67,6 +76,11 @@ class Kept:
     seconds: float
     skipped: int = 0
     """Bad elements that were left out when it was written."""
+
+    @property
+    def done(self) -> Kept:
+        """Return this."""
+        return self
 
 
 Told = Callable[["Writing | Waiting | Kept"], None]
@@ -107,6 +121,20 @@ def ready(plan: Plan, making: Making) -> Plan:
     with contextlib.suppress(OSError):  # somebody else's, or on a disk that cannot be written to
         os.utime(os.path.join(last.reads.folder, MANIFEST))
     return last.plan
+
+
+def forget(plan: Plan) -> None:
+    """Remove the entries that a plan would use, so that they are written again.
+
+    Raises:
+        DataError: SD408, one of them cannot be removed.
+    """
+    for part in phases(plan, here=False):
+        shelf = part.writes
+        for one in stock(shelf.root) if shelf is not None else ():
+            if shelf is not None and one.key == shelf.key:
+                with _problems(shelf):
+                    remove(one)
 
 
 def _found(shelf: Shelf) -> Kept:
@@ -245,7 +273,7 @@ def _made(plan: Plan, shelf: Shelf) -> dict[str, Any]:
     source = program.document.plain(("source",))
     said: Mapping[str, Any] = {"source": source, "steps": steps}
     return {
-        "spec": program.files[0] if program.files else "<text>",
+        "spec": os.path.abspath(program.files[0]) if program.files else None,
         "name": program.name,
         "element": format_element(plan.steps[-1].after.element)[:_LONGEST],
         "from": said if len(str(said)) <= _LONGEST else "too long to be repeated here",

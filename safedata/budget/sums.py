@@ -64,10 +64,15 @@ def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
     return Hold(HOST, allocator_share(plan, live), why, "measured")
 
 
-def hold_lines(plan: Plan, machine: Machine) -> list[HoldLine]:
+def hold_lines(plan: Plan, machine: Machine, *, stored: bool = True) -> list[HoldLine]:
     """Return every hold of a plan, the process's first; of one that caches on disk cut up, those of its peak.
 
     Its parts run one after the other, so on the host only the largest counts, and elsewhere all do.
+
+    Args:
+        plan: a sound plan.
+        machine: what it is held against.
+        stored: whether what is in a cache on this machine's disk need not be made.
     """
     if not any(getattr(step.node, "shelves", False) for step in plan.steps):
         return _lines(plan, machine)
@@ -75,7 +80,7 @@ def hold_lines(plan: Plan, machine: Machine) -> list[HoldLine]:
 
     parts = [
         [_moved(line, one.numbers) for line in _lines(one.plan, machine)]
-        for one in phases(plan, here=machine.name == HERE)
+        for one in phases(plan, here=stored and machine.name == HERE)
     ]
     largest = max(range(len(parts)), key=lambda number: _peak(parts[number]))
     return [

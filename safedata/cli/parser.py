@@ -7,14 +7,14 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import safedata
-from safedata.cli import analyze, build, check, doctor, explain, fit, head, measure, profile, schema
+from safedata.cli import analyze, build, cache, check, doctor, explain, fit, head, measure, profile, schema
 from safedata.cli.options import Formatter
 from safedata.cli.status import FINE, USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (check, analyze, build, doctor, explain, fit, head, measure, profile, schema)
+COMMANDS: Final = (check, analyze, build, cache, doctor, explain, fit, head, measure, profile, schema)
 """The modules of the commands, in the order of the help."""
 
 _EPILOG: Final = """\

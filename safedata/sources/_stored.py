@@ -99,6 +99,7 @@ class StoredRoot(Root):
             return self._read(low.tf, rows, count, values)
 
         made = mapped(self._starts(low, count), read, low)
+        made.safedata_mark = rows.mark
         return made if self.batches else made.unbatch()
 
     def _starts(self, low: Lowering, count: int) -> Any:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from safedata.store.entry import Column, Entry, file_name
+from safedata.store.stock import Mark
 
 
 class Rows:
@@ -29,6 +30,8 @@ class Rows:
             OSError: a file cannot be mapped.
         """
         self._tf = tf
+        self.mark = Mark(folder)
+        """Keeps the entry from being removed; a dataset that gathers has to keep it."""
         self._columns = {
             column.name: (
                 column.dtype,
