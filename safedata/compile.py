@@ -91,7 +91,7 @@ def compile_plan(
     if unmeasured:
         calibration.observe(tf)
     whole = device.settle(tf, plan, devices or {})
-    plan = _ready(tf, whole, told)
+    plan = ready(tf, whole, told)
     skips = Skips(plan, plan.scope.max_skipped)
     with _allowing(plan), tf.device("/CPU:0"):
         lower = _Lower(tf, plan, skips, devices or {})
@@ -102,13 +102,22 @@ def compile_plan(
     return Compiled(dataset, skips, whole)
 
 
-def _ready(tf: Any, plan: Plan, told: Told | None) -> Plan:
-    """Return the part of a plan whose elements leave it, after the parts before it have written what it reads."""
+def ready(tf: Any, plan: Plan, told: Told | None = None) -> Plan:
+    """Return the part of a plan whose elements leave it, after the parts before it have written what it reads.
+
+    Args:
+        tf: the TensorFlow module.
+        plan: a checked plan; one that keeps nothing on disk is returned as it is.
+        told: is told how far the writing is.
+
+    Raises:
+        DataError: what is kept on disk cannot be made, written or read.
+    """
     if not any(getattr(step.node, "shelves", False) for step in plan.steps):
         return plan
-    from safedata.materialise import Making, ready
+    from safedata import materialise
 
-    return ready(plan, Making(tf, compile_plan, run_error, told))
+    return materialise.ready(plan, materialise.Making(tf, compile_plan, run_error, told))
 
 
 @contextmanager
@@ -321,4 +330,4 @@ _LONGEST: Final = 600
 """Characters of TensorFlow's own words that a message repeats."""
 
 
-__all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "run_error", "tensorflow"]
+__all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "ready", "run_error", "tensorflow"]

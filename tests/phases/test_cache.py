@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -398,3 +399,28 @@ def test_what_is_told(write: Write) -> None:
         [kept] = [one for one in told if isinstance(one, Kept)]
         assert (kept.rows, kept.bytes, kept.written) == (1000, 13_000, written)
         assert all(one.of == 1000 for one in told if isinstance(one, Writing))
+
+
+@pytest.mark.tf
+def test_looking_and_profiling_read_the_cache(write: Write, tmp_path: Path) -> None:
+    """`head` and `profile` run what stands behind the cache, in the order of the pipeline itself."""
+    from safedata.head import draw
+
+    path = str(write(spec("shuffle: all", "batch: 10")))
+    plan = safedata.check(path).plan
+    assert plan is not None
+    drawn = [int(row.values["value"]) for row in draw(plan, 25).rows]
+    assert drawn == column(safedata.load(path), "value")[:25]
+    profile = safedata.profile(path, batches=20, warmup=1)
+    assert [step.node.title() for step in profile.plan.steps] == ["cache", "output"]
+
+
+@pytest.mark.tf
+def test_a_cache_that_is_gone_is_made_again(write: Write, tmp_path: Path) -> None:
+    """What was removed between two runs is written anew."""
+    path = write(spec())
+    first = column(safedata.load(path), "value")
+    [entry] = entries(tmp_path / "store")
+    shutil.rmtree(entry)
+    assert column(safedata.load(path), "value") == first
+    assert entries(tmp_path / "store") == [entry]
