@@ -111,13 +111,13 @@ def ready(plan: Plan, making: Making) -> Plan:
         DataError: the data is bad or changed meanwhile, an entry cannot be written, or is damaged.
     """
     parts = phases(plan)
+    if parts[0].reads is not None:
+        making.tell(_found(parts[0].reads))
     for part in parts:
         if part.writes is not None:
             _write(part, part.writes, making)
     last = parts[-1]
     assert last.reads is not None
-    if len(parts) == 1:
-        making.tell(_found(last.reads))
     with contextlib.suppress(OSError):  # somebody else's, or on a disk that cannot be written to
         os.utime(os.path.join(last.reads.folder, MANIFEST))
     return last.plan

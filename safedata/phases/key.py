@@ -13,7 +13,6 @@ from safedata.artifacts.asked import fingerprints
 from safedata.machine.footprint import installed_version
 from safedata.plan import Plan
 from safedata.problem import Fault
-from safedata.sources.base import Root
 from safedata.spec.node import Document, Node
 from safedata.stages._outside import Outside, outside
 from safedata.store.entry import FORMAT, Column
@@ -52,7 +51,7 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
         "tensorflow": installed_version(),
         "source": _source(document.plain(("source",))),
         "data": plan.inspected.fingerprint,
-        "folder": _folder(plan),
+        "files": _files(plan, number),
         "steps": _canonical([one.plain for one in before]),
         "artifacts": fingerprints(program.artifacts, pieces),
         "outside": [_version(one) for one in outside(program.source, program.steps[:at])],
@@ -126,10 +125,12 @@ def _pairs(value: Any) -> Any:
     return [_pairs(one) for one in value] if isinstance(value, list) else value
 
 
-def _folder(plan: Plan) -> str | None:
-    """Return where relative paths start, where elements have their files' paths in them."""
-    roots = (step.after.element for step in plan.steps if isinstance(step.node, Root))
-    return os.path.abspath(plan.scope.folder) if any("path" in element for element in roots) else None
+def _files(plan: Plan, number: int) -> str | None:
+    """Return a digest of the files' whole paths, where elements have these in them; None elsewhere."""
+    if not any("path" in step.after.element for step in plan.steps[:number]):
+        return None
+    paths = "\0".join(os.path.abspath(path) for path in plan.inspected.files)
+    return hashlib.sha256(os.fsencode(paths)).hexdigest()
 
 
 def _version(one: Outside) -> list[str]:
