@@ -122,7 +122,7 @@ def _inputs(inputs: Any) -> Any:
 def _pairs(value: Any) -> Any:
     if isinstance(value, dict):
         return [[key, _pairs(one)] for key, one in cast("dict[str, Any]", value).items()]
-    return [_pairs(one) for one in value] if isinstance(value, list) else value
+    return [_pairs(one) for one in cast("list[object]", value)] if isinstance(value, list) else value
 
 
 def _files(plan: Plan, number: int) -> str | None:

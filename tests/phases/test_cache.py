@@ -18,7 +18,7 @@ import pytest
 
 import safedata
 from safedata.materialise import Kept, Writing
-from safedata.memory import DISK, HOST
+from safedata.memory import DISK, HOST, MIB
 from safedata.phases import phases
 from safedata.problem import DataError
 from safedata.store import writer as writing
@@ -424,3 +424,35 @@ def test_a_cache_that_is_gone_is_made_again(write: Write, tmp_path: Path) -> Non
     shutil.rmtree(entry)
     assert column(safedata.load(path), "value") == first
     assert entries(tmp_path / "store") == [entry]
+
+
+MEASURED = """
+import sys
+sys.path.insert(0, {root!r})
+import safedata
+from safedata.machine import resident
+from safedata.machine.files import read_table
+bound = safedata.check(sys.argv[1]).places["host"].bytes
+dataset = safedata.load(sys.argv[1])
+written = resident().peak
+for _ in dataset:
+    pass
+print(bound, written, read_table("/", "/proc/self/status")["RssAnon"])
+"""
+
+
+@pytest.mark.tf
+@pytest.mark.slow
+def test_writing_stays_below_the_bound(write: Write) -> None:
+    """Writing many rows peaks below the bound, which does not grow with their number; so does reading them."""
+    found: list[tuple[int, ...]] = []
+    for count in (50_000, 500_000):
+        text = spec("shuffle: all", "batch: 256").replace("range: 1000", f"range: {count}")
+        command = [sys.executable, "-c", MEASURED.format(root=str(ROOT)), str(write(text))]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found.append(tuple(int(number) for number in out.split()))
+    for bound, written, anonymous in found:
+        assert written <= bound
+        assert anonymous <= bound
+    assert found[1][0] - found[0][0] < MIB
+    assert found[1][1] - found[0][1] < 16 * MIB

@@ -38,7 +38,7 @@ safedata: 1
 source: {synthetic: {count: 12, components: {image: "uint8[6, 6, 3]", mask: "uint8[6, 6, 1]"}}}
 steps:
   - map:
-      image: [{cast: float32}, {center_crop: [4, 4]}, {rescale: 0.5}]
+      image: [{cast: float32}, {center_crop: [4, 4]}, {clip: [0, 100]}]
   - cache: {path: store}
   - map: {image: [random_flip_left_right]}
   - batch: 4
@@ -117,8 +117,8 @@ OTHER = {
     "batches": change(("  - take: 15", "  - select: [x, y, v]\n  - batch: {size: 5, drop_remainder: true}")),
     "images": IMAGES,
     "another crop": change(("[4, 4]", "[5, 5]"), base=IMAGES),
-    "no rescale": change((", {rescale: 0.5}", ""), base=IMAGES),
-    "another scale": change(("rescale: 0.5", "rescale: 0.25"), base=IMAGES),
+    "no clip": change((", {clip: [0, 100]}", ""), base=IMAGES),
+    "another clip": change(("clip: [0, 100]", "clip: [0, 50]"), base=IMAGES),
     "another seed of draws": IMAGES + "runtime: {seed: 9}\n",
     "another count": change(("count: 12", "count: 13"), base=IMAGES),
     "another order of components": change(
@@ -217,6 +217,11 @@ def test_every_change_of_a_spec_has_a_key_of_its_own(folder: Path) -> None:
     "texts",
     [
         pytest.param([TABLE, SAME["order of chains"], OTHER["the seed"], OTHER["a filter"]], id="some"),
+        pytest.param(
+            [IMAGES, OTHER["another clip"], MIX, OTHER["another order of inputs"]],
+            id="others",
+            marks=pytest.mark.slow,
+        ),
         pytest.param([TABLE, *SAME.values(), *OTHER.values()], id="all", marks=pytest.mark.slow),
     ],
 )
