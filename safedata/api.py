@@ -240,9 +240,10 @@ def build(
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    force: bool = False,
     **params: object,
 ) -> Report:
-    """Check a spec, compile it, run one pass over its data and write the manifest.
+    """Check a spec, write its caches on disk, run one pass over its data and write the manifest.
 
     Args:
         spec: a path, or the spec's text with a line break in it.
@@ -255,9 +256,10 @@ def build(
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
         progress: called with a `safedata.run.Progress` a few times a second.
+        force: whether to write caches on disk anew that are there already.
 
     Returns:
-        The `safedata.run.Report`: elements, batches, seconds, estimated and measured peak, what was left out.
+        The `safedata.run.Report`: elements, batches, seconds, estimated and measured peak, caches, what was left out.
 
     Raises:
         SpecError: the spec has problems.
@@ -268,7 +270,7 @@ def build(
 
     verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
     raise_for(verdict)
-    return build_verdict(verdict, manifest, progress)
+    return build_verdict(verdict, manifest, progress, force=force)
 
 
 def measure(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from safedata import allocator
 from safedata.internal.crossing import Crossing
@@ -26,6 +26,9 @@ from safedata.sources.base import Root
 from safedata.spec.node import DocumentError
 from safedata.spec.pointing import problem_of
 from safedata.types import Stream, Tensor
+
+if TYPE_CHECKING:
+    from safedata.materialise import Told
 
 
 def tensorflow() -> Any:
@@ -63,15 +66,19 @@ class Compiled:
     """What it was made of: with all on the host where there was no GPU and the spec allows that."""
 
 
-def compile_plan(plan: Plan, devices: Mapping[Place, str] | None = None) -> Compiled:
-    """Return the graph of a plan.
+def compile_plan(
+    plan: Plan, devices: Mapping[Place, str] | None = None, told: Told | None = None
+) -> Compiled:
+    """Return the graph of a plan, after what it keeps on disk was written where it is not there.
 
     Args:
         plan: a checked plan.
         devices: TensorFlow's names of devices that stand for GPUs; by default the GPUs themselves.
+        told: is told how far the writing is.
 
     Raises:
         SafedataError: TensorFlow is not installed.
+        DataError: what is kept on disk cannot be made, written or read.
         DeviceError: a GPU is not there, is not used, or was set up too late.
     """
     from safedata import device
@@ -83,7 +90,8 @@ def compile_plan(plan: Plan, devices: Mapping[Place, str] | None = None) -> Comp
     device.configure(tf, plan)
     if unmeasured:
         calibration.observe(tf)
-    plan = device.settle(tf, plan, devices or {})
+    whole = device.settle(tf, plan, devices or {})
+    plan = ready(tf, whole, told)
     skips = Skips(plan, plan.scope.max_skipped)
     with _allowing(plan), tf.device("/CPU:0"):
         lower = _Lower(tf, plan, skips, devices or {})
@@ -91,7 +99,25 @@ def compile_plan(plan: Plan, devices: Mapping[Place, str] | None = None) -> Comp
         if device.crosses(plan):
             lower.try_device()
     _verify(tf, plan, dataset)
-    return Compiled(dataset, skips, plan)
+    return Compiled(dataset, skips, whole)
+
+
+def ready(tf: Any, plan: Plan, told: Told | None = None) -> Plan:
+    """Return the part of a plan whose elements leave it, after the parts before it have written what it reads.
+
+    Args:
+        tf: the TensorFlow module.
+        plan: a checked plan; one that keeps nothing on disk is returned as it is.
+        told: is told how far the writing is.
+
+    Raises:
+        DataError: what is kept on disk cannot be made, written or read.
+    """
+    if not any(getattr(step.node, "shelves", False) for step in plan.steps):
+        return plan
+    from safedata import materialise
+
+    return materialise.ready(plan, materialise.Making(tf, compile_plan, run_error, told))
 
 
 @contextmanager
@@ -304,4 +330,4 @@ _LONGEST: Final = 600
 """Characters of TensorFlow's own words that a message repeats."""
 
 
-__all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "run_error", "tensorflow"]
+__all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "ready", "run_error", "tensorflow"]

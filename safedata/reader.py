@@ -26,7 +26,7 @@ BESIDE: Final = ("name", "device", "parallel")
 LATER: Final[Mapping[str, str]] = {
     "interleave": "write `interleave: 8` in the source: those over files of records, lines or rows take it",
     "pack": "use `padded_batch`",
-    "snapshot": "use `cache: memory`",
+    "snapshot": "use `cache: {path: ...}`",
     "distribute": "use `shard`",
 }
 """Parts of the language that this version does not have, with what to do in their place."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from safedata.budget import Verdict, judge
 from safedata.compile import compile_plan, run_error, tensorflow
@@ -15,7 +15,10 @@ from safedata.machine import resident
 from safedata.manifest import check_writable, default_path, manifest_of, write_manifest
 from safedata.memory import HOST
 from safedata.plan import Plan
-from safedata.problem import Problem, SpecError
+from safedata.problem import BudgetError, Problem, SpecError
+
+if TYPE_CHECKING:
+    from safedata.materialise import Kept, Told, Waiting, Writing
 
 _EVERY: Final = 0.1
 """Seconds between two reports of progress."""
@@ -48,6 +51,13 @@ class Report:
     """Where each element comes from that was left out."""
     manifest: str | None
     """The file that the manifest was written to."""
+    caches: tuple[Kept, ...] = ()
+    """The caches on disk that were written or found."""
+
+    @property
+    def mapped(self) -> int:
+        """Bytes of caches on disk, whose pages count as the process's and belong to the system."""
+        return sum(one.bytes for one in self.caches)
 
     @property
     def per_second(self) -> float:
@@ -59,12 +69,23 @@ def build_verdict(
     verdict: Verdict,
     manifest: str | PathLike[str] | None,
     progress: Callable[[Progress], None] | None,
+    *,
+    writing: Told | None = None,
+    force: bool = False,
 ) -> Report:
     """Compile a checked spec, go through its data once, write the manifest, and return what was seen.
 
+    Args:
+        verdict: of a spec that fits.
+        manifest: where the manifest goes; by default beside the spec.
+        progress: is told how far the pass is.
+        writing: is told how far the writing of caches on disk is.
+        force: whether to write caches on disk anew that are there.
+
     Raises:
         SpecError: the spec repeats its data without end.
-        DataError: the data is bad, or the manifest cannot be written.
+        DataError: the data is bad, or the manifest or a cache cannot be written.
+        BudgetError: with `force`, writing the caches does not fit.
     """
     plan = verdict.plan
     if plan is None:
@@ -73,17 +94,45 @@ def build_verdict(
     target = default_path(plan, verdict.spec) if manifest is None else os.fspath(manifest)
     if target is not None:
         check_writable(target)
-    compiled = compile_plan(plan)
+    caches: list[Kept] = []
+
+    def told(what: Writing | Waiting | Kept) -> None:
+        if (kept := what.done) is not None:
+            caches.append(kept)
+        if writing is not None:
+            writing(what)
+
+    if force:
+        verdict = _forgotten(verdict, plan)
+    compiled = compile_plan(plan, told=told)
     if compiled.plan is not plan and verdict.machine is not None:  # it runs on the host in a GPU's place
         verdict = judge(compiled.plan, verdict.machine, verdict.spec)
     elements, batches, seconds = one_pass(compiled.dataset, plan, progress)
     estimated = verdict.places[HOST].bytes
     assert estimated is not None
     skipped = tuple(compiled.skips.described())
-    report = Report(elements, batches, seconds, estimated, resident().peak, skipped, target)
+    report = Report(elements, batches, seconds, estimated, resident().peak, skipped, target, tuple(caches))
     if target is not None:
         write_manifest({**manifest_of(verdict), "pass": _seen(report)}, target)
     return report
+
+
+def _forgotten(verdict: Verdict, plan: Plan) -> Verdict:
+    """Return the verdict on a plan whose caches on disk are written anew, after removing them.
+
+    Raises:
+        BudgetError: writing them does not fit; then they stay.
+        DataError: SD408, one of them cannot be removed.
+    """
+    if verdict.machine is None or not any(getattr(step.node, "shelves", False) for step in plan.steps):
+        return verdict
+    from safedata.materialise import forget  # few specs have a cache on disk
+
+    anew = judge(plan, verdict.machine, verdict.spec, stored=False)
+    if not anew.fits:
+        raise BudgetError([one for one in anew.problems if one.severity == "error"])
+    forget(plan)
+    return anew
 
 
 def _seen(report: Report) -> dict[str, Any]:
@@ -92,6 +141,7 @@ def _seen(report: Report) -> dict[str, Any]:
         "batches": report.batches,
         "skipped": list(report.skipped),
         "host_bytes_measured": report.measured,
+        "caches": [{"folder": one.folder, "elements": one.rows, "bytes": one.bytes} for one in report.caches],
     }
 
 

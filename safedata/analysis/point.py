@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from safedata import registry
 from safedata.artifacts.heading import Origin
+from safedata.asked import asked, fingerprints
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.records import replace
 from safedata.spec.node import Document, Node
 
 if TYPE_CHECKING:
-    from safedata.artifacts import Artifacts
     from safedata.program import Program
     from safedata.sources.base import Inspected
     from safedata.spec.artifacts import Analyze
@@ -36,7 +36,7 @@ def reach(document: Document, name: str, analyze: Analyze) -> int:
         Fault: SD426, there is no such step, or one before the place uses the artifact.
     """
     steps = steps_of(document)
-    used = next((number for number, step in enumerate(steps) if name in _asked(step, "artifact")), len(steps))
+    used = next((number for number, step in enumerate(steps) if name in asked(step, "artifact")), len(steps))
     if analyze.after is None:
         return used
     names = {given: number for number, step in enumerate(steps) if (given := _name(step)) is not None}
@@ -105,13 +105,6 @@ def origin_of(program: Program, inspected: Inspected, name: str, analyze: Analyz
     return Origin(_digest({"source": _unplaced(source), "files": inspected.fingerprint}), _digest(made))
 
 
-def fingerprints(artifacts: Artifacts | None, steps: Sequence[Node]) -> dict[str, str]:
-    """Return the digests of the artifacts and files that these steps name."""
-    known = artifacts.fingerprints if artifacts is not None else {}
-    asked = [one for step in steps for key in ("artifact", "path") for one in _asked(step, key)]
-    return {one: known[one] for one in sorted(set(asked)) if one in known}
-
-
 def _digest(given: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
@@ -132,28 +125,6 @@ def _is_place(key: str, value: object) -> bool:
         return True
     short = isinstance(value, str) and key in registry.names("sources")
     return short and registry.source(key).main == "path"
-
-
-def _asked(node: Node, key: str, *, condition: bool = False) -> Iterator[str]:
-    """Yield what stands behind a key anywhere below a node; of `stats.age` the artifact, of an expression its names.
-
-    A condition, that of `filter`, is an expression without a `=` too.
-    """
-    if isinstance(node.value, list):
-        for one in node.value:
-            yield from _asked(one, key)
-    elif isinstance(node.value, dict):
-        for name, one in node.value.items():
-            if name == key and isinstance(one.value, str):
-                yield one.value.partition(".")[0] if key == "artifact" else one.value
-            else:
-                yield from _asked(one, key, condition=name in ("filter", "where"))
-    elif key == "artifact" and isinstance(node.value, str):
-        text = node.value.lstrip()
-        if condition or text[:1] == "=":
-            from safedata.expr.artifact import names_in  # few specs have artifacts
-
-            yield from names_in(text.removeprefix("="))
 
 
 def _keys(step: Node) -> list[str]:

@@ -13,6 +13,7 @@ from safedata.memory import Evidence, Place, weakest
 from safedata.plan import Plan
 from safedata.problem import Problem
 from safedata.records import record
+from safedata.spec.pointing import problem_of
 
 __all__ = ["HoldLine", "PlaceVerdict", "Verdict", "hold_lines", "judge", "over", "place_verdicts"]
 
@@ -42,15 +43,28 @@ class Verdict:
         return weakest(*(line.hold.evidence for line in self.lines))
 
 
-def judge(plan: Plan, machine: Machine, spec: str) -> Verdict:
+def judge(plan: Plan, machine: Machine, spec: str, *, stored: bool = True) -> Verdict:
     """Return the verdict on a plan: its sums, and a problem for each place that it does not fit.
 
     The problems carry no fixes yet; `safedata.fixes` works those out.
+
+    Args:
+        plan: a plan.
+        machine: what it is held against.
+        spec: what the verdict calls it.
+        stored: whether what is in a cache on this machine's disk need not be made.
     """
     texts = plan.program.document.texts
     if not plan.complete:
         return Verdict(spec, None, machine, {}, (), (*plan.program.warnings, *plan.problems), texts)
-    lines = hold_lines(plan, machine)
+    if any(getattr(step.node, "shelves", False) for step in plan.steps):
+        from safedata.phases import key_faults, notes  # few specs have a cache on disk
+
+        if faults := [problem_of(fault, plan.program.document) for fault in key_faults(plan)]:
+            found = (*plan.program.warnings, *plan.problems, *faults)
+            return Verdict(spec, None, machine, {}, (), found, texts)
+        plan = replace(plan, rewrites=tuple(dict.fromkeys([*plan.rewrites, *notes(plan)])))
+    lines = hold_lines(plan, machine, stored=stored)
     places = place_verdicts(plan, machine, lines)
     problems = [*plan.program.warnings, *plan.problems, *unknown(plan, lines)]
     problems += [*unseen(plan.program, machine), *short(plan.program, machine)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -63,8 +64,43 @@ def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
     return Hold(HOST, allocator_share(plan, live), why, "measured")
 
 
-def hold_lines(plan: Plan, machine: Machine) -> list[HoldLine]:
-    """Return every hold of a plan, the process's first."""
+def hold_lines(plan: Plan, machine: Machine, *, stored: bool = True) -> list[HoldLine]:
+    """Return every hold of a plan, the process's first; of one that caches on disk cut up, those of its peak.
+
+    Its parts run one after the other, so on the host only the largest counts, and elsewhere all do.
+
+    Args:
+        plan: a sound plan.
+        machine: what it is held against.
+        stored: whether what is in a cache on this machine's disk need not be made.
+    """
+    if not any(getattr(step.node, "shelves", False) for step in plan.steps):
+        return _lines(plan, machine)
+    from safedata.phases import phases  # few specs have a cache on disk
+
+    parts = [
+        [_moved(line, one.numbers) for line in _lines(one.plan, machine)]
+        for one in phases(plan, here=stored and machine.name == HERE)
+    ]
+    largest = max(range(len(parts)), key=lambda number: _peak(parts[number]))
+    return [
+        line
+        for number, lines in enumerate(parts)
+        for line in lines
+        if number == largest or line.hold.place != HOST
+    ]
+
+
+def _moved(line: HoldLine, numbers: Sequence[int]) -> HoldLine:
+    return line if line.step is None else line._replace(step=numbers[line.step])
+
+
+def _peak(lines: Sequence[HoldLine]) -> float:
+    found = total(lines, HOST)
+    return math.inf if found is None else found
+
+
+def _lines(plan: Plan, machine: Machine) -> list[HoldLine]:
     steps = [HoldLine(number, hold) for number, holds in enumerate(_step_holds(plan)) for hold in holds]
     process = [HoldLine(None, hold) for hold in process_holds(plan, machine)]
     return [*process, HoldLine(None, allocator_hold(plan, steps)), *steps]

@@ -56,7 +56,9 @@ def _analyze(args: argparse.Namespace, console: Console) -> Report:
     from safedata.compile import tensorflow
     from safedata.request import analyze_request
 
-    with held_back():  # its libraries speak of GPUs that they do not find, when they are loaded and when they look
+    with (
+        held_back()
+    ):  # its libraries speak of GPUs that they do not find, when they are loaded and when they look
         tensorflow().config.list_physical_devices("GPU")
     with Bar(console) as bar:
         told = bar.update if console.live else None

@@ -23,9 +23,10 @@ def register(commands: Commands) -> None:
         commands,
         "build",
         run,
-        "check a spec, run one pass over its data, write the manifest",
-        "Check a spec, compile it, run one pass over its data, write the manifest, and report the time and "
-        "the memory: what was estimated beside what was measured.",
+        "check a spec, write its caches, run one pass over its data, write the manifest",
+        "Check a spec, compile it, write the caches on disk that are not there yet, run one pass over its data, "
+        "write the manifest, and report the time and the memory: what was estimated beside what was measured. "
+        "An interrupted run goes on where it was.",
     )
     parser.add_argument("spec", metavar="SPEC", help="the spec's file")
     parser.add_argument(
@@ -35,6 +36,9 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument(
         "--check-only", action="store_true", help="stop after the check, as `safedata check` does"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="write caches on disk anew that are there already"
     )
     add_request(parser)
     add_output(parser)
@@ -67,7 +71,7 @@ def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
 
     start_tensorflow(verdict.plan)
     try:
-        report = _pass(verdict, args.manifest, console)
+        report = _pass(verdict, args, console)
     except SafedataError as error:
         if args.format == "json":
             _print_object(verdict, None, console, problems_in(error))
@@ -81,12 +85,13 @@ def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
     return FINE
 
 
-def _pass(verdict: Verdict, manifest: str | None, console: Console) -> Report:
+def _pass(verdict: Verdict, args: argparse.Namespace, console: Console) -> Report:
     from safedata.cli.progress import Bar
     from safedata.run import build_verdict
 
     with Bar(console) as bar:
-        return build_verdict(verdict, manifest, bar.update if console.live else None)
+        update = bar.update if console.live else None
+        return build_verdict(verdict, args.manifest, update, writing=bar.writing, force=args.force)
 
 
 def _print_object(

@@ -18,6 +18,7 @@ COMMANDS: Final = (
     "check",
     "analyze",
     "build",
+    "cache",
     "doctor",
     "explain",
     "fit",

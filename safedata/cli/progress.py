@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from safedata import crew
+    from safedata.materialise import Kept, Waiting, Writing
     from safedata.run import Progress
 
 _CELLS: Final = 24
@@ -41,6 +42,15 @@ class Bar:
         """Show how much has been read; nothing where stderr is no terminal."""
         if self._console.live:
             self._draw(reading_line(progress)[: _columns() - 1])
+
+    def writing(self, told: Writing | Waiting | Kept) -> None:
+        """Show how much of a cache on disk is written; that another process is waited for is said once."""
+        from safedata.materialise import Waiting, Writing
+
+        if isinstance(told, Waiting):
+            self._console.note(f"safedata: waiting for {told.holder}, which writes {told.folder}")
+        elif isinstance(told, Writing) and self._console.live:
+            self._draw(writing_line(told)[: _columns() - 1])
 
     def _draw(self, text: str) -> None:
         self._drawn = True
@@ -77,6 +87,24 @@ def reading_line(progress: crew.Progress) -> str:
     else:
         facts = [f"{progress.done:,} {progress.unit}", f"{rate:,.0f} {progress.unit}/s"]
     return "  ".join(_bar(done, progress.seconds, facts))
+
+
+def writing_line(told: Writing) -> str:
+    """Return one line: bar, elements, bytes, rate and the time that is left to write a cache, as far as known."""
+    from safedata.memory import format_size
+
+    rows = told.rows - told.began
+    rate = rows * told.row_bytes / told.seconds if told.seconds else 0.0
+    facts = [
+        f"{told.rows:,} elements",
+        format_size(told.rows * told.row_bytes),
+        f"{format_size(int(rate))}/s to the cache",
+    ]
+    if not told.of or told.of <= told.began:
+        return "  ".join(facts)
+    done, rest = min(1.0, told.rows / told.of), told.of - told.rows
+    left = [f"{duration(told.seconds * max(0, rest) / rows)} left"] if rows else []
+    return "  ".join([*_bar(done, 0.0, facts)[: 1 + len(facts)], *left])
 
 
 def _bar(done: float, seconds: float, facts: list[str]) -> list[str]:

@@ -71,16 +71,12 @@ class Epoch(Node):
         `rerandomize_each_iteration` gives another number each epoch, and the same ones in a new process.
         """
         tf = low.tf
-        number = tf.data.Dataset.random(self.seed & 0x7FFFFFFF, rerandomize_each_iteration=True).take(1)
-
-        def repeated(one: Any) -> Any:
-            return tf.data.Dataset.from_tensors(one).repeat()
+        forever = each_epoch(low, self.seed)
 
         def stamped(epoch: Any, values: Values) -> Values:
             batched = low.before.batch_dims and INDEX in values
             return {**values, EPOCH: tf.fill(tf.shape(values[INDEX]), epoch) if batched else epoch}
 
-        forever = number.flat_map(as_written(low, repeated))
         both = tf.data.Dataset.zip((forever, data))
         renewed = EPOCH in data.element_spec  # behind a cache, which has kept an earlier one
         if renewed or (low.before.batch_dims and INDEX in data.element_spec):
@@ -88,6 +84,17 @@ class Epoch(Node):
         # The tensors of a mapping stand in the order of their names: `#epoch` before all others, as they are here.
         structure = {**data.element_spec, EPOCH: forever.element_spec}
         return rewrapped(tf, tf.data.experimental.to_variant(both), structure, both)
+
+
+def each_epoch(low: Lowering, seed: int) -> Any:
+    """Return an endless dataset of one number, an int64 that is another one in each epoch."""
+    tf = low.tf
+
+    def repeated(one: Any) -> Any:
+        return tf.data.Dataset.from_tensors(one).repeat()
+
+    number = tf.data.Dataset.random(seed & 0x7FFFFFFF, rerandomize_each_iteration=True).take(1)
+    return number.flat_map(as_written(low, repeated))
 
 
 class Readable(Node):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from safedata.budget import Verdict
 from safedata.compile import compile_plan, tensorflow
 from safedata.machine import resident
+from safedata.machine.release import release
 from safedata.manifest import manifest_of
 from safedata.memory import HOST, Place, format_size, gpu
 from safedata.pipeline.holders import Held, alive_tensors, still_held
-from safedata.pipeline.release import release
 from safedata.problem import ClosedError, Problem
 from safedata.stages.base import Node
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from safedata.budget import Verdict
-from safedata.compile import compile_plan, run_error, tensorflow
+from safedata.budget import Verdict, judge
+from safedata.compile import compile_plan, ready, run_error, tensorflow
 from safedata.plan import Plan
 from safedata.profiling.figures import Pace, Profile, Wait
 from safedata.profiling.marks import host_part, marked
@@ -43,10 +43,13 @@ def profile_verdict(
     """
     if verdict.plan is None:
         raise ValueError("a spec with problems cannot be profiled")
-    plan = host_part(verdict.plan)
+    tf = tensorflow()
+    part = ready(tf, verdict.plan)
+    if part is not verdict.plan and verdict.machine is not None:
+        verdict = judge(part, verdict.machine, verdict.spec)  # what caches on disk keep was made before
+    plan = host_part(part)
     compiled = compile_plan(marked(plan))
     run = _Run(plan, pace or Pace(), progress)
-    tf = tensorflow()
     try:
         run.go(recorded(tf, compiled.dataset))
     except (tf.errors.OpError, UnicodeDecodeError) as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from safedata.memory import format_size
 from safedata.report.table import table
 from safedata.report.text import shown_path
 from safedata.run import Report
+
+if TYPE_CHECKING:
+    from safedata.materialise import Kept
 
 _SHOWN: Final = 5
 """Elements left out that are named."""
@@ -20,6 +23,7 @@ def render(report: Report) -> str:
         ["batches", f"{report.batches:,}"],
         ["time", f"{report.seconds:.2f} s, {report.per_second:,.1f} elements/s"],
         ["host peak", _peak(report)],
+        *[["cache" if not number else "", _cache(one)] for number, one in enumerate(report.caches)],
         ["left out", f"{len(report.skipped):,}"],
         *(["", place] for place in report.skipped[:_SHOWN]),
     ]
@@ -30,12 +34,28 @@ def render(report: Report) -> str:
     return "\n".join(table(rows))
 
 
+def _cache(one: Kept) -> str:
+    """Return a line on a cache on disk: what it has, and how much of it was there."""
+    size = f"{one.rows:,} elements, {format_size(one.bytes)}, in {shown_path(one.folder)}"
+    left_out = f"; {one.skipped:,} left out" if one.skipped else ""
+    if not one.written:
+        return f"found: {size}{left_out}"
+    found = one.rows - one.written
+    reused = f", {found:,} of them found" if found else ""
+    return f"written in {one.seconds:.2f} s: {size}{reused}{left_out}"
+
+
 def _peak(report: Report) -> str:
     text = f"estimated {format_size(report.estimated)}, measured "
     if report.measured is None:
         return f"{text}nothing: this system does not tell"
     text += f"{format_size(report.measured)} ({100 * report.measured / report.estimated:.1f}%)"
-    return f"{text}: over the bound, please report this" if report.measured > report.estimated else text
+    if report.mapped:
+        text += (
+            f", with pages of cached files, up to {format_size(report.mapped)}, which the system takes back"
+        )
+    over = report.measured - report.mapped > report.estimated
+    return f"{text}: over the bound, please report this" if over else text
 
 
 def report_object(report: Report) -> dict[str, object]:
@@ -49,4 +69,15 @@ def report_object(report: Report) -> dict[str, object]:
         "host_bytes_measured": report.measured,
         "skipped": list(report.skipped),
         "manifest": report.manifest,
+        "caches": [
+            {
+                "folder": one.folder,
+                "elements": one.rows,
+                "bytes": one.bytes,
+                "written": one.written,
+                "seconds": round(one.seconds, 6),
+                "skipped": one.skipped,
+            }
+            for one in report.caches
+        ],
     }

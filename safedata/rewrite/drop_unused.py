@@ -25,6 +25,8 @@ def rewrite(entries: list[Entry], after: frozenset[str] = frozenset()) -> tuple[
         if isinstance(entry.node, ElementNode):
             dropped += [name for name in sorted(wanted - kept) if name[:1] != "#"]
             entry = Entry(_kept(entry.node, kept), entry.path, entry.late)
+        else:
+            entry = entry._replace(node=entry.node.told(kept))
         rewritten.append(entry)
     rewritten.reverse()
     names = ", ".join(f"`{name}`" for name in dict.fromkeys(reversed(dropped)))

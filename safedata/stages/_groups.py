@@ -79,5 +79,7 @@ def _report_row(bare: list[str], linked: list[str], here: Parsing) -> None:
     problem = f"{' and '.join(f'`{name}`' for name in bare)} {'have' if bare[1:] else 'has'} no operations"
     way_out = f"write `{bare[0]}: [...]` with one operation or more"
     if linked:
-        way_out = f'where one chain is for all of them, put their names in quotes: `"{", ".join(linked)}": [...]`'
+        way_out = (
+            f'where one chain is for all of them, put their names in quotes: `"{", ".join(linked)}": [...]`'
+        )
     here.at(bare[0]).fault(Fault("SD105", problem, help=way_out, on_key=True))

@@ -37,6 +37,8 @@ class Node:
     """Whether the first of its holds has a free place for the element that is being made for it."""
     freezes: ClassVar[bool] = False
     """Whether it replays the elements of its first epoch in every later one."""
+    shelves: ClassVar[bool] = False
+    """Whether it ends what runs before it: its elements are on disk when the steps behind it start."""
 
     @property
     def unseeing(self) -> bool:
@@ -103,6 +105,10 @@ class Node:
 
     def spelled(self, before: Stream) -> Self:
         """Return the step with the components written out that its patterns stand for, where `before` enters."""
+        return self
+
+    def told(self, after: frozenset[str]) -> Node:
+        """Return the step that runs in this one's place where these components are needed behind it."""
         return self
 
     def calls(self, scope: Scope) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from safedata.lowering import INDEX
 from safedata.problem import Fault
 from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
 from safedata.typetext import parse_type
@@ -35,12 +36,17 @@ def test_cache_needs_an_end(faults: Any) -> None:
     assert (fault.code, fault.help) == ("SD209", "move `repeat` behind `cache`, or put `take` before it")
 
 
-def test_cache_on_disk(faults: Any) -> None:
-    """A path is part of the language, and the help says what memory would cost."""
-    [fault] = faults("cache: {path: .cache}")
-    assert (fault.code, fault.at) == ("SD110", ("path",))
-    assert fault.message == "a cache on disk is not available in this version"
-    assert fault.help.startswith("write `cache: memory`, which takes ")
+def test_cache_on_disk_counts_anew(infer: Any) -> None:
+    """What comes from disk shares no tensors, and has an index of its own; nothing that was internal is kept."""
+    after = infer("select: value", "cache: {path: .cache}")
+    assert after.shared is None
+    assert list(after.element) == ["value", INDEX]
+
+
+def test_cache_on_disk_needs_an_end(faults: Any) -> None:
+    """An endless stream cannot be written."""
+    [fault] = faults("repeat:", "cache: {path: .cache}")
+    assert (fault.code, fault.help) == ("SD209", "move `repeat` behind `cache`, or put `take` before it")
 
 
 @pytest.mark.tf

@@ -1,0 +1,150 @@
+"""The key of a cache on disk: a digest of all that its elements follow from, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from safedata._version import __version__
+from safedata.asked import fingerprints
+from safedata.machine.footprint import installed_version
+from safedata.plan import Plan
+from safedata.problem import Fault
+from safedata.spec.node import Document, Node
+from safedata.stages._outside import Outside, outside
+from safedata.store.entry import FORMAT, Column
+
+_BESIDE: Final = ("name", "device", "parallel")
+"""What stands beside a step and says how it runs, not what it makes."""
+_DIGITS: Final = 40
+"""Hexadecimal digits of a key: 160 bits, so that no two meet by chance."""
+
+
+def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
+    """Return the key of the entry that the step at `number` of a plan keeps.
+
+    It changes with the source and its files' names, sizes and times, the steps before the cache with their parameters,
+    the artifacts and files that these name, the functions and packages behind them, `runtime.seed` and
+    `runtime.on_error`, the components that are kept, and the releases of safedata and TensorFlow. It does not with
+    what stands behind the cache, names of steps and parameters, comments, the order of fields, threads and prefetches.
+
+    Args:
+        plan: a plan.
+        number: which of its steps.
+        columns: what the entry keeps.
+
+    Raises:
+        Fault: SD207, nobody says which version of a function it is that stands before the cache.
+    """
+    step, program = plan.steps[number], plan.program
+    at = _index(step.path)
+    document = program.document
+    before = _steps(document)[:at]
+    source = document.get(("source",))
+    pieces = [*before, *([source] if source is not None else [])]
+    made: dict[str, Any] = {
+        "format": FORMAT,
+        "safedata": __version__,
+        "tensorflow": installed_version(),
+        "source": _source(document.plain(("source",))),
+        "data": plan.inspected.fingerprint,
+        "files": _files(plan, number),
+        "steps": _canonical([one.plain for one in before]),
+        "artifacts": fingerprints(program.artifacts, pieces),
+        "outside": [_version(one) for one in outside(program.source, program.steps[:at])],
+        "seed": program.runtime.seed,
+        "on_error": program.runtime.on_error.mode,
+        "columns": [list(column) for column in columns],
+    }
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
+def steps_before(plan: Plan, number: int) -> list[Any]:
+    """Return the steps before the cache at `number` as the spec has them, for people."""
+    return [one.plain for one in _steps(plan.program.document)[: _index(plan.steps[number].path)]]
+
+
+def _index(path: Sequence[str | int] | None) -> int:
+    """Return which of the spec's steps a path leads to."""
+    if path is None or len(path) < 2 or not isinstance(path[1], int):
+        raise ValueError("a cache on disk is a step of the spec")
+    return path[1]
+
+
+def _steps(document: Document) -> list[Node]:
+    node = document.get(("steps",))
+    return node.value if node is not None and isinstance(node.value, list) else []
+
+
+def _canonical(steps: Sequence[Any]) -> list[Any]:
+    """Return steps without what says how they run; those that only work ahead are left out."""
+    kept: list[Any] = []
+    for step in steps:
+        if isinstance(step, dict):
+            step = {key: one for key, one in cast("dict[str, Any]", step).items() if key not in _BESIDE}
+        if step != "prefetch" and not (isinstance(step, dict) and "prefetch" in step):
+            kept.append(step)
+    return kept
+
+
+def _source(source: Any) -> Any:
+    """Return a source whose fields may stand in any order, and what these hold only as it is written.
+
+    A combinator takes its inputs, and some sources their components, in the order of the spec.
+    """
+    if not isinstance(source, dict):
+        return source
+    found: dict[str, Any] = {}
+    for kind, fields in cast("dict[str, Any]", source).items():
+        if kind == "steps":
+            found[kind] = _canonical(fields or [])
+        elif kind == "source":
+            found[kind] = _source(fields)
+        elif isinstance(fields, dict):
+            given = cast("dict[str, Any]", fields)
+            found[kind] = {
+                key: _inputs(one) if key == "inputs" else _pairs(one) for key, one in given.items()
+            }
+        else:
+            found[kind] = fields
+    return found
+
+
+def _inputs(inputs: Any) -> Any:
+    if not isinstance(inputs, dict):
+        return inputs
+    return [[name, _source(one)] for name, one in cast("dict[str, Any]", inputs).items()]
+
+
+def _pairs(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [[key, _pairs(one)] for key, one in cast("dict[str, Any]", value).items()]
+    return [_pairs(one) for one in cast("list[object]", value)] if isinstance(value, list) else value
+
+
+def _files(plan: Plan, number: int) -> str | None:
+    """Return a digest of the files' whole paths, where elements have these in them; None elsewhere."""
+    if not any("path" in step.after.element for step in plan.steps[:number]):
+        return None
+    paths = "\0".join(os.path.abspath(path) for path in plan.inspected.files)
+    return hashlib.sha256(os.fsencode(paths)).hexdigest()
+
+
+def _version(one: Outside) -> list[str]:
+    """Return what tells one version of somebody else's code from the next.
+
+    Raises:
+        Fault: SD207, nothing does.
+    """
+    if one.version is None and one.package is None:
+        raise Fault(
+            "SD207",
+            f"`{one.name}` stands before a cache on disk and has no version, so a change of it would not be seen",
+            one.path,
+            help="add `version: 1` to it, and another number whenever it makes other elements",
+            absolute=True,
+        )
+    return [one.name, one.version or "", one.package or ""]

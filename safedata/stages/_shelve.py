@@ -1,0 +1,136 @@
+"""Elements on their way to disk: the step that stands for a cache there, and the one that hands rows to its writer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+from safedata.lowering import INDEX, Lowering
+from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, times
+from safedata.problem import Fault
+from safedata.scope import Scope
+from safedata.stages._elements import batched, slot_bytes
+from safedata.stages.base import Node
+from safedata.stages.batch import Batch
+from safedata.store.entry import Column, storable
+from safedata.store.writer import BLOCK_BYTES
+from safedata.types import DTYPE_BYTES, Stream, Tensor
+
+CHUNK_BYTES: Final = MIB
+"""About the bytes of rows that are written, or read, in one go."""
+CHUNK_ROWS: Final = 4096
+"""The most rows of one chunk: each is an element of its own, with its objects, before it is written."""
+_LISTED: Final = 64 * KIB
+"""Bound on what an entry's manifest says of where the rows are from."""
+_BLOCK_TEXT: Final = 192
+"""Bound on the bytes of one block's line in the journal and its piece of the manifest, without the checksums."""
+_SUM_TEXT: Final = 64
+"""The same for one checksum in both."""
+
+
+class Shelve(Node):
+    """Keep the components that are needed behind it in an entry of a store; what runs before it ends here."""
+
+    shelves: ClassVar[bool] = True
+
+    def __init__(self, stage: Node, path: str, names: frozenset[str]) -> None:
+        self.stage = stage
+        self.path = path
+        """The store's folder, as the spec says it."""
+        self.names = names
+
+    def title(self) -> str:
+        """Return the stage's name."""
+        return self.stage.title()
+
+    def requires(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what must come in, whichever part of it is needed behind."""
+        return self.stage.requires(after)
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream of what is kept, its elements counted in the order in which they are."""
+        after = self.stage.infer(before, scope)
+        kept = {name: tensor for name, tensor in after.element.items() if name in self.names or name == INDEX}
+        after = after.with_element(kept if after.visible.keys() & self.names else after.element)
+        for name, tensor in after.visible.items():
+            if not tensor.broken and not _fits(tensor):
+                scope.fault(_unfit(name, tensor))
+        return after
+
+    def columns(self, after: Stream) -> tuple[Column, ...]:
+        """Return the columns of the entry, in the order of their names."""
+        return tuple(
+            Column(name, tensor.dtype, tuple(dim.most or 0 for dim in tensor.shape))
+            for name, tensor in sorted(after.visible.items())
+        )
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the bytes of all rows, to the byte for an exact number of them, and the entry's manifest."""
+        if not all(_fits(tensor) for tensor in after.visible.values()):
+            return
+        columns, count = self.columns(after), before.cardinality.most
+        row = sum(column.row_bytes for column in columns)
+        number = "elements, of which the number is not known" if count is None else f"{count} elements"
+        yield Hold(DISK, times(count, row), f"{number} of {row} B", before.weakest)
+        blocks = None if count is None else -(-count // max(1, BLOCK_BYTES // max(1, row)))
+        listed = times(blocks, _BLOCK_TEXT + _SUM_TEXT * len(columns))
+        heads = sum(256 + 6 * len(column.name) + 32 * len(column.shape) for column in columns)
+        yield Hold(DISK, add(_LISTED + heads, listed), "their manifest, with a checksum of every block")
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Raise: what runs before it and what runs behind it are two datasets."""
+        raise TypeError("a plan is cut at its caches on disk before it is lowered")
+
+
+class Write(Node):
+    """Hand on rows by the chunk, while the chunk before is written."""
+
+    ahead: ClassVar[bool] = True
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def title(self) -> str:
+        """Return the stage's name."""
+        return "cache"
+
+    def infer(self, before: Stream, scope: Scope) -> Stream:
+        """Return the stream of chunks."""
+        return batched(before, self.rows, drop_remainder=False)
+
+    def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
+        """Yield the rows gathered for the chunk in work, that chunk, the next to be written, and the copy of one."""
+        yield Hold(
+            HOST, times(self.rows, slot_bytes(before, scope)), f"{self.rows} rows gathered", before.weakest
+        )
+        yield Hold(HOST, times(3, slot_bytes(after, scope)), "3 chunks on their way to disk", after.weakest)
+
+    def lower(self, data: Any, low: Lowering) -> Any:
+        """Return the dataset of chunks."""
+        return Batch(size=self.rows).lower(data, low).prefetch(1)
+
+
+def chunk_rows(stream: Stream) -> int:
+    """Return how many of a stream's elements make a chunk."""
+    row = sum(_bytes(tensor) for tensor in stream.visible.values())
+    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // max(1, row)))
+
+
+def _bytes(tensor: Tensor) -> int:
+    return DTYPE_BYTES[tensor.dtype] * math.prod(dim.most or 0 for dim in tensor.shape)
+
+
+def _fits(tensor: Tensor) -> bool:
+    return storable(tensor.dtype) and tensor.static and not tensor.ragged_rank
+
+
+def _unfit(name: str, tensor: Tensor) -> Fault:
+    problem = f"a cache on disk keeps numbers of one shape, and `{name}` is {tensor}"
+    if not storable(tensor.dtype):
+        way_out = f"decode or cast `{name}` before the cache, or `drop` it there where nothing needs it"
+    elif tensor.shape and not tensor.shape[0].exact and all(dim.exact for dim in tensor.shape[1:]):
+        way_out = f"cache before the batch, or give `{name}` one shape before it: `pad_to`, say"
+    else:
+        way_out = f"give `{name}` one shape before the cache: `resize` or `pad_to`, say"
+    return Fault("SD110", problem, ("path",), help=way_out, notes=("`cache: memory` keeps any component",))
