@@ -139,6 +139,7 @@ def test_a_spec_analyzes_what_its_expressions_name(tmp_path: Path) -> None:
     assert report.made[1].facts["components"]["age"]["mean"] == 5.0  # of the rows that the filter keeps
     verdict = safedata.check(spec, host="8GiB")
     assert not verdict.problems
+    assert verdict.plan is not None
     assert "the words of an artifact" in [hold.why for step in verdict.plan.steps for hold in step.holds]
     ages = sorted(float(one["age"]) for one in safedata.load(spec, host="8GiB"))
     spread = (((3 - 5) ** 2 + (8 - 5) ** 2 + (4 - 5) ** 2) / 3) ** 0.5

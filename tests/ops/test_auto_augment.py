@@ -59,7 +59,7 @@ def pillow(name: str, value: Any, strength: float) -> Any:
     elif name == "posterize":
         made = ImageOps.posterize(given, 8 - round(math.log2(strength)))
     elif name == "solarize":
-        made = ImageOps.solarize(given, strength)
+        made = ImageOps.solarize(given, strength)  # type: ignore[arg-type]  # any number is compared
     else:
         plain = {"auto_contrast": ImageOps.autocontrast, "invert": ImageOps.invert}
         made = plain[name](given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_ensure_shape_changes_nothing(tf: Any) -> None:
 
 
 @pytest.mark.tf
-@pytest.mark.parametrize("dtype", RawDtype.__args__)
+@pytest.mark.parametrize("dtype", get_args(RawDtype))
 @pytest.mark.parametrize("shape", [[], [1], [3], [2, 130], [1, 1, 5]])
 def test_parse_tensor_is_tensorflow_s(tf: Any, dtype: str, shape: list[int]) -> None:
     """What `tf.io.serialize_tensor` writes of any dtype and shape is read as `tf.io.parse_tensor` reads it."""

@@ -28,7 +28,7 @@ READERS = {False: "pure", True: "libyaml"} if yaml.__with_libyaml__ else {False:
 """The readers of YAML that PyYAML was built with, by whether they are libyaml's."""
 
 
-@pytest.fixture(params=READERS, ids=READERS.values())
+@pytest.fixture(params=READERS, ids=READERS.get)
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a test with each reader of YAML that is here."""
     monkeypatch.setattr(yaml, "__with_libyaml__", request.param)

@@ -19,8 +19,8 @@ steps:
 """
 
 
-def rows(*lines: str) -> list[dict[str, Any]]:
-    """Return the elements of a spec with these steps."""
+def rows(*lines: str) -> list[Any]:
+    """Return the elements of a spec with these steps: mappings, or tuples where `output` is a list."""
     return list(safedata.load(SPEC + "\n".join(lines) + "\n", host="8GiB").as_numpy_iterator())
 
 
