@@ -13,6 +13,48 @@ from tests.pipelines import data
 from tests.pipelines.case import HERE, Run, collect, covers, each_is_one_of, rows, same_rows
 
 
+def super_resolution(folder: Path) -> None:
+    for number in range(4):
+        high = data.pixels(160, 192, seed=number)
+        for name, image in (("high", high), ("low", high[::4, ::4])):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name / f"{number}.png").write_bytes(data.encode(image, "png"))
+
+
+def turned(image: Any, turn: int) -> Any:
+    """Return an image after so many quarter turns; from four on, of the mirrored one."""
+    return np.rot90(image[:, ::-1] if turn > 3 else image, turn % 4)
+
+
+def places(whole: Any, part: Any) -> list[tuple[int, int, int, int]]:
+    """Return from which image, turned how, and from which place in it a crop can be."""
+    found: list[tuple[int, int, int, int]] = []
+    for number, image in enumerate(whole):
+        for turn in range(8):
+            windows = np.lib.stride_tricks.sliding_window_view(turned(image, turn), part.shape[:2], (0, 1))
+            same = (windows == np.moveaxis(part, -1, 0)).all(axis=(-3, -2, -1))
+            found += [(number, turn, int(y), int(x)) for y, x in np.argwhere(same)]
+    return found
+
+
+@covers("G2", super_resolution, params={"batch": 4, "crop": 12}, take=4, warns=["SD610"])
+def g2(run: Run) -> None:
+    import tensorflow as tf
+
+    names = range(4)
+    high = [tf.io.decode_png((run.folder / "high" / f"{one}.png").read_bytes()).numpy() for one in names]
+    low = [image[::4, ::4] for image in high]
+    seen = set[tuple[int, int, int, int]]()
+    for small, large in run.rows:
+        [place] = places(low, small)
+        number, turn, y, x = place
+        whole = turned(high[number], turn)
+        np.testing.assert_array_equal(large, whole[4 * y : 4 * y + 48, 4 * x : 4 * x + 48])
+        seen.add(place)
+    assert len({turn for _, turn, _, _ in seen}) > 3
+    assert len(seen) > 12, "every crop is drawn anew"
+
+
 def faces(folder: Path) -> None:
     images = [data.encode(data.pixels(128, 128, seed=number)) for number in range(6)]
     examples = ({"image/encoded": image, "image/source_id": number} for number, image in enumerate(images))
