@@ -306,7 +306,7 @@ def _way_out(text: str, code: str, declare: str) -> str:
 
 def _declaring(text: str, declare: str) -> str:
     """Return the declaration to write in place of a sample's bound, with the number that was found."""
-    found = re.search(r"; got\W+(\d[\d ]*)", text)
+    found = re.search(r"; (?:got|its header says)\W+(\d[\d ]*)", text)
     if not declare or not found:
         return ""
     numbers = found[1].split()

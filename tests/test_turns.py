@@ -42,11 +42,9 @@ def test_the_fullest_input_counts() -> None:
 def test_what_stays_counts_in_every_input() -> None:
     """A cache of one input stays while another one runs; inputs that take turns element by element all count."""
     assert buffered(joined("concatenate", KEPT, LARGE)) > (4000 + 3000) * 1000
-    assert (
-        buffered(joined("mix", LARGE, SMALL))
-        > (3000 + 1000) * 1000
-        > buffered(joined("concatenate", LARGE, SMALL))
-    )
+    mixed = buffered(joined("mix", LARGE, SMALL))
+    assert mixed > (3000 + 1000) * 1000
+    assert mixed - buffered(joined("concatenate", LARGE, SMALL)) >= 1000 * 1000
 
 
 def test_inputs_of_an_input_count_together() -> None:

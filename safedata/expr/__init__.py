@@ -58,9 +58,17 @@ class Expression:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether it can run on a GPU: it makes no text, and needs no element taken out of its batch."""
-        calls = (node.function for node in walk(self.root) if isinstance(node, Call))
-        return not self._one_by_one and not any(name in ON_HOST for name in calls) and not any(self._tables)
+        """Whether it can run on a GPU."""
+        return self.off_gpu is None
+
+    @property
+    def off_gpu(self) -> str | None:
+        """What it does that no GPU can, None where one can do all of it."""
+        if any(self._tables):
+            return "looks up an artifact's words"
+        if any(isinstance(node, Call) and node.function in ON_HOST for node in walk(self.root)):
+            return "makes text, or reads it"
+        return "makes parts of differing sizes" if self._one_by_one else None
 
     @property
     def resident(self) -> int:

@@ -233,9 +233,8 @@ def _counted(number: int) -> str:
 def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
     """Report the operations of a chain that no GPU can run; strings are told of where they are carried over."""
     way_out = "put it into a map without `device`, before this one"
-    if chain.expression is not None and not chain.expression.on_gpu:
-        text = chain.expression.text.strip()
-        problem = f"`{text}` has text, an artifact's words or parts of differing sizes: no GPU can"
+    if chain.expression is not None and (why := chain.expression.off_gpu) is not None:
+        problem = f"`{chain.expression.text.strip()}` {why}, which no GPU can"
         scope.fault(Fault("SD211", problem, chain.path, help=way_out))
     try:
         bundles = list(types_of(chain, before))

@@ -329,9 +329,19 @@ def test_workspace_is_counted_for_each_call(mine: Path) -> None:
     assert held("101MiB") - held("1MiB") == 300 * 2**20
 
 
-def test_a_call_inside_of_another_operation() -> None:
-    """A combinator's own operations are asked for leave too; a call is then none that it can apply, and says so."""
-    entry = call("fails", 'value: "int64[]"')
-    text = spec(f"{{random_apply: {{p: 1.0, ops: [{entry}]}}}}")
-    assert [one.code for one in problems(text, [])] == ["SD231"]
-    assert [one.code for one in problems(text)] == ["SD207"]
+@pytest.mark.tf
+def test_a_call_inside_of_another_operation(mine: Path) -> None:
+    """A combinator's own operations are asked for leave too, and one that it applies does what it does alone."""
+    entry = call("cut", 'image: "uint8[2, 2, 3]"')
+    inside = f"{{random_apply: {{p: 1.0, ops: [{entry}]}}}}"
+    same = f"{{random_choice: [[{entry}], [{entry}]]}}"
+    assert [one.code for one in problems(spec(inside, "image", IMAGE), [])] == ["SD231"]
+    made = [
+        [
+            one["image"].tolist()
+            for one in safedata.load(spec(text, "image", IMAGE), allow=ALLOW, host="8GiB").as_numpy_iterator()
+        ]
+        for text in (entry, inside, same)
+    ]
+    assert made[0] == made[1] == made[2]
+    assert made[0]

@@ -170,11 +170,11 @@ def test_moves_its_mask(tf: Any) -> None:
     text = "{random_apply: {p: 1.0, ops: [{auto_augment: {policy: svhn, mask_value: 9}}]}}"
     classes = (value[..., :1] == 7).astype("uint8").repeat(3, -1)
     moved = 0
-    for index in range(12):
+    for index in range(4):
         _, found = joint.run(tf, text, [EXACT, mask], [value, classes], index)
         assert set(np.unique(found)) <= {0, 1, 9}
         moved += (found != classes).any()
-    assert 2 < moved < 12
+    assert 0 < moved < 4
 
 
 def test_types_and_faults() -> None:

@@ -59,7 +59,7 @@ class Limits(NamedTuple):
         """Return the check that a size is within them."""
         allowed = ", ".join(str(dim) for dim in self.y.shape)
         basis = resting(weakest(*(dim.evidence for dim in self.y.shape[:2])))
-        message = f"SD501: {self.name}: dimensions must be [{allowed}] {basis}; the file's header says"
+        message = f"SD501: {self.name}: dimensions must be [{allowed}] {basis}; its header says"
         return Check(self.hold(size), message, size)
 
 
