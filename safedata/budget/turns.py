@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from safedata.memory import HOST, Hold, add
+from safedata.memory import HOST, Hold
 from safedata.plan import Plan, PlannedStep
 from safedata.sources.base import Root
 
@@ -33,6 +33,7 @@ def _empty(steps: Sequence[PlannedStep], joint: PlannedStep, found: list[Holds])
     """Put what is left of buffers into `found` for all inputs of a combinator but the one that has most in them."""
     depth = len(joint.input)
     buffers: dict[str, list[tuple[int, int]]] = {}
+    freed: dict[str, int] = {}
     for number, step in enumerate(steps):
         if step.input[:depth] != joint.input or len(step.input) == depth:
             continue
@@ -42,12 +43,10 @@ def _empty(steps: Sequence[PlannedStep], joint: PlannedStep, found: list[Holds])
             if first.bytes is None:
                 return  # then nothing is bounded, and the verdict says so
             if left < first.bytes:
-                buffers.setdefault(step.input[depth], []).append((number, left))
-
-    def goes(name: str) -> int:
-        return add(*((found[number][0].bytes or 0) - left for number, left in buffers[name])) or 0
-
-    largest = max(buffers, key=goes, default=None)
+                name = step.input[depth]
+                buffers.setdefault(name, []).append((number, left))
+                freed[name] = freed.get(name, 0) + first.bytes - left
+    largest = max(freed, key=lambda name: freed[name], default=None)
     for name in buffers:
         for number, left in buffers[name] if name != largest else ():
             first, *others = found[number]

@@ -23,4 +23,4 @@ def has_gpu() -> bool:
 def gpu() -> None:
     """Skip the test where there is no GPU."""
     if not has_gpu():
-        pytest.skip("TensorFlow sees no GPU on this machine, and the test is about what happens on one")
+        pytest.skip("runs on a real GPU, and TensorFlow sees none; types, bytes, kernels are tested without")

@@ -54,7 +54,7 @@ def test_the_spec_finishes_under_a_limit_of_the_kernel(tmp_path: Path) -> None:
 def test_by_spec_finishes_where_by_hand_does_not(kind: under.Kind, tmp_path: Path) -> None:
     """Under each kind of limit: three epochs by spec, and an end for want of memory with AUTOTUNE and a cache."""
     if kind == "cgroup" and under.delegated() is None:
-        pytest.skip("SAFEDATA_TEST_CGROUP names no control group that this user may set a limit on")
+        pytest.skip("only a control group's owner may limit it: SAFEDATA_TEST_CGROUP is the folder of one")
     folder = photos.make(tmp_path / "photos", 2000)
     limit = limit_of(kind, estimate(folder))
     ours = by_spec(folder, kind, limit, epochs=3)
