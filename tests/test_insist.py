@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import exactly
 from safedata.insist import Check, Where, either, insist
 from safedata.lowering import Lowering, Values, mapped
-from safedata.types import SCALAR_INT64, Stream, exactly
+from safedata.types import SCALAR_INT64, Stream
 
 pytestmark = pytest.mark.tf
 

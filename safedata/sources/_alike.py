@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 
+from safedata.cardinality import Cardinality
 from safedata.memory import Hold, weakest
 from safedata.problem import Fault
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources._inputs import Joint, keys_of
-from safedata.types import BROKEN, Cardinality, Stream, Tensor
+from safedata.types import BROKEN, Stream, Tensor
 
 
 @record(frozen=True)

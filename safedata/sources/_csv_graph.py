@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from safedata.cardinality import UNKNOWN, exactly
 from safedata.insist import Where
 from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import HOST, Evidence, Hold, add, times
@@ -16,7 +17,7 @@ from safedata.sources._parsing import ParseRecord
 from safedata.sources._records import RECORD, Places, buffers, text_lines
 from safedata.sources._stream import Compression
 from safedata.sources.base import Root
-from safedata.types import UNKNOWN, Dim, Element, Stream, Tensor, exactly
+from safedata.types import Dim, Element, Stream, Tensor
 
 _QUOTE: Final = 34
 _JOINED: Final = 5

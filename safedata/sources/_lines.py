@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final
 
+from safedata.cardinality import UNKNOWN, exactly
 from safedata.lowering import Lowering, Values, as_written
 from safedata.measured import CorruptError
 from safedata.memory import HOST, Evidence, Hold, times
@@ -17,7 +18,7 @@ from safedata.sources._listing import unreadable
 from safedata.sources._records import RECORD, Places, buffers, damaged, text_lines
 from safedata.sources._stream import CHUNK, Budget, Compression, DamageError, decompressed
 from safedata.sources._survey import Bad
-from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
+from safedata.types import Dim, Stream, Tensor
 
 WHOLE: Final = 32 << 20
 """Bytes of all files up to which every line is read; of larger ones, so much is, in equal parts."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
+from safedata.cardinality import exactly
 from safedata.insist import Check, Where, insist
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, MIB, Evidence, Hold, add, times
@@ -17,7 +18,7 @@ from safedata.sources._parquet_rows import Read, decode, empty_out, faults
 from safedata.sources._parquet_schema import open_parquet, pyarrow, said
 from safedata.sources._records import Places, skipping
 from safedata.stages.base import ElementNode
-from safedata.types import BOOL, Stream, element_bytes, exactly
+from safedata.types import BOOL, Stream, element_bytes
 
 LOST: Final = "#lost"
 """The internal component that says, under `on_error: skip`, that a row is bad."""

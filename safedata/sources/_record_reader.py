@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from safedata.cardinality import UNKNOWN, exactly
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.problem import Fault
@@ -15,7 +16,7 @@ from safedata.sources._interleave import FileRoot
 from safedata.sources._records import RECORD, Places
 from safedata.sources._stream import Budget
 from safedata.sources._tfrecord import Compression, find_damage, scan
-from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
+from safedata.types import Dim, Stream, Tensor
 
 _OFFSET = re.compile(r"(?:corrupted|truncated) record at ([0-9]{1,18})", re.ASCII)
 _LOST: Final = b"\x07"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from safedata.cardinality import exactly
 from safedata.insist import Check, Where, insist
 from safedata.lowering import INDEX, Lowering, Values, as_written, enforce, resting
 from safedata.memory import HOST, Hold, add, times
@@ -14,7 +15,7 @@ from safedata.sources._record_reader import TfrecordRoot
 from safedata.sources._records import RECORD, Places, skipping
 from safedata.sources.base import Root
 from safedata.stages.base import ElementNode
-from safedata.types import UNBOUNDED, Dim, Stream, Tensor, exactly
+from safedata.types import UNBOUNDED, Dim, Stream, Tensor
 
 
 @record(frozen=True, slots=True)

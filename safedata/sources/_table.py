@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
+from safedata.cardinality import exactly
 from safedata.lowering import INDEX, Lowering
 from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.sources.base import Root
-from safedata.types import DTYPE_BYTES, SCALAR_INT64, STRING_HEAP, STRING_SLOT, Dim, Stream, Tensor, exactly
+from safedata.types import DTYPE_BYTES, SCALAR_INT64, STRING_HEAP, STRING_SLOT, Dim, Stream, Tensor
 
 _POINTER: Final = 8
 _POINTERS: Final = 3 * _POINTER

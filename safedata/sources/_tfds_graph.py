@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from safedata.cardinality import exactly
 from safedata.lowering import Lowering, Values
 from safedata.memory import Hold, add
 from safedata.records import record
@@ -14,7 +15,7 @@ from safedata.sources._interleave import FileRoot
 from safedata.sources._record_reader import TfrecordRoot
 from safedata.sources._records import Places
 from safedata.stages.base import ElementNode
-from safedata.types import Stream, Tensor, exactly
+from safedata.types import Stream, Tensor
 
 
 @dataclass(frozen=True)

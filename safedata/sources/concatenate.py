@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from safedata.cardinality import INFINITE, UNKNOWN, Cardinality, at_most, exactly
 from safedata.lowering import Lowering
 from safedata.problem import Fault
 from safedata.records import record
@@ -11,7 +12,7 @@ from safedata.scope import Scope
 from safedata.sources._alike import Alike
 from safedata.sources._inputs import Combinator, Ready, handed
 from safedata.stages._stacking import counted
-from safedata.types import INFINITE, UNKNOWN, Cardinality, Stream, at_most, exactly
+from safedata.types import Stream
 
 
 class Concatenate(Combinator):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
 
+from safedata.cardinality import exactly
 from safedata.fields import Int
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold, times
@@ -18,7 +19,7 @@ from safedata.sources._interleave import FileRoot, Interleave, in_turn
 from safedata.sources._listing import look_at
 from safedata.sources._records import READ_BUFFER, Places, damaged, find_files
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Stream, Tensor, exactly
+from safedata.types import Dim, Stream, Tensor
 
 _NAME = "bytes"
 

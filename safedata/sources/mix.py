@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
+from safedata.cardinality import INFINITE, UNKNOWN, Cardinality
 from safedata.lowering import Lowering
 from safedata.problem import Fault, did_you_mean
 from safedata.records import record
@@ -14,7 +15,6 @@ from safedata.sources._alike import Alike
 from safedata.sources._inputs import Combinator, Ready, handed
 from safedata.sources.concatenate import total
 from safedata.stages._stacking import counted
-from safedata.types import INFINITE, UNKNOWN, Cardinality
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field
 
+from safedata.cardinality import exactly
 from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold
 from safedata.problem import Fault, did_you_mean
@@ -18,7 +19,7 @@ from safedata.sources._npy import Header, decode_row, read_header
 from safedata.sources._npz import load_rows, read_members
 from safedata.sources._records import READ_BUFFER, damaged, file_size, find_files
 from safedata.sources.base import Inspected, Root, Source
-from safedata.types import Stream, exactly
+from safedata.types import Stream
 
 _PER_BYTE: Final = 32
 """What each byte of a row of text becomes while it is decoded: a string of one character."""

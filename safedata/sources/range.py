@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import NonNegativeInt
 
+from safedata.cardinality import exactly
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.sources.base import Inspected, Root, Source
-from safedata.types import SCALAR_INT64, Stream, Tensor, ValueRange, exactly
+from safedata.types import SCALAR_INT64, Stream, Tensor, ValueRange
 
 
 class Range(Source):

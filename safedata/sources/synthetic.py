@@ -9,24 +9,14 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from safedata import draws
+from safedata.cardinality import INFINITE, exactly
 from safedata.fields import Int
 from safedata.lowering import Lowering, Values
 from safedata.memory import HOST, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources.base import Inspected, Root, Source
-from safedata.types import (
-    FLOATS,
-    INFINITE,
-    INTEGERS,
-    UINT8_RANGE,
-    Dim,
-    Kind,
-    Stream,
-    Tensor,
-    ValueRange,
-    exactly,
-)
+from safedata.types import FLOATS, INTEGERS, UINT8_RANGE, Dim, Kind, Stream, Tensor, ValueRange
 from safedata.typetext import parse_type
 
 _LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz "

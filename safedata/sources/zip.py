@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from safedata.cardinality import INFINITE, UNKNOWN, Cardinality, at_most, exactly
 from safedata.lowering import INDEX, OK, Lowering, Values, as_written
 from safedata.memory import HOST, Hold, weakest
 from safedata.problem import Fault, Path
@@ -15,7 +16,7 @@ from safedata.sources._inputs import KEYS, Combinator, Joint, Ready, handed
 from safedata.sources.base import Root
 from safedata.stages._stacking import counted
 from safedata.stages.base import Node
-from safedata.types import INFINITE, UNKNOWN, Cardinality, Stream, Tensor, at_most, exactly
+from safedata.types import Stream, Tensor
 
 
 class Zip(Combinator):

@@ -7,10 +7,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from safedata.cardinality import Cardinality
 from safedata.fields import Int
 from safedata.memory import add, times
 from safedata.problem import Fault
-from safedata.types import INTEGERS, Cardinality, Tensor
+from safedata.types import INTEGERS, Tensor
 
 Count = Annotated[Int, Field(gt=0)]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from safedata.cardinality import UNKNOWN, Cardinality
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.types import UNKNOWN, Cardinality, Dim, Stream, Tensor
+from safedata.types import Dim, Stream, Tensor
 
 _EVEN: Final = "give the batch before it `drop_remainder: true`, so that all have the same size"
 

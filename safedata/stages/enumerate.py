@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from safedata.cardinality import Cardinality
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.problem import Fault
@@ -12,7 +13,7 @@ from safedata.scope import Scope
 from safedata.stages._fields import Natural
 from safedata.stages._stacking import check_single
 from safedata.stages.base import Stage
-from safedata.types import Cardinality, Stream, Tensor, ValueRange
+from safedata.types import Stream, Tensor, ValueRange
 
 
 class Enumerate(Stage):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from safedata.cardinality import INFINITE, exactly
 from safedata.lowering import Lowering
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._fields import Count
 from safedata.stages.base import Parsing, Stage
-from safedata.types import INFINITE, Stream, exactly
+from safedata.types import Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Self

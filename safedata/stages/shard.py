@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from safedata.cardinality import Cardinality
 from safedata.lowering import Lowering
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._fields import Count, Natural
 from safedata.stages.base import Parsing, Stage
-from safedata.types import Cardinality, Stream
+from safedata.types import Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Self

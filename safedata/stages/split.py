@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
+from safedata.cardinality import Cardinality
 from safedata.draws import derive_seed
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold, add
@@ -16,7 +17,7 @@ from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._stacking import check_single, counted
 from safedata.stages.base import Stage
-from safedata.types import INTEGERS, SCALAR_INT64, Cardinality, Stream
+from safedata.types import INTEGERS, SCALAR_INT64, Stream
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio: its multiples, modulo 2^64, lie as evenly as any number's can."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
+from safedata.cardinality import Cardinality
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold, add, times
 from safedata.scope import Scope
@@ -12,7 +13,7 @@ from safedata.stages._elements import slot_bytes, stacked
 from safedata.stages._fields import Count
 from safedata.stages._stacking import check_even, counted
 from safedata.stages.base import Stage
-from safedata.types import Cardinality, Dim, Stream
+from safedata.types import Dim, Stream
 
 _NESTED = 1024
 """Bytes that a window takes beside its elements, for each component: a dataset of its own, its iterator."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from safedata.budget import Verdict
+from safedata.cardinality import exactly
 from safedata.device import configure
 from safedata.internal.transfer import Transfer
 from safedata.memory import GIB, MIB
@@ -15,7 +16,7 @@ from safedata.problem import BudgetError, DeviceError, Fault, Problem
 from safedata.request import raise_for
 from safedata.scope import Scope
 from safedata.stages._gpu import block_bytes
-from safedata.types import Dim, Stream, Tensor, exactly
+from safedata.types import Dim, Stream, Tensor
 from tests.gpu import specs
 from tests.gpu.specs import check
 

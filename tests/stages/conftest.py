@@ -11,12 +11,13 @@ import yaml
 from pydantic import ValidationError
 
 from safedata import registry
+from safedata.cardinality import exactly
 from safedata.lowering import INDEX, Lowering
 from safedata.memory import Hold
 from safedata.problem import Fault, Path
 from safedata.scope import Scope
 from safedata.stages.base import Parsing, Stage
-from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, ValueRange, exactly
+from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, ValueRange
 
 SCOPE = Scope("", cpus=2)
 

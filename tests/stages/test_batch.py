@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import exactly
 from safedata.stages.batch import Batch
-from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, exactly
+from safedata.types import SCALAR_INT64, Dim, Stream, Tensor
 from safedata.typetext import parse_type
 
 RAGGED = Tensor("int64", (Dim.exactly(2), Dim.at_most(9)), ragged_rank=1)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from safedata.cardinality import exactly
 from safedata.stages.bucket_batch import BucketBatch
-from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, ValueRange, exactly
+from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, ValueRange
 
 WORDS = Tensor("int64", (Dim.at_most(30),))
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import UNKNOWN, exactly
 from safedata.lowering import INDEX
 from safedata.problem import Fault
-from safedata.types import UNKNOWN, Dim, Stream, Tensor, exactly
+from safedata.types import Dim, Stream, Tensor
 from safedata.typetext import parse_type
 
 STREAM = Stream({"x": parse_type("uint8[1000]")}, exactly(100))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import exactly
 from safedata.problem import Fault
-from safedata.types import exactly
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import INFINITE
 from safedata.problem import Fault
-from safedata.types import INFINITE
 
 
 @pytest.mark.parametrize("step", ["filter: value < 3", "filter: '= value < 3'", "filter: {where: value < 3}"])

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import safedata
+from safedata.cardinality import exactly
 from safedata.scope import Scope
 from safedata.stages.flatten import Flatten
-from safedata.types import SCALAR_INT64, Dim, Stream, Tensor, exactly
+from safedata.types import SCALAR_INT64, Dim, Stream, Tensor
 
 MOST = Dim.at_most(5)
 ELEMENT = {

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import safedata
+from safedata.cardinality import exactly
 from safedata.problem import Fault, Problem
-from safedata.types import Dim, Stream, Tensor, exactly, image
+from safedata.types import Dim, Stream, Tensor, image
 
 PAIR = """\
 safedata: 1

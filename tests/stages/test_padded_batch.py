@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import exactly
 from safedata.problem import Fault
 from safedata.stages.padded_batch import PaddedBatch
-from safedata.types import UNBOUNDED, Dim, Stream, Tensor, exactly
+from safedata.types import UNBOUNDED, Dim, Stream, Tensor
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import exactly
 from safedata.problem import Fault
 from safedata.stages.ragged_batch import RaggedBatch
-from safedata.types import UNBOUNDED, Dim, Stream, Tensor, exactly
+from safedata.types import UNBOUNDED, Dim, Stream, Tensor
 
 
 def test_types(infer: Any) -> None:

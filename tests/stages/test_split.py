@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from safedata.cardinality import exactly
 from safedata.stages.split import Split
-from safedata.types import Dim, Stream, Tensor, exactly
+from safedata.types import Dim, Stream, Tensor
 
 PARTS = {"train": 0.7, "validation": 0.1, "test": 0.2}
 

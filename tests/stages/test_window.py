@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from safedata.cardinality import at_most, exactly
 from safedata.stages.window import Window
-from safedata.types import UNBOUNDED, Dim, Stream, Tensor, at_most, exactly
+from safedata.types import UNBOUNDED, Dim, Stream, Tensor
 
 
 @pytest.mark.parametrize(
