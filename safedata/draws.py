@@ -34,12 +34,18 @@ def _mix_int(value: int) -> int:
 
 
 def _mix(tf: Any, value: Any) -> Any:
-    def shifted(bits: int) -> Any:
-        return tf.bitwise.right_shift(value, tf.constant(bits, tf.uint64))
+    value = _mix_high(tf, value)
+    return tf.bitwise.bitwise_xor(value, _shifted(tf, value, 31))
 
-    value = tf.bitwise.bitwise_xor(value, shifted(30)) * tf.constant(_MIX_1, tf.uint64)
-    value = tf.bitwise.bitwise_xor(value, shifted(27)) * tf.constant(_MIX_2, tf.uint64)
-    return tf.bitwise.bitwise_xor(value, shifted(31))
+
+def _mix_high(tf: Any, value: Any) -> Any:
+    """Return numbers whose upper 31 bits are those of `_mix`: its last step changes only the others."""
+    value = tf.bitwise.bitwise_xor(value, _shifted(tf, value, 30)) * tf.constant(_MIX_1, tf.uint64)
+    return tf.bitwise.bitwise_xor(value, _shifted(tf, value, 27)) * tf.constant(_MIX_2, tf.uint64)
+
+
+def _shifted(tf: Any, value: Any, bits: int) -> Any:
+    return tf.bitwise.right_shift(value, tf.constant(bits, tf.uint64))
 
 
 def uniform(
@@ -70,7 +76,7 @@ def uniform(
     else:
         places = [(_GOLDEN * (number + 1)) & _MASK for number in range(count)]
         state = tf.expand_dims(state, -1) + tf.constant(places, tf.uint64)
-    top = tf.bitwise.right_shift(_mix(tf, state), tf.constant(64 - _MANTISSA, tf.uint64))
+    top = _shifted(tf, _mix_high(tf, state), 64 - _MANTISSA)
     # A power of two: dividing by it is exact, so both multiplications are one.
     drawn = tf.cast(top, tf.float32) * ((high - low) * 2.0**-_MANTISSA)
     return drawn + low if low else drawn

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+_TEXTS: Final = "safedata/texts"
+"""The collection of a graph that keeps what `Where.text` made in it."""
 
 
 class Where(NamedTuple):
@@ -20,12 +23,21 @@ class Where(NamedTuple):
 
     @property
     def text(self) -> Any:
-        """A scalar string."""
+        """A scalar string; the same one wherever a graph asks for one element: each costs a microsecond."""
         if self.origin is None or self.index is None:
             return self.tf.constant(self.what)
+        made = self.tf.compat.v1.get_collection_ref(_TEXTS)
+        for origin, index, text in made:
+            if origin is self.origin and index is self.index:
+                return text
+        text = self._made(self.origin)
+        made.append((self.origin, self.index, text))
+        return text
+
+    def _made(self, origin: Callable[[Any], Any]) -> Any:
         if not self.batch_dims:
-            return self.origin(self.index)
-        first = self.origin(self.tf.reshape(self.index, [-1])[0])
+            return origin(self.index)
+        first = origin(self.tf.reshape(self.index, [-1])[0])
         return self.tf.strings.join(["a batch that starts with ", first])
 
 

@@ -128,6 +128,8 @@ SIGNED_UNIT_RANGE: Final = ValueRange(-1.0, 1.0)
 
 IMAGE_ENDS: Final = {"jpeg": b"\xff\xd9", "png": b"\x60\x82"}
 """The last two bytes of an image file that most likely is whole: the end marker, the checksum of the last chunk."""
+IMAGE_LEAST: Final = 4
+"""Bytes that the shortest image file has, and more: a JPEG's beginning and its end."""
 
 
 @record(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from safedata.sources._fingerprint import digest
 from safedata.sources._images import Images, bad_files, max_size_for
 from safedata.sources._table import Column, TableRoot, text_column
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Tensor, ValueRange
+from safedata.types import IMAGE_LEAST, Dim, Tensor, ValueRange
 
 if TYPE_CHECKING:
     from safedata.measured import Question
@@ -94,7 +94,7 @@ class ImageFolder(Source):
             columns["label"] = Column(Tensor("int64", range=ValueRange(0, most)), found.labels)
         return Inspected(
             TableRoot("image_folder", columns, "path"),
-            (Read("image", image, least=1),),
+            (Read("image", image, least=IMAGE_LEAST),),
             fingerprint,
             paths,
             (*notes, *sampled, *found.notes()),

@@ -19,7 +19,7 @@ from safedata.sources._images import Images, bad_files, max_size_for
 from safedata.sources._rows import read_rows
 from safedata.sources._table import Column, TableRoot
 from safedata.sources.base import Inspected, Source
-from safedata.types import Dim, Tensor
+from safedata.types import IMAGE_LEAST, Dim, Tensor
 
 if TYPE_CHECKING:
     from safedata.measured import Question
@@ -80,7 +80,7 @@ class Manifest(Source):
         image = Tensor("string", length=size, encoded=encoded)
         return Inspected(
             TableRoot("manifest", columns, self.file, rows_of=self.path),
-            (Read(self.component, image, self.file, folder, least=0 if headers is None else 1),),
+            (Read(self.component, image, self.file, folder, least=0 if headers is None else IMAGE_LEAST),),
             images.fingerprint,
             (table, *(file.path for file in files.values())),
             (*notes, *rows.notes, *(sampled if headers is not None else ())),

@@ -44,9 +44,14 @@ class Limits(NamedTuple):
     name: str
     """What the image is called in messages."""
 
+    @property
+    def measured(self) -> bool:
+        """Whether they come from all the headers there are."""
+        return all(dim.evidence in ("exact", "measured") for dim in self.y.shape[:2])
+
     def hold(self, size: Any) -> Any:
-        """Return whether a size is within them, a scalar bool: at most as large, and as large where that is exact."""
-        tf, dims = self.tf, self.y.shape[:2]
+        """Return whether a size, or a shape, is within them, a scalar bool: at most as large, and equal where exact."""
+        tf, dims = self.tf, self.y.shape[: size.shape[0]]
         most = tf.constant([min(dim.most or 0, 2**31 - 1) for dim in dims], tf.int32)
         if all(dim.exact for dim in dims):
             return tf.reduce_all(tf.equal(size, most))
@@ -55,11 +60,11 @@ class Limits(NamedTuple):
             return tf.reduce_all((size <= most) & (size >= least))
         return tf.reduce_all(size <= most)
 
-    def check(self, size: Any) -> Check:
-        """Return the check that a size is within them."""
+    def check(self, size: Any, found: str = "its header says") -> Check:
+        """Return the check that a size is within them; `found` says where it was found."""
         allowed = ", ".join(str(dim) for dim in self.y.shape)
         basis = resting(weakest(*(dim.evidence for dim in self.y.shape[:2])))
-        message = f"SD501: {self.name}: dimensions must be [{allowed}] {basis}; its header says"
+        message = f"SD501: {self.name}: dimensions must be [{allowed}] {basis}; {found}"
         return Check(self.hold(size), message, size)
 
 
