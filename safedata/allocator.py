@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from safedata.memory import KIB, MIB
+from safedata.scope import COMPONENT_BYTES
+from safedata.types import Stream, Tensor
 
 POOL: Final = "TF_CPU_ALLOCATOR_USE_BFC"
 LIMIT: Final = "TF_CPU_BFC_MEM_LIMIT_IN_MB"
@@ -34,6 +36,24 @@ The pool: 8 B for each 256 B of its regions, which double, so 6.25 percent at mo
 ALWAYS_POOLED: Final = 256 * KIB
 """From here on TensorFlow's oneDNN build takes tensors from a pool of the same kind, whatever is chosen."""
 
+_AGAIN: Final = (0.7, 1.2)
+"""How often blocks of buffers in glibc's heap may be there once more, where threads of earlier epochs freed them: of
+one thread at a time, and of parallel calls."""
+_AGAIN_SCALAR: Final = (0.3, 1.2)
+"""The same for single numbers."""
+_AGAIN_BOXED: Final = 2.0
+"""The same for numbers that a source makes without an operation."""
+_AGAIN_TEXT: Final = (0.1, 1.2)
+"""The same for texts from `_LONG` on, which are joined with what is free beside them, and go back."""
+_AGAIN_POOLED: Final = 0.7
+"""The same for the objects of tensors whose numbers are in the pool."""
+_LONG: Final = 512
+
+_LARGE: Final = MIB
+"""Blocks below it find room in what is counted for the allocator in any case."""
+_MIXED_PERCENT: Final = 150
+"""Room taken anew for the large blocks of an element that has several sizes of them, in percent of these."""
+
 _chosen: dict[int, bool] = {}
 """By process: what was set before TensorFlow started."""
 
@@ -43,14 +63,32 @@ def share(live: int, block: int, *, pooled: bool, heap: int = 0) -> int:
 
     Args:
         live: what the steps hold, in bytes.
-        block: the largest tensor that they make. Small ones settle in the room that one such left, and while
-            they are there the next one takes new room: measured 205 MiB for 155 live with blocks of 37.
+        block: the largest tensor that they make, or `room`. Small ones settle in the room that one such left, and
+            while they are there the next one takes new room: measured 205 MiB for 155 live with blocks of 37.
         pooled: whether tensors come from TensorFlow's pool.
         heap: how many of the live bytes lie in glibc's heap although `block` does not.
     """
     floor, percent = _POOL_SHARE if pooled or block >= ALWAYS_POOLED else _HEAP_SHARE
     heap = min(heap, live)
     return floor + (live - heap) * percent // 100 + heap * _HEAP_SHARE[1] // 100 + block
+
+
+def room(elements: Iterable[Sequence[int]]) -> int:
+    """Return how many bytes of room may be taken anew although as many are free, in pieces that do not fit.
+
+    The largest block that there is, where others are small beside it. Of several large ones of different sizes in an
+    element each settles in the room that another one left: there it is half as much again as all of them. Measured
+    as growth of `VmHWM`, uint8, 20 elements in a batch: 41 MiB of room beside 92 live ones for 1,000,000 and 600,000 B
+    with one batch ready; 36 beside 145 for 1,000,000, 600,000 and 300,000 B with two.
+
+    Args:
+        elements: for each element that a step hands on, the bytes of its tensors.
+    """
+    most = 0
+    for sizes in elements:
+        large = {size for size in sizes if size >= _LARGE}
+        most = max(most, *sizes, *([_MIXED_PERCENT * sum(large) // 100] if len(large) > 1 else []), 0)
+    return most
 
 
 def unsplit(size: int, blocks: Iterable[int]) -> float:
@@ -67,6 +105,41 @@ def unsplit(size: int, blocks: Iterable[int]) -> float:
         elif block > size:
             worst = max(worst, block / size - 1)
     return worst
+
+
+def again(stream: Stream, *, pooled: bool, parallel: bool, boxed: bool = False) -> float:
+    """Return how often the bytes of elements in a buffer may stay behind in glibc's heap when the epoch ends.
+
+    Every epoch has threads of its own, each of them has one of glibc's arenas, and what is freed in one is no use to
+    another. It grows for some ten epochs, until all arenas have been used; with one (`MALLOC_ARENA_MAX=1`) there is
+    nothing of it. `docs/memory.md` has figures.
+
+    Args:
+        stream: the elements.
+        pooled: whether their tensors come from TensorFlow's pool; texts and tensors' objects do not.
+        parallel: whether parallel calls made them, and not one thread.
+        boxed: whether no operation has made them, but the source itself.
+    """
+    whole = left = 0.0
+    for tensor in stream.element.values():
+        size = (not tensor.broken and tensor.bytes) or 0
+        whole += COMPONENT_BYTES + size
+        objects, payload = _returning(tensor, size, pooled=pooled, parallel=parallel)
+        left += (_AGAIN_BOXED if boxed else objects) * COMPONENT_BYTES + payload * size
+    return left / whole if whole else 0.0
+
+
+def _returning(tensor: Tensor, size: int, *, pooled: bool, parallel: bool) -> tuple[float, float]:
+    """Return how often a tensor's objects may be there once more, and how often its `size` bytes."""
+    if tensor.dtype == "string":
+        long = (tensor.length.most or 0) >= _LONG
+        return _AGAIN[parallel], (_AGAIN_TEXT if long else _AGAIN)[parallel]
+    if COMPONENT_BYTES + size >= ALWAYS_POOLED:
+        return 0, 0
+    if pooled:
+        return _AGAIN_POOLED, 0
+    kind = _AGAIN if tensor.rank else _AGAIN_SCALAR
+    return kind[parallel], kind[parallel]
 
 
 def settled() -> bool | None:

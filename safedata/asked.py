@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def fingerprints(artifacts: Artifacts | None, pieces: Sequence[Node]) -> dict[str, str]:
     """Return the digests of the artifacts and files that these pieces of a spec name."""
     known = artifacts.fingerprints if artifacts is not None else {}
-    named = [one for piece in pieces for key in ("artifact", "path") for one in asked(piece, key)]
+    named = [one for piece in pieces for key in ("artifact", "path", "merges") for one in asked(piece, key)]
     return {one: known[one] for one in sorted(set(named)) if one in known}
 
 

@@ -155,14 +155,22 @@ class _Lower:
         """Return the dataset of all steps."""
         made: list[Any] = []
         for step in self.plan.steps:
-            if isinstance(step.node, Root):
-                inputs = tuple(made[len(made) - len(step.node.parts()) :])
-                made = made[: len(made) - len(inputs)]
-                made.append(step.node.lower(replace(self._low(step), inputs=inputs)))
-            else:
-                made.append(self._steps(made.pop(), [step]))
+            self._put(step, made)
         [dataset] = made
         return dataset
+
+    def _put(self, step: PlannedStep, made: list[Any]) -> None:
+        """Put the dataset of a step in the place of those that it takes its elements from, the last ones."""
+        count = len(step.node.parts()) if isinstance(step.node, Root) else 1
+        inputs = tuple(made[len(made) - count :])
+        del made[len(made) - count :]
+        try:
+            if isinstance(step.node, Root):
+                made.append(step.node.lower(replace(self._low(step), inputs=inputs)))
+            else:
+                made.append(self._steps(inputs[0], [step]))
+        except Fault as fault:  # of a function that the spec names
+            raise fault.under(*(step.path or ())) from fault.__cause__
 
     def _low(self, step: PlannedStep) -> Lowering:
         before = step.after if step.before is None else step.before
@@ -290,10 +298,12 @@ _LEAVE_OUT: Final = "`runtime: {on_error: skip}` leaves bad elements out"
 
 def _way_out(text: str, code: str, declare: str) -> str:
     """Return what helps; where an element was over a bound, by what the message says that the bound rests on."""
-    if code == "SD511":
-        return f"make the function return what the spec declares, or declare what it returns; or {_LEAVE_OUT}"
-    if code == "SD512":
-        return f"mend the function, or the data that it gets; or {_LEAVE_OUT}"
+    if code in ("SD511", "SD512"):
+        way_out = "make the function return what the spec declares, or declare what it returns"
+        way_out = "mend the function, or the data that it gets" if code == "SD512" else way_out
+        return (
+            way_out if "the source" in text else f"{way_out}; or {_LEAVE_OUT}"
+        )  # no generator goes on after that
     if code != "SD501":
         return f"mend or remove it; or {_LEAVE_OUT}"
     if "(sampled)" in text:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
 
 from safedata import allocator, placement
 from safedata.internal.output import leaves
@@ -19,7 +18,7 @@ from safedata.problem import Fault, Problem
 from safedata.program import Program
 from safedata.records import record, replace
 from safedata.rewrite.entry import Entry
-from safedata.scope import COMPONENT_BYTES, Scope, unheard
+from safedata.scope import Scope, unheard
 from safedata.sources.base import Inspected, Root
 from safedata.stages._gpu import element_blocks
 from safedata.stages.base import ElementNode
@@ -35,10 +34,6 @@ __all__ = [
     "scope_of",
     "structured",
 ]
-
-
-_AGAIN: Final = 1.2
-"""How often what buffers have in glibc's heap may be there once more: where threads of earlier epochs freed it."""
 
 
 @record(frozen=True, slots=True)
@@ -196,8 +191,9 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     """
     if live is None:
         return None
-    blocks = sorted(_blocks(plan))
-    share = allocator.share(live, max(blocks, default=0), pooled=plan.scope.pooled, heap=_heap(plan))
+    elements = _blocks(plan)
+    blocks = sorted({size for sizes in elements for size in sizes})
+    share = allocator.share(live, allocator.room(elements), pooled=plan.scope.pooled, heap=_heap(plan))
     share += _left(plan)
     for step in plan.steps:
         if step.before is None or not getattr(step.node, "freezes", False) or not step.holds:
@@ -221,31 +217,36 @@ def _heap(plan: Plan) -> int:
 
 
 def _left(plan: Plan) -> int:
-    """Return what may stay behind in glibc's heap when an epoch ends: what buffers behind parallel calls have there.
+    """Return what may stay behind in glibc's heap when an epoch ends: what was in buffers that threads fill or empty.
 
-    Every epoch's threads have arenas of their own, and what is freed in one is no use to another. Measured in the third
-    epoch behind 8 calls on 2 CPUs, beside 100 live bytes (in the first one): 59 more for int64, 113 for 400 B, 166
-    (37) for 2.4 kB, 199 for 32 kB, 67 for texts of 1000 B. With one arena, or in TensorFlow's pool, nothing of it.
+    Only a `prefetch` and parallel calls have threads, and without one there is nothing of it.
     """
-    total, parallel = 0, False
+    total, threads, parallel, boxed, any_boxed = 0, False, False, False, False
     for step in plan.steps:
-        passing = isinstance(step.node, (Root, ElementNode)) or step.node.freezes
-        if parallel and not passing and step.before is not None:
-            kept = sum(hold.bytes or 0 for hold in step.holds if hold.place == HOST)
-            total += int(_AGAIN * kept * _heap_part(step.before.element, pooled=plan.scope.pooled))
+        if isinstance(step.node, Root):
+            any_boxed = any_boxed or step.node.boxed
+            boxed = any_boxed if step.node.parts() else step.node.boxed
+            continue
+        boxed = boxed and not (isinstance(step.node, ElementNode) or step.node.fills)
+        total += _freed(step, plan.scope, parallel=parallel, boxed=boxed)
         parallel = parallel or step.calls > 1
-    return total
+        threads = threads or parallel or step.node.ahead
+    return total if threads else 0
 
 
-def _heap_part(element: Element, *, pooled: bool) -> float:
-    """Return which part of an element's bytes comes from glibc's heap: texts, and small numbers without the pool."""
-    whole = heap = 0
-    for tensor in element.values():
-        size = COMPONENT_BYTES + ((not tensor.broken and tensor.bytes) or 0)
-        whole += size
-        small = not pooled and size < allocator.ALWAYS_POOLED
-        heap += size if tensor.dtype == "string" or small else 0
-    return heap / whole if whole else 0.0
+def _freed(step: PlannedStep, scope: Scope, *, parallel: bool, boxed: bool) -> int:
+    """Return what a step's elements may leave behind in arenas; those of a cache stay where they are."""
+    node = step.node
+    sizes = [hold.bytes or 0 for hold in step.holds if hold.place == HOST]
+    if not sizes or step.before is None or isinstance(node, (Root, ElementNode)) or node.freezes:
+        return 0
+    made = sizes.pop() if node.fills else 0
+    taken = sum(sizes) - (node.hollow(step.before, scope) or 0)
+    before, after = (
+        allocator.again(one, pooled=scope.pooled, parallel=parallel, boxed=boxed)
+        for one in (step.before, step.after)
+    )
+    return int(before * taken + after * made)
 
 
 def _enlarges(step: PlannedStep) -> bool:
@@ -255,13 +256,13 @@ def _enlarges(step: PlannedStep) -> bool:
     return large or isinstance(step.node, ElementNode)
 
 
-def _blocks(plan: Plan) -> set[int]:
-    """Return the bytes of every numeric tensor that a step hands on."""
+def _blocks(plan: Plan) -> list[list[int]]:
+    """Return for each element that a step hands on the bytes of its numeric tensors."""
     made = [step.after for step in plan.steps if step.after.place == HOST]
     different = {
         (id(one.element), one.together): one for one in made
     }.values()  # many steps change no component
-    return {min(size, one.together or size) for one in different for size in _sizes(one.element)}
+    return [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
 
 
 def _sizes(element: Element) -> list[int]:

@@ -198,6 +198,10 @@ class Fault(Exception):
         return self if self.absolute else replace(self, at=(*path, *self.at))
 
 
+class EchoFault(Fault):
+    """A fault that follows from one that is reported already: it ends what it is raised in, and is not reported."""
+
+
 class SafedataError(Exception):
     """The base of every error that safedata raises on purpose."""
 

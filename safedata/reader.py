@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from safedata import registry
-from safedata.problem import Fault, Path, Problem, did_you_mean
+from safedata.problem import EchoFault, Fault, Path, Problem, did_you_mean
 from safedata.sources.base import Source
 from safedata.spec.node import Document, Node
 from safedata.spec.pointing import problem_of
@@ -45,6 +45,8 @@ class Reader:
 
     def report(self, fault: Fault) -> None:
         """Keep a problem of the document, with its place."""
+        if isinstance(fault, EchoFault):
+            return
         problem = problem_of(fault, self.document)
         if problem not in self.problems:  # several operations may name one file that is missing
             self.problems.append(problem)
@@ -60,7 +62,8 @@ class Reader:
         declared = (
             self._adapted("artifacts", ARTIFACTS, Artifact) if self.document.get(("artifacts",)) else {}
         )
-        return Artifacts(declared or {}, resolved.folder, next(iter(resolved.files), "SPEC"))
+        spec = next(iter(resolved.files), "SPEC")
+        return Artifacts(declared or {}, resolved.folder, spec, refused=declared is None)
 
     def text(self, key: str) -> str | None:
         """Return a top-level text such as `name`, or None where the spec has none."""
@@ -165,7 +168,9 @@ class Reader:
             return found.model_validate(fields), path
         except ValidationError as error:
             self.refused(error, path, found)
-            return None
+        except Fault as fault:  # of a function that it names
+            self.report(fault.under(*path))
+        return None
 
     def steps(self, path: Path = ("steps",)) -> list[Step]:
         """Return every step of the list at a path that could be read; none where it is left out."""
@@ -235,7 +240,8 @@ class Reader:
             """Point at the key beside the stage's own where that is what pydantic refused."""
             model = stage if path == (*step, stage.key()) else registry.op(str(path[-1]))
             beside = model is stage and error.errors()[0]["loc"][:1] in (("device",), ("parallel",))
-            own = path[:-1] if path[-1:] == ("call",) else path  # a call's fields stand beside its name
+            chained = model is not stage and path[-1:] == ("call",)  # then its fields stand beside its name
+            own = path[:-1] if chained else path
             self.refused(error, step if beside else own, model)
 
         return report

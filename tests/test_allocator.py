@@ -11,6 +11,7 @@ import pytest
 
 import safedata
 from safedata import allocator
+from safedata.memory import MIB
 
 SPEC = """\
 safedata: 1
@@ -98,3 +99,58 @@ def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> No
     buffer = safedata.check(SPEC.format(kind=kind, allocator="system"), target="big")
     held = next(line.hold.bytes or 0 for line in buffer.lines if "20000 elements" in line.hold.why)
     assert kept(8) - kept(1) >= held
+
+
+def beside(source: str, steps: str, how: str = "system") -> int:
+    """Return the bytes that the allocator is counted with."""
+    text = f"safedata: 1\nsource: {source}\nsteps: [{steps}]\nruntime: {{allocator: {how}}}\n"
+    text += "targets: {big: {host: 400GiB, cpus: 4}}\n"
+    found = safedata.check(text, target="big")
+    return next(line.hold.bytes or 0 for line in found.lines if "the allocator" in line.hold.why)
+
+
+ARRAYS = '{synthetic: {components: {x: "uint8[32, 1000]"}, count: 100000}}'
+
+
+@pytest.mark.parametrize("steps", ["{prefetch: 20000}", "{shuffle: 20000}, {batch: 1}, {prefetch: 1}"])
+def test_what_a_prefetch_thread_freed_counts_again(steps: str) -> None:
+    """A `prefetch` has a thread of its own in every epoch, so what it filled may lie in another arena once more."""
+    bare = beside(ARRAYS, "{shuffle: 20000}, {batch: 1}")
+    assert beside(ARRAYS, steps) - bare > 0.6 * 20000 * 32000
+
+
+def test_what_no_thread_has_made_is_not_counted_again() -> None:
+    """Where all runs in the consumer's thread, the room of one epoch is the next one's."""
+    small, large = (beside(ARRAYS, f"{{shuffle: {size}}}") for size in (10000, 20000))
+    assert large - small < 0.07 * 2 * 10000 * 32300
+
+
+def test_numbers_that_no_operation_made_are_in_the_heap_in_any_case() -> None:
+    """Those of a `range` come from glibc whatever is chosen; of several inputs one of them is enough."""
+    line = "{shuffle: 20000}, {prefetch: 1}"
+    made = beside("{range: 30000}", "{map: {value: = value + 1}}, " + line, "pool")
+    assert beside("{range: 30000}", line, "pool") > made + 20000 * 150
+    several = "{concatenate: [{range: 30000}, {range: 10}]}"
+    assert beside(several, line, "pool") > made + 20000 * 150
+
+
+def test_a_cache_keeps_its_elements_where_they_are() -> None:
+    """What stays for all epochs is never freed, so nothing of it counts again."""
+    assert beside(ARRAYS, "{take: 20000}, cache, {prefetch: 1}") < 0.2 * 20000 * 32000
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [
+        ([], 0),
+        ([20], 20),
+        ([20, 0], 20),
+        ([20, 20], 20),
+        ([20, 12], 48),
+        ([20, 12, 6], 57),
+        ([0.5, 0.7], 0.7),
+    ],
+)
+def test_large_blocks_of_different_sizes_take_room_from_each_other(sizes: list[float], most: float) -> None:
+    """One size takes the room of one block anew, several half as much again as all of them; small ones none."""
+    assert allocator.room([[int(size * MIB) for size in sizes]]) == int(most * MIB)

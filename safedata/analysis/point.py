@@ -25,6 +25,8 @@ _PASSING: Final = frozenset({"shuffle", "repeat", "cache", "prefetch"})
 _EACH: Final = frozenset({"map", "filter", "select", "drop", "rename", "batch"}) | _PASSING
 """Steps that do the same to an element whichever stand before it."""
 _BESIDE: Final = ("name", "device", "parallel")
+_LAST: Final = ("drop_remainder", "pad_last")
+"""What a batch does with a short last one."""
 
 
 def reach(document: Document, name: str, analyze: Analyze) -> int:
@@ -144,5 +146,5 @@ def _bare(step: Node, kind: str) -> Node:
     fields = {key: one for key, one in step.value.items() if key not in _BESIDE}
     inner = fields[kind].value if kind == "batch" else None
     if isinstance(inner, dict):
-        fields[kind] = fields[kind]._replace(value={k: v for k, v in inner.items() if k != "drop_remainder"})
+        fields[kind] = fields[kind]._replace(value={k: v for k, v in inner.items() if k not in _LAST})
     return step._replace(value=fields)

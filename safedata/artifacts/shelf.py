@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from safedata.artifacts.heading import Origin
 from safedata.artifacts.statistics import Numbers, Statistics, read_statistics
 from safedata.artifacts.words import Words, read_words
-from safedata.problem import Fault, Path, did_you_mean
+from safedata.problem import EchoFault, Fault, Path, did_you_mean
 from safedata.records import record
 
 if TYPE_CHECKING:
+    from safedata.artifacts.merges import Merges
     from safedata.spec.artifacts import Artifact
 
-_Read = TypeVar("_Read", bound="Words | Statistics | Input")
+_Read = TypeVar("_Read", bound="Words | Statistics | Input | Merges")
 
 
 @record(frozen=True, slots=True)
@@ -39,13 +40,17 @@ class Artifacts:
         declared: the section `artifacts`.
         folder: where relative paths start.
         spec: how a help names the spec.
+        refused: whether the section is wrong, which is reported already; then nobody knows what it has.
     """
 
-    def __init__(self, declared: Mapping[str, Artifact], folder: str, spec: str) -> None:
+    def __init__(
+        self, declared: Mapping[str, Artifact], folder: str, spec: str, *, refused: bool = False
+    ) -> None:
         self.declared = declared
+        self.refused = refused
         self.folder = folder
         self.spec = spec
-        self.used: dict[str, Words | Statistics | Input] = {}
+        self.used: dict[str, Words | Statistics | Input | Merges] = {}
         """What was read, by the name of the artifact, or by the path in the spec where an operation names a file."""
         self._failed: dict[str, Fault] = {}
 
@@ -93,6 +98,23 @@ class Artifacts:
         """
         return self._kept(path, Input, lambda: self._read(path, f"`{path}`", read_input, _OTHER), (field,))
 
+    def merges_at(self, path: str, merges: str) -> Merges:
+        """Return the byte-pair encoding in the files that the fields `path` and `merges` of an operation name.
+
+        Raises:
+            Fault: SD421, there is no such file; SD423, they cannot be used.
+        """
+        from safedata.artifacts.merges import Merges, read_merges  # few specs have such a tokenizer
+
+        self.file_at(path)
+        self.file_at(merges, "merges")
+
+        def read(place: str) -> Merges:
+            return read_merges(place, self.place(merges))
+
+        what = f"`{path}` with `{merges}`"
+        return self._kept(what, Merges, lambda: self._read(path, what, read, _OTHER), ("path",))
+
     @property
     def fingerprints(self) -> dict[str, str]:
         """The digest of everything that was read, by name or path: what is made of the data depends on them."""
@@ -104,6 +126,8 @@ class Artifacts:
 
     def _artifact(self, name: str, kind: type[_Read], read: Callable[[str], _Read]) -> _Read:
         artifact = self.declared.get(name)
+        if artifact is None and self.refused:
+            raise EchoFault("SD424", f"`{name}` is in a section that cannot be read", ("artifact",))
         if artifact is None:
             way_out = did_you_mean(name, self.declared, what="artifacts in the spec")
             raise Fault("SD424", f"the spec has no artifact `{name}`", ("artifact",), help=way_out)

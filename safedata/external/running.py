@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from safedata.problem import Fault
-from safedata.types import Tensor
+from safedata.types import Dim, Tensor
 
 _failed: dict[str, BaseException] = {}
 """The function's own exception behind the last failure, by the message that TensorFlow repeats."""
@@ -22,7 +22,7 @@ class CallFailedError(ValueError):
 
 
 class Caller:
-    """Calls one function for one element at a time, as often at once as it may be."""
+    """Calls one function for one element, or batch, at a time, as often at once as it may be."""
 
     def __init__(
         self,
@@ -32,20 +32,23 @@ class Caller:
         parallel: int,
         *,
         seeded: bool,
+        batch_dims: int = 0,
     ) -> None:
         """Take a function and what it is declared to return.
 
         Args:
             function: takes the components in order, and `seed` where it is seeded.
             name: what messages call it.
-            outputs: the type of each component that it returns.
+            outputs: the type of each component that it returns, that of one element.
             parallel: how many calls of it may run at once.
             seeded: whether the first argument from the graph is its seed.
+            batch_dims: how many leading dimensions what it takes and returns has beside these types.
         """
         self.function = function
         self.name = name
         self.outputs = outputs
         self.seeded = seeded
+        self.batch_dims = batch_dims
         self._free = threading.BoundedSemaphore(parallel)
 
     def __call__(self, where: bytes, *args: Any) -> list[Any]:
@@ -53,51 +56,77 @@ class Caller:
 
         Args:
             where: where the element comes from, for messages.
-            args: the seed where it is seeded, and the components.
+            args: the seed where it is seeded, one for each element of a batch, and the components.
 
         Raises:
             CallFailedError: SD511, it returned something else than is declared; SD512, it raised.
         """
-        named = {"seed": int(args[0])} if self.seeded else {}
+        named = {"seed": args[0] if self.batch_dims else int(args[0])} if self.seeded else {}
         given = [_read_only(value) for value in args[len(named) :]]
         place = where.decode("utf-8", "backslashreplace")
         try:
             with self._free:
-                made = self.function(*given, **named)
+                made = self.run(given, named)
         except KeyboardInterrupt:
             raise
+        except Fault as fault:
+            raise refused(fault, self.name, place) from None
         # `sys.exit` and `StopIteration` would end the process or, without a word, the dataset.
         except BaseException as error:
-            raise self._told(error, place) from error
+            raise raised(error, self.name, place) from error
         try:
-            return self._settled(made)
+            return self.settle(made, given)
         except Fault as fault:
-            raise CallFailedError(f"SD511: `{self.name}` {fault.message}, in {place}") from None
+            raise refused(fault, self.name, place) from None
 
-    def _told(self, error: BaseException, place: str) -> CallFailedError:
-        """Return what TensorFlow is to repeat; the exception is kept without what its frames hold."""
-        said = str(error).partition("\n")[0]
-        text = f"SD512: `{self.name}` raised {type(error).__name__}{': ' if said else ''}{said}, in {place}"
-        traceback.clear_frames(error.__traceback__)
-        _failed.clear()
-        _failed[text] = error
-        return CallFailedError(text)
+    def run(self, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Return what the function makes of its arguments."""
+        return self.function(*given, **named)
 
-    def _settled(self, made: Any) -> list[Any]:
-        if len(self.outputs) == 1:
-            [(name, _tensor)] = self.outputs.items()
-            several = cast("Mapping[str, Any]", made) if isinstance(made, Mapping) else {name: made}
-        elif isinstance(made, Mapping):
-            several = cast("Mapping[str, Any]", made)
-        else:
-            wanted = ", ".join(f"`{name}`" for name in self.outputs)
-            raise Fault("SD511", f"returned {_kind(made)}, and a dict of {wanted} is declared")
-        if set(several) != set(self.outputs):
-            found, wanted = (
-                ", ".join(f"`{name}`" for name in names) or "nothing" for names in (several, self.outputs)
-            )
-            raise Fault("SD511", f"returned the components {found}, and {wanted} is declared")
-        return [settled(several[name], name, tensor) for name, tensor in self.outputs.items()]
+    def settle(self, made: Any, given: Sequence[Any]) -> list[Any]:
+        """Return the components among `made`, in their order, once they are of their types; raises SD511."""
+        several = components(made, self.outputs)
+        leading = [Dim.exactly(size) for size in given[0].shape[: self.batch_dims]] if self.batch_dims else []
+        return [
+            settled(several[name], name, tensor.with_leading(*leading))
+            for name, tensor in self.outputs.items()
+        ]
+
+
+def raised(error: BaseException, name: str, place: str) -> CallFailedError:
+    """Return what TensorFlow is to repeat of a function's exception, which is kept without what its frames hold."""
+    said = str(error).partition("\n")[0]
+    text = f"SD512: `{name}` raised {type(error).__name__}{': ' if said else ''}{said}, in {place}"
+    traceback.clear_frames(error.__traceback__)
+    _failed.clear()
+    _failed[text] = error
+    return CallFailedError(text)
+
+
+def refused(fault: Fault, name: str, place: str) -> CallFailedError:
+    """Return what TensorFlow is to repeat of something that is not as declared."""
+    return CallFailedError(f"SD511: `{name}` {fault.message}, in {place}")
+
+
+def components(made: Any, outputs: Mapping[str, Tensor]) -> Mapping[str, Any]:
+    """Return what a function made by the names of its components: a mapping of them, or the only one itself.
+
+    Raises:
+        Fault: SD511, they are others.
+    """
+    if isinstance(made, Mapping):
+        several = cast("Mapping[str, Any]", made)
+    elif len(outputs) == 1:
+        several = dict.fromkeys(outputs, made)
+    else:
+        wanted = ", ".join(f"`{name}`" for name in outputs)
+        raise Fault("SD511", f"returned {kind_of(made)}, and a dict of {wanted} is declared")
+    if set(several) != set(outputs):
+        found, wanted = (
+            ", ".join(f"`{name}`" for name in names) or "nothing" for names in (several, outputs)
+        )
+        raise Fault("SD511", f"returned the components {found}, and {wanted} is declared")
+    return several
 
 
 def cause_of(text: str) -> BaseException | None:
@@ -118,7 +147,7 @@ def _is_array(made: Any) -> bool:
     return hasattr(made, "dtype") and hasattr(made, "shape")
 
 
-def _kind(made: Any) -> str:
+def kind_of(made: Any) -> str:
     """Return what something is, as a type where it is an array: `uint8[4, 3]`."""
     if _is_array(made):
         return f"{made.dtype}[{', '.join(map(str, made.shape))}]"
@@ -137,7 +166,9 @@ def settled(made: Any, name: str, tensor: Tensor) -> Any:
     dims = zip(array.shape, tensor.shape, strict=False)
     within = all(size == dim.most if dim.exact else size <= (dim.most or 0) for size, dim in dims)
     if array.ndim != tensor.rank or not within:
-        raise _other(_kind(array) if tensor.dtype != "string" else f"string{list(array.shape)}", name, tensor)
+        raise _other(
+            kind_of(array) if tensor.dtype != "string" else f"string{list(array.shape)}", name, tensor
+        )
     if array.size and tensor.dtype == "string":
         longest = max(len(one) for one in array.flat)
         if tensor.length.most is not None and longest > tensor.length.most:
@@ -162,7 +193,7 @@ def _text(made: Any, name: str) -> Any:
     every: list[Any] = [one.encode() if isinstance(one, str) else one for one in array.flat]
     if not all(isinstance(one, bytes) for one in every):
         odd = next(one for one in every if not isinstance(one, bytes))
-        raise Fault("SD511", f"returned {_kind(odd)} for `{name}`, and text is declared")
+        raise Fault("SD511", f"returned {kind_of(odd)} for `{name}`, and text is declared")
     found: Any = np.empty(len(every), dtype=object)
     found[:] = every
     return found.reshape(array.shape)
@@ -179,16 +210,16 @@ def _numbers(made: Any, name: str, tensor: Tensor) -> Any:
     if _is_array(made):
         array = np.asarray(made)
         if array.dtype.name != tensor.dtype:
-            raise _other(_kind(array), name, tensor)
+            raise _other(kind_of(array), name, tensor)
         return array
     try:
         array = np.asarray(made)
     except (ValueError, OverflowError):  # lists that are no rectangle
-        raise _other(_kind(made), name, tensor) from None
+        raise _other(kind_of(made), name, tensor) from None
     wanted = np.dtype(tensor.dtype)  # TensorFlow has made `bfloat16` known to NumPy
     kind = "f" if tensor.dtype == "bfloat16" else wanted.kind
     if kind not in _KINDS.get(array.dtype.kind, "") and array.size:
-        raise _other(_kind(made) if array.dtype.kind in "OUSMm" else _kind(array), name, tensor)
+        raise _other(kind_of(made) if array.dtype.kind in "OUSMm" else kind_of(array), name, tensor)
     with np.errstate(all="ignore"):
         cast_array = array.astype(wanted)
     if kind in "biu" and (cast_array != array).any():

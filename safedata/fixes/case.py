@@ -25,6 +25,7 @@ _MOST: Final = 300
 
 NOTHING: Final = "nothing, the same elements come in the same order"
 """What a fix costs that is free."""
+_REMADE: Final = "the cache on disk is written again"
 FREE: Final = 0
 """The rank of a fix after which the same elements come in the same order, as fast."""
 SLOWER: Final = 1
@@ -104,8 +105,17 @@ class Case:
         ):  # no change adds a component or takes one away, so this need not be worked out
             program = replace(program, output=cast("dict[str, str]", self.plan.structure))
         plan = make_plan(program, self.plan.inspected, self.plan.scope, like=self.plan)
-        verdict = judge(plan, self.machine, self.verdict.spec)
+        verdict = judge(plan, self.machine, self.verdict.spec, stored=not self._remade(changes))
         return verdict if verdict.plan is not None else None
+
+    def _remade(self, changes: Changes) -> bool:
+        """Return whether what the spec has in a cache on disk has to be made again with the changes."""
+        if not any(getattr(step.node, "shelves", False) for step in self.origin.plan.steps):
+            return False
+        from safedata.fixes.remade import remade  # few specs have a cache on disk
+
+        every = (*(change for one in self.done for change in one.changes), *changes)
+        return remade(self.origin.program, every)
 
     def over(self, changes: Changes) -> float | None:
         """Return the bytes that the changed spec is over its limits, in the place where most; None without runs."""
@@ -160,6 +170,8 @@ class Case:
         changes = tuple(change for one in every for change in one.changes)
         text = " and ".join(one.text for one in every) + (" together" if self.done else "")
         costs = [one.cost for one in every if not one.cost.startswith(NOTHING)] or [proposal.cost]
+        if self._remade(proposal.changes):
+            costs.append(_REMADE)
         costs += [f"then {one.message} ({one.code})" for one in self.mistakes(proposal)]
         return _fix(self.origin.verdict, verdict, changes, text, "; ".join(costs))
 

@@ -30,17 +30,18 @@ _RANDOM: Final = "random"
 _DEEP: Final = "deep"
 _EVALUATION: Final = "evaluation"
 _INPUTS: Final = "inputs"
+_REORDERED: Final = "reordered"
 
 MANY: Final = 10
 """Elements kept ready that are many: what two do not hide is work that more only put off."""
 
 RULES: Final[dict[str, tuple[str, ...]]] = {
     "frozen_draws": (_RANDOM, _KEPT),
-    "frozen_order": ("shuffle", _KEPT),
+    "frozen_order": (f"shuffle|{_REORDERED}", _KEPT),
     "frozen_batches": ("shuffle", _BATCHED, _KEPT),
     "unfinished_cache": ("cache", "take"),
     "repeated_cache": ("repeat", _KEPT),
-    "shifting_split": ("shuffle", "take|skip|split"),
+    "shifting_split": (f"shuffle|{_REORDERED}", "take|skip|split"),
     "shuffled_batches": (_BATCHED, "shuffle"),
     "mixed_epochs": ("repeat", "shuffle"),
     "tiny_buffer": ("shuffle",),
@@ -55,14 +56,21 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "drawn_apart": (_RANDOM,),
     "left_behind": (_RANDOM,),
     "random_evaluation": (_EVALUATION, _RANDOM),
-    "paired_anew": (_INPUTS, "shuffle"),
+    "paired_anew": (_INPUTS, f"shuffle|{_REORDERED}"),
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Four words are no stages: `random` is a step that
-draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, and `inputs`
-where the elements come through a combinator.
+`|` separates alternatives, `!` says that the stage is nowhere. Five words are no stages: `random` is a step that
+draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
+where the elements come through a combinator, and `reordered` where the order of the source's files is another one in
+each epoch.
 """
+
+
+def reorders(inspected: Inspected) -> bool:
+    """Return whether a source takes its files in another order in each epoch."""
+    said = getattr(inspected.root, "said", None)  # of a root over several files that it takes turns between
+    return bool(getattr(said, "shuffle", False))
 
 
 @record(frozen=True, slots=True)
@@ -74,6 +82,11 @@ class Origin:
     """Of the source's value."""
     inspected: Inspected
     steps: tuple[Step, ...]
+
+    @property
+    def reorders(self) -> bool:
+        """Whether the source takes its files in another order in each epoch: `interleave` with `shuffle: true`."""
+        return reorders(self.inspected)
 
 
 def with_mistakes(verdict: Verdict, plan: Plan) -> Verdict:
@@ -128,6 +141,7 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
     said = f"{plan.program.name} {getattr(origin.source, 'path', '')}".lower()
     names = [_EVALUATION] if any(word in said for word in ("val", "test")) else []
     names += [_INPUTS] if plan.inspected.root.parts() else []
+    names += [_REORDERED] if origin.reorders else []
     for step in origin.steps:
         key = step.stage.key()
         names.append(key)

@@ -31,11 +31,17 @@ class FixedOrder(Mistake):
             source.key() == "image_folder"
             and "label" in line.plan.inspected.root.infer(line.plan.scope).element
         )
+        files = line.origin.reorders
+        what = (
+            "files come in another order in each epoch, the elements of each in the same one"
+            if files
+            else "every epoch has the order of the source"
+        )
         notes = ("the files of one subfolder follow one another, so nearly every batch is of one class",)
         yield Finding(
             None,
-            "training without `shuffle`: every epoch has the order of the source",
-            "the same order in every epoch",
+            f"training without `shuffle`: {what}",
+            "within a file the same order in every epoch" if files else "the same order in every epoch",
             _way_out(line),
             notes if classes else (),
             ((marks[0], "so this is training"),),

@@ -23,10 +23,13 @@ class FrozenDraws(Mistake):
             if not random:
                 continue
             what = " and ".join(f"`{name}`" for step in random for name in drawn(step.stage))
+            whole = any(
+                drawn(step.stage) == [step.key] for step in random
+            )  # a step itself, not operations in it
             yield Finding(
                 cache,
                 f"`{cache.key}` keeps what {what} drew in the first epoch, and every later one gets the same",
                 "kept for all epochs",
-                f"move {what} into a `map` behind `{cache.key}`",
+                f"move {what} {'' if whole else 'into a `map` '}behind `{cache.key}`",
                 labels=tuple((step, "draws in the first epoch only") for step in random),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from safedata.mistakes.base import Finding, Line, Mistake, reshuffles, there_and_here
+from safedata.mistakes.base import Finding, Line, Mistake, Placed, reshuffles, there_and_here
 
 
 class FrozenOrder(Mistake):
@@ -14,11 +14,16 @@ class FrozenOrder(Mistake):
     code: ClassVar[str] = "SD602"
 
     def find(self, line: Line) -> Iterator[Finding]:
-        """Yield each cache of single elements with a shuffle before it and none behind it."""
+        """Yield each cache of single elements with a shuffle before it, or one of files, and none behind it."""
+        files = line.origin.reorders
         for at, cache in line.frozen():
+            reordered, files = files, False
             shuffles = [step for _, step in line.since_frozen(at) if reshuffles(step)]
             again = "shuffle" in line.keys[at + 1 :]
-            if not shuffles or again or cache.before.batch_dims:
+            if again or cache.before.batch_dims:
+                continue
+            if not shuffles:
+                yield from [_of_files(cache)] if reordered else []
                 continue
             shuffle = shuffles[-1]
             there, here = line.held(shuffle.stage, cache.after), line.held(shuffle.stage, shuffle.before)
@@ -29,3 +34,12 @@ class FrozenOrder(Mistake):
                 f"move {shuffle.said} behind `{cache.key}`{there_and_here(there, here)}",
                 labels=((shuffle, "one order for all epochs"),),
             )
+
+
+def _of_files(cache: Placed) -> Finding:
+    return Finding(
+        cache,
+        f"`{cache.key}` keeps the order of the first epoch: `shuffle: true` of `interleave` changes no later one",
+        "every epoch in this order",
+        f"take `shuffle: true` out of `interleave`, and put a `shuffle` behind `{cache.key}`",
+    )

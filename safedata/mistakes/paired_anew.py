@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from safedata.mistakes import reorders
 from safedata.mistakes.base import Finding, Line, Mistake, Placed, place, reshuffles
 from safedata.sources._inputs import Ready
 from safedata.sources.base import Root
@@ -27,15 +28,24 @@ class PairedAnew(Mistake):
             found = [(one.name, step) for one in zipped.inputs if (step := _last(line, one)) is not None]
             if len(found) < 2 or len({_order(step) for _, step in found}) == 1:
                 continue
-            (first, shuffle), (second, _), *_ = found
+            (first, _), (second, _), *_ = found
+            steps = [step for _, step in found if isinstance(step, Placed)]
             yield Finding(
-                shuffle,
+                steps[0] if steps else None,
                 f"`{first}` and `{second}` are each shuffled before `zip`, which pairs their elements by place: with "
                 "other partners in each epoch",
-                "an order of its own",
-                f"leave {shuffle.said} out of the inputs, and put it behind `zip`, first in `steps`: it keeps pairs",
-                labels=tuple((step, "and this is another one") for _, step in found[1:]),
+                "an order of its own" if steps else "files in an order of their own",
+                _way_out(steps, len(steps) < len(found)),
+                labels=tuple((step, "and this is another one") for step in steps[1:]),
             )
+
+
+def _way_out(steps: list[Placed], files: bool) -> str:
+    """Return what to do about shuffles in inputs, and about files in another order in each epoch."""
+    said = [steps[0].said] if steps else []
+    said += ["`shuffle: true` of `interleave`"] if files else []
+    put = "it" if steps else "a `shuffle`"
+    return f"leave {' and '.join(said)} out of the inputs, and put {put} behind `zip`, first in `steps`: it keeps pairs"
 
 
 def _zips(root: Root) -> Iterator[Zipped]:
@@ -46,17 +56,19 @@ def _zips(root: Root) -> Iterator[Zipped]:
         yield from _zips(one.inspected.root)
 
 
-def _last(line: Line, ready: Ready) -> Placed | None:
-    """Return the step of an input that gives it another order in each epoch; a cache ends that, and settles it."""
-    found: Placed | None = None
+def _last(line: Line, ready: Ready) -> Placed | Ready | None:
+    """Return what gives an input another order in each epoch, a step or its source; a cache ends and settles that."""
+    found: Placed | Ready | None = ready if reorders(ready.inspected) else None
     for step in ready.input.steps:
         placed = place(line.plan, step)
         found = None if step.stage.freezes else placed if reshuffles(placed) else found
     return found
 
 
-def _order(step: Placed) -> object:
+def _order(step: Placed | Ready) -> object:
     """Return what the order follows from: shuffles with the same one stay in step."""
+    if isinstance(step, Ready):
+        return step.name
     stage = step.stage
     if isinstance(stage, Shuffle) and stage.seed is not None:
         return stage.seed, stage.slots(step.before), step.before.cardinality

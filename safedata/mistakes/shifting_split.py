@@ -23,29 +23,32 @@ class ShiftingSplit(Mistake):
 
     def find(self, line: Line) -> Iterator[Finding]:
         """Yield each of these that leaves elements out of an order that changes."""
-        for step, shuffle in _ordered(line):
-            if shuffle is None or not _leaves_out(step):
+        for step, shuffle, files in _ordered(line):
+            if not (shuffle or files) or not _leaves_out(step):
                 continue
+            what = "a `shuffle` that reshuffles" if shuffle else "`interleave` with `shuffle: true`"
             yield Finding(
                 step,
-                f"{step.said} behind a `shuffle` that reshuffles chooses other elements in each epoch",
+                f"{step.said} behind {what} chooses other elements in each epoch",
                 "of another order each epoch",
-                f"put {step.said} before {shuffle.said}" if not step.before.batch_dims else _still(shuffle),
-                labels=((shuffle, "another order in each epoch"),),
+                _way_out(step, shuffle),
+                labels=((shuffle, "another order in each epoch"),) if shuffle else (),
                 severity="warning" if isinstance(step.stage, Take) else None,
             )
 
 
-def _ordered(line: Line) -> Iterator[tuple[Placed, Placed | None]]:
-    """Yield each step with the shuffle whose changing order it sees; a cache ends it, and so does `repeat`.
+def _ordered(line: Line) -> Iterator[tuple[Placed, Placed | None, bool]]:
+    """Yield each step with the shuffle whose changing order it sees, and whether that of files changes.
 
-    Behind `repeat` the steps of training are counted, and over all epochs nothing is left out for good.
+    A cache ends it, and so does `repeat`: behind it the steps of training are counted, and over all epochs nothing is
+    left out for good.
     """
     shuffle: Placed | None = None
+    files = line.origin.reorders
     for step in line.steps:
-        yield step, shuffle
+        yield step, shuffle, files
         if step.stage.freezes or step.key == "repeat":
-            shuffle = None
+            shuffle, files = None, False
         elif reshuffles(step):
             shuffle = step
 
@@ -59,5 +62,9 @@ def _leaves_out(step: Placed) -> bool:
     return isinstance(step.stage, Skip) and step.stage.count > 0
 
 
-def _still(shuffle: Placed) -> str:
-    return f"give {shuffle.said} `reshuffle: false`, or leave elements out before it"
+def _way_out(step: Placed, shuffle: Placed | None) -> str:
+    if shuffle is None:
+        return f"take `shuffle: true` out of `interleave`, and put a `shuffle` behind {step.said}"
+    if step.before.batch_dims:
+        return f"give {shuffle.said} `reshuffle: false`, or leave elements out before it"
+    return f"put {step.said} before {shuffle.said}"

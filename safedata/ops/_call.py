@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, model_validator
 
 from safedata import draws
+from safedata.external.arguments import crossing_bytes, seed_of
 from safedata.external.declared import Result, types
 from safedata.external.target import Target, find, parse_target
 from safedata.fields import Size
-from safedata.lowering import EPOCH, INDEX, ROW, Call, enforce
+from safedata.insist import Check, insist
+from safedata.lowering import Call, enforce
 from safedata.memory import add, format_size, times
 from safedata.ops._links import Known
 from safedata.ops.base import Joint
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
 
     from safedata.ops._links import Place
 
-_OBJECT: Final = 64
-"""Bytes of a Python string object beside its text, with its pointer in the array: 33 + 8, rounded by the allocator."""
-
 
 class PythonCall(Joint):
     """Call a function of a module that the caller allows: `{call: "package.module:function", ...}`.
@@ -36,6 +35,9 @@ class PythonCall(Joint):
     shape, string length and value range, while the pipeline runs. It runs under Python's lock, and a pipeline with it
     cannot be written to a file or sent to another process. A check takes its word for the bytes and imports nothing.
 
+    Behind `batch` it is called once for each batch: it gets arrays with the batch dimension in front and returns as
+    many rows. `returns` says the type of one element there too, and `workspace` what a call for a whole batch holds.
+
     With `graph: true` it gets and returns TensorFlow's tensors and is traced into the graph once.
     """
 
@@ -43,7 +45,6 @@ class PythonCall(Joint):
         '{call: "mine.vision:cut", returns: {image: "uint8[224, 224, 3]"}, workspace: 1MiB, version: 1}'
     )
     fallible: ClassVar[bool] = True
-    batches: ClassVar[bool] = False
 
     call: str
     """The function: `package.module:function`."""
@@ -58,7 +59,8 @@ class PythonCall(Joint):
     """Whether it is made of TensorFlow's operations, so that it becomes part of the graph."""
     seed: bool = False
     """Whether it takes a `seed`, which follows from `runtime.seed`, the epoch and the element's index: an int, and for
-    a graph int64[2]. A function that draws otherwise gives other elements in each run."""
+    a graph int64[2]. For a batch it has one for each element, int64[batch] or int64[batch, 2], so that elements need
+    not depend on how they are batched. A function that draws otherwise gives other elements in each run."""
     version: str | int | None = None
     """Which version of the function this is, for the manifest: another one says that elements change."""
 
@@ -143,10 +145,14 @@ class PythonCall(Joint):
 
     def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
         """Return what is declared, and for Python the text that crosses as objects and the results' copies."""
+        return self.batch_workspace_all(xs, ys, 1)
+
+    def batch_workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int) -> int | None:
+        """Return the same for one call of a batch: `workspace` is for all of its elements, and said once."""
         if self.graph:
             return self.space
-        crossing = [_objects(one) for one in (*xs, *ys)]
-        return add(self.space, *crossing, *(one.bytes for one in ys))
+        crossing = [crossing_bytes(one) for one in (*xs, *ys)]
+        return add(self.space, times(count, add(*crossing, *(one.bytes for one in ys))))
 
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return what the function makes of the components, each of its declared type."""
@@ -161,20 +167,22 @@ class PythonCall(Joint):
         from safedata.external.running import Caller
 
         tf, outputs = call.tf, self.outputs
-        caller = Caller(function, self.call, outputs, self.parallel or 1, seeded=self.seed)
-        seed = [_seed(call)] if self.seed else []
+        dims = call.batch_dims
+        caller = Caller(function, self.call, outputs, self.parallel or 1, seeded=self.seed, batch_dims=dims)
+        seed = [seed_of(call)] if self.seed else []
         made = tf.numpy_function(
             caller, [call.where.text, *seed, *values], [one.dtype for one in outputs.values()], stateful=True
         )
+        leading = tuple(values[0].shape[:dims])
         return tuple(
-            tf.ensure_shape(one, tensor.static_shape)
+            tf.ensure_shape(one, leading + tensor.static_shape)
             for one, tensor in zip(made, outputs.values(), strict=True)
         )
 
     def _traced(self, function: Callable[..., Any], values: tuple[Any, ...], call: Call) -> tuple[Any, ...]:
         tf, outputs = call.tf, self.outputs
-        key = _seed(call) if self.seed else None
-        named = {"seed": tf.stack([key, draws.parted(tf, key, 1)])} if self.seed else {}
+        key = seed_of(call) if self.seed else None
+        named = {"seed": tf.stack([key, draws.parted(tf, key, 1)], -1)} if self.seed else {}
         try:
             made = tf.function(function)(*values, **named)
         except Exception as error:  # whatever somebody else's function raises
@@ -184,7 +192,8 @@ class PythonCall(Joint):
             way_out = "use TensorFlow's operations alone in it, or leave `graph: true` out"
             raise Fault("SD236", message, ("call",), help=way_out) from error
         several = self._several(made)
-        return tuple(self._held(several[name], name, tensor, call) for name, tensor in outputs.items())
+        given = values[0]
+        return tuple(self._held(several[name], name, tensor, call, given) for name, tensor in outputs.items())
 
     def _several(self, made: Any) -> Mapping[str, Any]:
         if isinstance(made, Mapping):
@@ -198,17 +207,19 @@ class PythonCall(Joint):
             raise Fault("SD236", f"`{self.call}` returns other components than {wanted}", ("returns",))
         return several
 
-    def _held(self, value: Any, name: str, tensor: Tensor, call: Call) -> Any:
-        """Return a graph's result with its declared type made true."""
-        from safedata.insist import Check, insist
-
-        tf = call.tf
+    def _held(self, value: Any, name: str, tensor: Tensor, call: Call, given: Any) -> Any:
+        """Return a graph's result with its declared type made true, and with as many rows as the batch `given`."""
+        tf, dims = call.tf, call.batch_dims
         made = tf.convert_to_tensor(value)
-        if made.dtype.name != tensor.dtype or not made.shape.is_compatible_with(tensor.static_shape):
+        wanted = given.shape[:dims].concatenate(tensor.static_shape)
+        if made.dtype.name != tensor.dtype or not made.shape.is_compatible_with(wanted):
             found = f"{made.dtype.name}{made.shape}"
-            message = f"`{self.call}` makes {found} for `{name}`, and {tensor} is declared"
+            rows = ", for each element of a batch" if dims else ""
+            message = f"`{self.call}` makes {found} for `{name}`, and {tensor} is declared{rows}"
             raise Fault("SD236", message, ("returns", name), help="declare what it makes, or cast it there")
-        held = enforce(tf, made, tensor, f"`{self.call}`: {name}", call.where)
+        made = insist(tf, made, list(self._rows(tf, made, given, dims, name)), call.where)
+        held = enforce(tf, made, tensor, f"`{self.call}`: {name}", call.where, dims)
+        held = tf.ensure_shape(held, wanted)
         if tensor.range is None:
             return held
         low, high = (tf.cast(end, held.dtype) for end in (tensor.range.low, tensor.range.high))
@@ -216,25 +227,17 @@ class PythonCall(Joint):
         message = f"SD511: `{self.call}` made values for `{name}` outside of {tensor.range}; of"
         return insist(tf, held, [Check(inside, message, tf.reduce_max(tf.abs(held)))], call.where)
 
+    def _rows(self, tf: Any, made: Any, given: Any, dims: int, name: str) -> Iterator[Check]:
+        """Yield what must hold of a batch: it has a row for each one that came in."""
+        if dims and not (made.shape[:dims].is_fully_defined() and given.shape[:dims].is_fully_defined()):
+            rows = tf.shape(made)[:dims]
+            message = (
+                f"SD511: `{self.call}` made another number of rows for `{name}` than the batch has; made"
+            )
+            yield Check(tf.reduce_all(rows == tf.shape(given)[:dims]), message, rows)
+
 
 class SeededCall(PythonCall):
     """A call of a function that draws, with the seed that it is handed."""
 
     random: ClassVar[bool] = True
-
-
-def _seed(call: Call) -> Any:
-    """Return a number for this element in this epoch: int64[], 0 or more."""
-    tf = call.tf
-    epoch = call.values[EPOCH]
-    if ROW in call.values:
-        epoch = tf.bitwise.bitwise_xor(epoch, call.values[ROW])
-    mixed = draws.parted(tf, draws.parted(tf, tf.constant(call.seed, tf.int64), epoch), call.values[INDEX])
-    return tf.bitwise.bitwise_and(mixed, tf.constant(2**63 - 1, tf.int64))
-
-
-def _objects(tensor: Tensor) -> int | None:
-    """Return the bytes of a component's strings as objects of Python's; numbers cross as they are."""
-    if tensor.dtype != "string":
-        return 0
-    return times(tensor.elements, None if tensor.length.most is None else tensor.length.most + _OBJECT)

@@ -185,6 +185,6 @@ def _absorbed(root: StoredRoot, step: PlannedStep) -> StoredRoot | None:
     ):
         seed = step.seed if node.seed is None else node.seed
         return replace(root, order=Order(seed & 0x7FFFFFFFFFFFFFFF, node.reshuffle))
-    if isinstance(node, Batch) and (root.epoch is None or EPOCH in before.element):
+    if isinstance(node, Batch) and not node.pad_last and (root.epoch is None or EPOCH in before.element):
         return replace(root, rows=node.size, batches=True, drop_remainder=node.drop_remainder)
     return None

@@ -48,14 +48,15 @@ def chains(step: PlannedStep) -> list[str]:
 
 
 def _numbers(step: PlannedStep) -> Iterator[str]:
-    if isinstance(step.node, ElementNode):
+    if isinstance(step.node, ElementNode) or step.calls > 1:
         yield "1 call" if step.calls == 1 else f"{step.calls} calls"
     if not isinstance(step.node, Stage):
         return
     for name, field in type(step.node).model_fields.items():
         value: object = getattr(step.node, name)
-        if name in ("groups", "parallel", "device") or value is None:
+        if name in ("groups", "parallel", "device", "returns") or value is None:
             continue
+        name = field.alias or name
         value = _settled(step, name, value)
         if isinstance(value, (tuple, list)):
             value = "[" + ", ".join(str(part) for part in cast("list[object]", value)) + "]"

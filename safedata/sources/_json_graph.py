@@ -21,6 +21,9 @@ CHUNK: Final = MIB
 """Bytes of lines, and of what they become, that cross to Python and back at once; one line at least."""
 LINES: Final = 256
 """Lines that cross at once, at most: a call costs as much as reading ten short ones, and 1024 were no faster."""
+FEW: Final = 16
+"""Lines that cross at once where the longest one is long, as far as eight times `CHUNK` allows it: one long line among
+many short ones is to slow down none of these."""
 _REASON: Final = "#reason"
 """The internal component that says what is wrong with a line; empty where nothing is."""
 _PER_BYTE: Final = 9
@@ -70,7 +73,10 @@ class ParseJson(ParseRecord):
     def at_once(self) -> int | None:
         """Lines of a chunk; None where a line has no bound."""
         size = largest(self.longest.most, element_bytes(self.made))
-        return None if size is None else max(1, min(LINES, CHUNK // max(1, size)))
+        if size is None:
+            return None
+        chunk, few = CHUNK // max(1, size), 8 * CHUNK // max(1, size)
+        return max(1, min(LINES, chunk), min(FEW, few))
 
     def title(self) -> str:
         """Return this step's name."""

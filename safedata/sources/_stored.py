@@ -7,19 +7,28 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from safedata.internal.keys import each_epoch
-from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped
-from safedata.memory import HOST, MIB, Hold, add, times
+from safedata.lowering import EPOCH, INDEX, Lowering, Values, as_written, mapped
+from safedata.memory import HOST, KIB, MIB, Hold, add, times
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batched, slot_bytes
 from safedata.store.entry import read_entry
-from safedata.types import Stream
+from safedata.types import Stream, element_bytes
 
 _NUMBERS: Final = 64
 """Bytes of the row numbers of one row in work: in order, shuffled, and as the elements' indices, with one to spare."""
 _CALLS: Final = 4
 """The most calls at once: copying is bound by the memory's bandwidth from a few threads on."""
+_MAPPED: Final = 64 * MIB
+"""The most bytes of an entry that is mapped where its rows are read shuffled: all of it counts as resident then."""
+_CHUNK: Final = MIB
+"""About the bytes of small batches that are read at once: with a call for each, batches of 16 KiB came at 0.65 times
+the speed of mapped files (measured in processor time)."""
+_PAGE: Final = 64 * KIB
+"""The largest page of a system that is met; buffers and mapped files are whole pages."""
+_ROW_OBJECTS: Final = 384
+"""Python's objects for a row that is read on its own: measured 290 B."""
 _AT_ONCE: Final = 64 * MIB
 """About the most bytes that they copy at once."""
 _FIRST, _TURN = "first", "turn"
@@ -35,20 +44,20 @@ class Order:
 
 @record(frozen=True)
 class StoredRoot(Root):
-    """The rows of an entry, gathered a chunk, or a batch, at a time from its mapped files."""
+    """The rows of an entry, read a chunk, or a batch, at a time."""
 
     folder: str
     """The entry's."""
     kept: Stream
     """The elements as they leave the cache."""
     rows: int
-    """How many are read at a time."""
+    """How many leave at a time as a batch, or are read at a time."""
     epoch: int | None = None
     """The seed of the epochs' numbers, where steps behind want one."""
     order: Order | None = None
     """None for the order in which they were written."""
     batches: bool = False
-    """Whether what is read at a time leaves as a batch."""
+    """Whether elements leave as batches."""
     drop_remainder: bool = False
 
     def title(self) -> str:
@@ -64,28 +73,48 @@ class StoredRoot(Root):
         return batched(one, self.rows, self.drop_remainder) if self.batches else one
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the chunks in work, and the one whose rows are handed on.
+        """Yield the chunks in work, and a small entry's files where they are mapped.
 
-        The files' pages belong to the system, which takes them back when it needs them.
+        Read from the files, a chunk's buffer is taken again once nobody has the tensor that it became. Beside those of
+        the calls there is the one that is handed on, and one more that TensorFlow lets go only with the next call
+        (measured: 13 buffers with 1 call at once where the consumer kept 10 batches and looked at another).
         """
         one = self.kept.with_element({**self.kept.element, EPOCH: self.kept.element[INDEX]})
-        chunk = slot_bytes(batched(one, self.rows, drop_remainder=True), scope)
-        flags = sum((t.elements or 0) for t in one.element.values() if t.dtype == "bool")
-        call = add(chunk, self.rows * (flags + _NUMBERS))
+        chunk = slot_bytes(batched(one, self.at_once, drop_remainder=True), scope)
+        alone = self.order is not None and not self.mapped
+        beside = self.at_once * (_NUMBERS + _ROW_OBJECTS * alone) + _PAGE * len(one.element)
         calls = self.calls(scope)
-        what = "batches" if self.batches else f"chunks of {self.rows} rows"
-        yield Hold(HOST, add(times(calls, call), chunk), f"{calls + 1} {what} copied out of the files")
+        what = "batches" if self.batches and self.at_once == self.rows else f"chunks of {self.at_once} rows"
+        buffers = add(times(calls + 2, chunk), (calls + 1) * beside)
+        yield Hold(HOST, buffers, f"{calls + 2} {what} read from the files", one.weakest)
+        if self.mapped:
+            yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), "the files, mapped", one.weakest)
+
+    @property
+    def at_once(self) -> int:
+        """How many rows a call reads: several batches, where these are small and follow each other in the files."""
+        batch = times(self.rows, element_bytes(self.kept.visible)) or _CHUNK
+        return self.rows * max(1, _CHUNK // batch) if self.batches and self.order is None else self.rows
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the files are mapped into memory, and not read: small ones, for rows in any order."""
+        size = self._size()
+        return self.order is not None and size is not None and size <= _MAPPED
+
+    def _size(self) -> int | None:
+        return times(self.kept.cardinality.most, element_bytes(self.kept.visible))
 
     def calls(self, scope: Scope) -> int:
         """Return how many chunks are copied at once: the fewer the larger they are."""
-        chunk = slot_bytes(batched(self.kept, self.rows, drop_remainder=True)) or _AT_ONCE
+        chunk = slot_bytes(batched(self.kept, self.at_once, drop_remainder=True)) or _AT_ONCE
         return max(1, min(scope.cpus, _CALLS, _AT_ONCE // chunk))
 
     def lower(self, low: Lowering) -> Any:
         """Return the dataset; the entry is there by now.
 
         Raises:
-            OSError: a file cannot be mapped.
+            OSError: a file cannot be opened.
             Damage: the entry is not what was written.
         """
         from safedata.store.reader import Rows
@@ -93,31 +122,55 @@ class StoredRoot(Root):
         entry = read_entry(self.folder)
         if entry is None:
             raise FileNotFoundError(self.folder)
-        count, rows = entry.rows, Rows(low.tf, self.folder, entry)
+        scattered = self.order is not None
+        count = entry.rows
+        rows = Rows(low.tf, self.folder, entry, scattered=scattered, mapped=self.mapped)
 
         def read(values: Values) -> Values:
             return self._read(low.tf, rows, count, values)
 
+        def parted(chunk: Values) -> Any:
+            return self._parted(low, chunk)
+
         made = mapped(self._starts(low, count), read, low)
+        if not self.batches:
+            made = made.unbatch()
+        elif self.at_once > self.rows:
+            made = made.flat_map(as_written(low, parted))
         made.safedata_mark = rows.mark
-        return made if self.batches else made.unbatch()
+        return made
+
+    def _parted(self, low: Lowering, chunk: Values) -> Any:
+        """Return the dataset of a chunk's batches, copied: a slice would keep the whole chunk."""
+        tf = low.tf
+        count = tf.shape(chunk[INDEX], tf.int64)[0]
+
+        def batch(first: Any) -> Values:
+            places = self._places(tf, first, self.rows, count)
+            return {name: tf.gather(rows, places) for name, rows in chunk.items()}
+
+        return tf.data.Dataset.range(0, count, self.rows).map(as_written(low, batch))
+
+    def _places(self, tf: Any, first: Any, most: int, end: Any) -> Any:
+        """Return the numbers from `first` on, `most` of them where there are so many; without a remainder, always."""
+        places = tf.range(first, tf.minimum(first + most, end))
+        return tf.ensure_shape(places, [most]) if self.drop_remainder and most == self.rows else places
 
     def _starts(self, low: Lowering, count: int) -> Any:
         """Return the dataset of the chunks' first rows, with the numbers of the epoch that are needed."""
         data = low.tf.data.Dataset
-        end = count - count % self.rows if self.drop_remainder else count
-        parts = {_FIRST: data.range(0, end, self.rows)}
+        parts = {_FIRST: data.range(0, self._end(count), self.at_once)}
         if self.order is not None and self.order.reshuffle:
             parts[_TURN] = each_epoch(low, self.order.seed)
         if self.epoch is not None:
             parts[EPOCH] = each_epoch(low, self.epoch)
         return data.zip(parts)
 
+    def _end(self, count: int) -> int:
+        return count - count % self.rows if self.drop_remainder else count
+
     def _read(self, tf: Any, rows: Any, count: int, values: Values) -> Values:
-        first = values[_FIRST]
-        places = tf.range(first, tf.minimum(first + self.rows, count))
-        if self.drop_remainder:
-            places = tf.ensure_shape(places, [self.rows])
+        places = self._places(tf, values[_FIRST], self.at_once, self._end(count))
         if self.order is not None:
             places = self._shuffled(tf, places, count, values.get(_TURN, 0))
         made: Values = {**rows.gather(places), INDEX: self._indices(tf, places)}

@@ -25,6 +25,8 @@ class Root:
 
     in_turn: ClassVar[bool] = False
     """Whether it is a combinator whose inputs run one after the other."""
+    boxed: ClassVar[bool] = False
+    """Whether its numbers come from glibc's heap, whatever the allocator of tensors is."""
 
     @abstractmethod
     def title(self) -> str:

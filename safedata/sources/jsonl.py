@@ -12,6 +12,7 @@ from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
 from safedata.sources._fingerprint import digest
+from safedata.sources._interleave import Interleave, in_turn
 from safedata.sources._json_facts import Facts, Seen
 from safedata.sources._json_graph import ParseJson
 from safedata.sources._json_values import DTYPES, MISSING, BadValueError, Column
@@ -55,6 +56,8 @@ class Jsonl(Source):
     """How the whole files are compressed."""
     count: NonNegativeInt | None = None
     """The number of lines that are not blank, for data of which a check cannot count them all."""
+    interleave: Interleave | None = None
+    """Take turns between this many files, `8` or `{cycle: 8, block: 16}`; one after the other unless said."""
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return what the lines say: all of them up to 32 MiB, else the first ones of each file.
@@ -96,7 +99,7 @@ class Jsonl(Source):
             cut=True,
         )
         node = ParseJson(columns, longest, facts.marks, evidence)
-        return Inspected(root, (node,), digest(found), files, tuple(notes))
+        return Inspected(in_turn(root, self.interleave), (node,), digest(found), files, tuple(notes))
 
     def _check_count(self, seen: int) -> None:
         if not seen:

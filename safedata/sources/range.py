@@ -34,6 +34,8 @@ class Range(Source):
 class RangeRoot(Root):
     """Integers from 0 up to `count`."""
 
+    boxed: ClassVar[bool] = True
+
     count: int
 
     def title(self) -> str:

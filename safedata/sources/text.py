@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, NonNegativeInt
 
 from safedata.fields import Size
 from safedata.insist import Where, either
 from safedata.lowering import INDEX, Lowering, Values, enforce
-from safedata.memory import Evidence, add
+from safedata.memory import Evidence, add, times
 from safedata.problem import Fault
 from safedata.records import record, replace
 from safedata.scope import Scope
@@ -40,6 +40,21 @@ if TYPE_CHECKING:
     from safedata.sources._shelf import Work
 
 _NAME = "text"
+Encoding = Literal[
+    "utf-8",
+    "iso-8859-1",
+    "iso-8859-15",
+    "windows-1250",
+    "windows-1251",
+    "windows-1252",
+    "koi8-r",
+    "shift_jis",
+    "euc-jp",
+    "gb18030",
+]
+"""Encodings in which a line feed is a byte that stands for nothing else."""
+_GROWTH: Final = {"iso-8859-1": 2}
+"""Bytes of UTF-8 that a byte becomes at most, where not three: each has a character, of two bytes at most."""
 
 
 class Text(Source):
@@ -59,7 +74,10 @@ class Text(Source):
     compression: Compression = "none"
     """How the whole files are compressed."""
     max_bytes: Size | None = None
-    """What a line has at most; a longer one is an error."""
+    """What a line has at most, as it stands in the file; a longer one is an error."""
+    encoding: Encoding | None = None
+    """What the files are written in, where `text` is to be UTF-8 and they may be something else: bytes that have no
+    character become U+FFFD. Unless given, a line's bytes stay as they are."""
     count: NonNegativeInt | None = None
     """The number of lines, for data of which a check cannot count them all."""
     interleave: Interleave | None = None
@@ -100,7 +118,7 @@ class Text(Source):
         line = Tensor("string", (), bound(self.max_bytes, longest, evidence))
         declare = f"max_bytes: {longest} B" if line.length.evidence == "sampled" else ""
         turns = in_turn(root, self.interleave)
-        return Inspected(turns, (NameLine(line),), digest(found), files, tuple(notes), declare)
+        return Inspected(turns, (NameLine(line, self.encoding),), digest(found), files, tuple(notes), declare)
 
     def _read_bound(self, longest: int, evidence: Evidence) -> Dim:
         """Return the bound of a line before it is held against `max_bytes`."""
@@ -167,6 +185,16 @@ class NameLine(ElementNode):
     """Hold a line against its bound, and give it its name."""
 
     line: Tensor
+    """The line as it stands in the file."""
+    encoding: Encoding | None = None
+
+    @property
+    def made(self) -> Tensor:
+        """The line as UTF-8, if it is put into that."""
+        if self.encoding is None:
+            return self.line
+        length = self.line.length.scaled(_GROWTH.get(self.encoding, 3))
+        return Tensor("string", (), Dim.at_most(length.most, length.evidence))
 
     @property
     def fallible(self) -> bool:
@@ -180,15 +208,16 @@ class NameLine(ElementNode):
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the line as `text`."""
         kept = {name: tensor for name, tensor in before.element.items() if name != RECORD}
-        return skipping(replace(before, element={_NAME: self.line, **kept}), scope)
+        return skipping(replace(before, element={_NAME: self.made, **kept}), scope)
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the line as it was read, and whatever passes by."""
         return (after - {_NAME}) | {RECORD}
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
-        """Return the line and its copy."""
-        return add(before.bytes, after.bytes)
+        """Return the line and its copy; where it is decoded, also in UTF-16, and in UTF-8 twice."""
+        copies = 1 if self.encoding is None else 2
+        return add(times(copies * 2 - 1, before.bytes), times(copies, after.bytes))
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the line with its bound made true."""
@@ -199,5 +228,7 @@ class NameLine(ElementNode):
             # Where a line comes from is worked out for one that is too long alone: it costs more than the line.
             fits = tf.strings.length(line) <= self.line.length.most
             line = either(tf, fits, line, tf.identity, lambda one: enforce(tf, one, self.line, _NAME, where))
+        if self.encoding is not None:
+            line = tf.strings.unicode_transcode(line, self.encoding, "UTF-8", errors="replace")
         line = tf.ensure_shape(line, [])
         return {_NAME: line, **{name: value for name, value in values.items() if name != RECORD}}

@@ -32,13 +32,23 @@ class Outside:
     """The step that has it."""
 
 
-def outside(source: object, steps: Iterable[Step]) -> Iterator[Outside]:
-    """Yield each function and operation of others, of a source's inputs and of steps, in their order."""
+def outside(source: object, steps: Iterable[Step], path: Path = ("source",)) -> Iterator[Outside]:
+    """Yield each function and operation of others, of a source, its inputs and of steps, in their order.
+
+    Args:
+        source: a source.
+        steps: those behind it.
+        path: where the source stands.
+    """
+    if (named := _function(source, path)) is not None:
+        yield named
     inputs: object = getattr(source, "inputs", None)
     for one in cast("dict[str, Any]", inputs).values() if isinstance(inputs, dict) else ():
         if hasattr(one, "steps"):  # the inputs of a combinator
-            yield from outside(one.source, one.steps)
+            yield from outside(one.source, one.steps, one.source_path)
     for step in steps:
+        if (named := _function(step.stage, step.path)) is not None:
+            yield named
         chains: Any = getattr(step.stage, "chains", ())
         for chain in chains:
             yield from (found for op in chain.ops if (found := _of(op, step.path)) is not None)
@@ -49,9 +59,14 @@ def _of(op: Op, path: Path) -> Outside | None:
     if key in registry.registered:
         made = registry.registered[key]
         return Outside(key, made.op.__module__, made.version, made.package, False, path)
-    target = getattr(op, "target", None)
+    return _function(op, path)
+
+
+def _function(named: object, path: Path) -> Outside | None:
+    """Return the function that an operation, a step or a source names; None where it names none."""
+    target: Any = getattr(named, "target", None)
     if target is None:
         return None
-    version: object = getattr(op, "version", None)
+    version: object = getattr(named, "version", None)
     said = None if version is None else str(version)
-    return Outside(str(target), target.module, said, None, not getattr(op, "graph", False), path)
+    return Outside(str(target), target.module, said, None, not getattr(named, "graph", False), path)

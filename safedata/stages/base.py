@@ -81,6 +81,10 @@ class Node:
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield what this step keeps alive at its peak, place by place, in bytes."""
 
+    def hollow(self, before: Stream, scope: Scope) -> int | None:
+        """Return how many bytes of the first of its holds are room that elements left behind, and no element's."""
+        return 0
+
     def emptied(self, before: Stream) -> int | None:
         """Return what is left of the first of its holds, in bytes, once the last element has left; None for all."""
         return None

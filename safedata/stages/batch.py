@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from safedata.lowering import Lowering, rewrapped
+from pydantic import model_validator
+from typing_extensions import Self
+
+from safedata.lowering import Lowering, Values, as_written, rewrapped
 from safedata.memory import HOST, Hold, times
+from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import batched, slot_bytes
 from safedata.stages._fields import Count
@@ -21,6 +25,10 @@ class Batch(Stage):
     Every component must have the same shape in all elements; ragged components may differ, and stay
     ragged. The last batch is short unless `drop_remainder` is true: without it the new dimension is at
     most `size`, which TensorFlow shows as unknown, even where the number of elements divides evenly.
+
+    With `pad_last: valid` every batch has exactly `size` rows and no element is left out: the last one is filled up
+    with zeros, false and empty texts, and `valid` is true for the rows that are real. Evaluation on machines that need
+    one shape counts the others out by it. What mixes a batch takes them for elements, and so does what looks into them.
     """
 
     example: ClassVar[str] = "batch: 64"
@@ -32,11 +40,36 @@ class Batch(Stage):
     """Elements in one batch."""
     drop_remainder: bool = False
     """Leave out the last batch when it is short."""
+    pad_last: str | None = None
+    """Fill up the last batch; the name of a new component, bool, which says of each row whether it is real."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.drop_remainder and self.pad_last is not None:
+            raise ValueError(
+                "give one of `drop_remainder` and `pad_last`: the last batch is left out or filled up"
+            )
+        return self
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what passes by."""
+        return after - {self.pad_last}
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of batches."""
         check_even("batch", before, scope)
-        return batched(before, self.size, self.drop_remainder)
+        if self.pad_last is None:
+            return batched(before, self.size, self.drop_remainder)
+        number = before.cardinality.floor_div(self.size, round_up=True)
+        return replace(batched(self._entering(before, scope), self.size, True), cardinality=number)
+
+    def _entering(self, before: Stream, scope: Scope) -> Stream:
+        """Return what is gathered: the elements, marked where some fill up."""
+        if self.pad_last is None:
+            return before
+        from safedata.stages._filling import with_mask
+
+        return with_mask(before, self.pad_last, scope)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the elements gathered for the batch in work, and the batch.
@@ -45,7 +78,7 @@ class Batch(Stage):
         """
         yield Hold(
             HOST,
-            times(self.size, slot_bytes(before, scope)),
+            times(self.size, slot_bytes(self._entering(before, scope), scope)),
             f"{self.size} elements gathered",
             before.weakest,
         )
@@ -59,17 +92,28 @@ class Batch(Stage):
         times as fast behind a map that keeps both CPUs busy, 1.6 times behind a memory cache; two whole batches
         at once (`num_parallel_calls`) hold twice as much and reach 1.1 and 1.3.
         """
-        tf = low.tf
-        made = data.batch(self.size, drop_remainder=self.drop_remainder)
-        specs = list(made.element_spec.values())
+        mask = self.pad_last
+        if mask is None:
+            return self._stacked(low.tf, data, self.drop_remainder)
+        from safedata.stages._filling import filled_up
+
+        def named(values: Values, marks: Any) -> Values:
+            return {**values, mask: marks}
+
+        whole = self._stacked(low.tf, filled_up(data, self.size, low), True)
+        return whole.map(as_written(low, named))
+
+    def _stacked(self, tf: Any, data: Any, drop_remainder: bool) -> Any:
+        made = data.batch(self.size, drop_remainder=drop_remainder)
+        specs = tf.nest.flatten(made.element_spec)
         if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
             return made
         copied = tf.raw_ops.BatchDatasetV2(
             input_dataset=tf.data.experimental.to_variant(data),
             batch_size=tf.constant(self.size, tf.int64),
-            drop_remainder=self.drop_remainder,
+            drop_remainder=drop_remainder,
             parallel_copy=True,
-            output_types=[spec.dtype for spec in tf.nest.flatten(made.element_spec)],
-            output_shapes=[spec.shape for spec in tf.nest.flatten(made.element_spec)],
+            output_types=[spec.dtype for spec in specs],
+            output_shapes=[spec.shape for spec in specs],
         )
         return rewrapped(tf, copied, made.element_spec, data)

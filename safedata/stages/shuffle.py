@@ -92,7 +92,7 @@ class Shuffle(Stage):
         slots = self.slots(before)
         filled = times(slots, add(slot_bytes(before, scope), _SLOT))
         what = "elements without number" if slots is None else f"{slots} elements"
-        holes = 0 if before.shared else times(slots, _scattered(before, scope))
+        holes = self.hollow(before, scope)
         beside = (
             f", shared with the {before.shared}"
             if before.shared
@@ -101,6 +101,10 @@ class Shuffle(Stage):
             else ""
         )
         yield Hold(HOST, add(filled, holes), f"a buffer of {what}{beside}", before.weakest)
+
+    def hollow(self, before: Stream, scope: Scope) -> int | None:
+        """Return what lies idle in the heap between its elements; nothing where a memory cache shares them."""
+        return 0 if before.shared else times(self.slots(before), _scattered(before, scope))
 
     def emptied(self, before: Stream) -> int | None:
         """Return the slots, which stay until the iterator goes."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
@@ -97,15 +98,10 @@ class Mark:
     """Marks an entry as being read, for as long as this is kept; does nothing where files cannot be locked."""
 
     def __init__(self, folder: str) -> None:
-        self._handle: int | None = None
         with contextlib.suppress(OSError):
-            self._handle = os.open(os.path.join(folder, MANIFEST), os.O_RDONLY | os.O_CLOEXEC)
-            _lock(self._handle, exclusive=False)
-
-    def __del__(self) -> None:
-        if self._handle is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._handle)
+            handle = os.open(os.path.join(folder, MANIFEST), os.O_RDONLY | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, handle).atexit = False
+            _lock(handle, exclusive=False)
 
 
 def _lock(file: Any, *, exclusive: bool) -> bool:

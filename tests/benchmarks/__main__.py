@@ -1,12 +1,12 @@
-"""Print the project's ratios: `python -m tests.benchmarks [check|throughput]`."""
+"""Print the project's ratios: `python -m tests.benchmarks [check|throughput|store]`."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import check_cost, throughput
+from tests.benchmarks import check_cost, store, throughput
 
-BENCHMARKS = {"check": check_cost.main, "throughput": throughput.main}
+BENCHMARKS = {"check": check_cost.main, "throughput": throughput.main, "store": store.main}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHMARKS:

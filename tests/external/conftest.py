@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.external.functions import FEEDS
+
 VISION = '''
 """Functions as a team has them."""
 import functools
@@ -73,6 +75,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "vision.py").write_text(VISION)
+    (package / "feeds.py").write_text(FEEDS)
     (package / "broken.py").write_text("import nowhere_to_be_found\n")
     monkeypatch.syspath_prepend(package.parent)
     yield package

@@ -24,6 +24,17 @@ def test_a_draw_before_a_cache_is_an_error(steps: tuple[str, ...]) -> None:
     """A cache with a random operation between it and the cache before it is SD601, an error."""
     [problem] = found(*steps)
     assert (problem.code, problem.severity) == ("SD601", "error")
+    assert "into a `map` behind `cache`" in (problem.help or "")
+
+
+def test_a_stage_that_draws_moves_as_a_whole() -> None:
+    """What `filter` and `rejection_resample` draw is frozen too, and the way out names the step."""
+    for step, name in (
+        ("filter: bernoulli(0.5)", "filter"),
+        ("rejection_resample: {label: label, target_dist: [1, 2]}", "rejection_resample"),
+    ):
+        [problem] = found(step, "cache: memory", "shuffle: all", *END)
+        assert (problem.code, problem.help) == ("SD601", f"move `{name}` behind `cache`")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,38 @@ def test_a_settled_order_can_be_split(steps: tuple[str, ...]) -> None:
     assert not codes(*steps)
 
 
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("cache: memory", "map: {text: [lower]}"), ["SD602"]),
+        (("cache: memory", "shuffle: all"), []),
+        (("shuffle: all", "cache: memory", "shuffle: all"), []),
+        (("cache: memory", "cache: memory"), ["SD602"]),
+        (("batch: 2", "cache: memory"), []),
+        (("skip: 2",), ["SD606"]),
+        (("take: 2",), ["SD606"]),
+        (("repeat: 2", "take: 2"), []),
+        (("filter: bernoulli(0.5)",), ["SD610"]),
+    ],
+)
+def test_files_in_another_order_are_an_order_that_changes(
+    steps: tuple[str, ...], wanted: list[str], tmp_path: Path
+) -> None:
+    """`shuffle: true` of `interleave` is seen as a shuffle is: SD602 and SD606; records stay in order, SD610."""
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text("a\nb\nc\n")
+    source = "text: {path: '*.txt', interleave: {cycle: 2, shuffle: true}}"
+    more = () if "repeat: 2" not in steps else ("shuffle: 2",)
+    ended = (*steps, *more, "prefetch: 2")
+    assert (
+        codes(*ended, source=source, folder=tmp_path, top="runtime: {accept: [SD608, SD609, SD617]}")
+        == wanted
+    )
+    still = source.replace("true", "false")
+    kept = codes(*ended, source=still, folder=tmp_path, top="runtime: {accept: [SD608, SD609, SD610, SD617]}")
+    assert not {"SD602", "SD606"} & set(kept)
+
+
 def test_an_order_that_a_cache_froze_is_split_the_same_way_in_each_epoch() -> None:
     """Behind a cache the order no longer changes: it is frozen (SD602), and cut off (SD604)."""
     assert codes("shuffle: all", "cache: memory", "take: 20") == ["SD602", "SD604"]

@@ -67,3 +67,28 @@ def test_what_tensorflow_makes_of_it(tf: Any, tmp_path: Path, steps: tuple[str, 
     pairs = [{(int(row["a"]), int(row["b"])) for row in dataset} for _ in range(2)]
     assert (pairs[0] == pairs[1]) is stays
     assert all(a == b for a, b in pairs[0]) is stays
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("", ""), True),
+        (("{shuffle: all}", ""), True),
+        (("cache", ""), False),
+        (("cache, {shuffle: all}", "cache, {shuffle: all}"), True),
+    ],
+)
+def test_files_in_another_order_are_apart(steps: tuple[str, ...], wanted: bool, tmp_path: Path) -> None:
+    """An input whose source takes its files in another order in each epoch is shuffled too."""
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text("a\nb\nc\n")
+    files = "{text: {path: '*.txt', interleave: {cycle: 2, shuffle: true}}}"
+    inputs = (
+        f"{name}: {{source: {files}, steps: [{{rename: {{text: {name}}}}}{step and ', ' + step}]}}"
+        for name, step in zip("ab", steps, strict=True)
+    )
+    problems = found(*END, source=f"zip: {{{', '.join(inputs)}}}", folder=tmp_path)
+    apart = [one for one in problems if one.code == "SD621"]
+    assert len(apart) == wanted
+    if wanted and "cache" not in steps[0]:
+        assert "`shuffle: true` of `interleave` out of the inputs" in (apart[0].help or "")

@@ -109,6 +109,11 @@ TEXTS = Tensor("string", (Dim.at_most(4),), length=Dim.at_most(8))
 RAW = Tensor("string", length=Dim.exactly(12))
 WRITTEN = Tensor("string", length=Dim.at_most(40))
 """Strings of `tf.io.serialize_tensor`, of int16[2, 3]."""
+LINE = Tensor("string", length=Dim.at_most(14))
+"""Lines of two fields, the second a whole number."""
+SAVED = Tensor("string", length=Dim.at_most(99))
+"""Files that `numpy.save` writes, of int16[?, 3]."""
+_SAVED_HEAD = b"{'descr': '<i2', 'fortran_order': False, 'shape': (%d, 3), }"
 DIGITS = Tensor("string", (Dim.exactly(2),), length=Dim.at_most(6))
 BOOLS = Tensor("bool", (Dim.exactly(3), Dim.exactly(2)))
 _WRITTEN_HEAD = b"\x08\x05\x12\x08\x12\x02\x08\x02\x12\x02\x08\x03\x22\x0c"
@@ -139,6 +144,11 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
         (TEXTS, tuple(np.array([b"a", one, b"long text"[:8]], object) for one in (b"", b"xy"))),
         (RAW, (b"twelve bytes", b"\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc")),
         (WRITTEN, tuple(_WRITTEN_HEAD + bytes([one] * 12) for one in (0, 1, 255))),
+        (
+            SAVED,
+            tuple(b"\x93NUMPY\x01\0" + bytes([59, 0]) + _SAVED_HEAD % n + bytes(6 * n) for n in (0, 1, 4)),
+        ),
+        (LINE, (b"a,1", b'"b, ""c""",-2', b",3")),
         (DIGITS, (np.array([b"12", b" -3"], object), np.array([b"0", b"123456"], object))),
         (BOOLS, (np.array([[True, False]] * 3), np.array([[False, False]] * 3))),
         *((x, tuple(encode("RGB", "JPEG", seed=seed) for seed in range(3))) for x in (FILE, KNOWN_FILE)),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import safedata
 from safedata.artifacts.heading import Origin
 from safedata.artifacts.statistics import write_statistics
 from safedata.artifacts.words import write_words
@@ -204,3 +205,20 @@ def test_a_table_is_counted_once(tmp_path: Path, words: dict[str, str]) -> None:
     assert op.resident() == 2 * 1000 * (24 + 16)
     assert (op.workspace(LABEL, LABEL) or 0) < 500
     assert parse("{vocab_lookup: [a]}").resident() == 0
+
+
+def test_uses_of_a_section_that_is_wrong_are_not_reported(tmp_path: Path) -> None:
+    """Of a section `artifacts` that cannot be read the cause is reported, and none of its uses."""
+    spec = """safedata: 1
+artifacts: {words: {path: v.txt, analyse: 3}}
+source: {synthetic: {components: {x: "string[<=9]"}, count: 3}}
+steps:
+  - filter: x in words
+  - map:
+      y: [{from: x}, {vocab_lookup: {artifact: words}}]
+      z: = x in words
+"""
+    found = safedata.check(spec, folder=tmp_path)
+    assert [(one.code, one.message) for one in found.problems] == [("SD103", "`words` has no key `analyse`")]
+    right = safedata.check(spec.replace(", analyse: 3", "").replace("words: {", "other: {"), folder=tmp_path)
+    assert {one.code for one in right.problems} == {"SD424"}

@@ -75,6 +75,40 @@ def test_a_batch_gives_what_elements_give(tf: Any, text: str) -> None:
 
 
 @pytest.mark.tf
+@pytest.mark.parametrize(
+    ("chain", "refused"),
+    [
+        (
+            "{random_choice: [{split_string: {max_tokens: 5}}, [upper, {split_string: {max_tokens: 5}}]]}",
+            "split_string",
+        ),
+        ("{random_apply: {ops: [upper, {random_choice: [lower, strip]}]}}", None),
+        ("{views: {count: 1, ops: [upper, {split_string: {max_tokens: 5}}]}}", "split_string"),
+        ("{random_choice: [{views: {count: 1, ops: [{split_string: {max_tokens: 5}}]}}]}", "split_string"),
+    ],
+)
+def test_ragged_rows_of_a_batch(tf: Any, chain: str, refused: str | None) -> None:
+    """What makes ragged rows of a batch is refused inside, and taken of elements; texts of a batch are no matter."""
+    text = f"""\
+safedata: 1
+source: {{synthetic: {{components: {{text: "string[<=20B]"}}, count: 6}}}}
+steps:
+  - STEP
+  - map: {{text: [{chain}]}}
+"""
+    assert len(list(safedata.load(text.replace("STEP", "take: 6")))) == 6
+    batched = text.replace("STEP", "batch: 3")
+    found = [one for one in safedata.check(batched, host="8GiB").problems if one.severity == "error"]
+    if refused is None:
+        assert len(list(safedata.load(batched))) == 2
+        return
+    [problem] = found
+    assert problem.code == "SD207"
+    assert problem.message.startswith(f"`{refused}` makes ragged rows of a batch, which ")
+    assert problem.help == "put this map before `batch`"
+
+
+@pytest.mark.tf
 @pytest.mark.parametrize(("p", "flipped"), [(0.0, False), (1.0, True)])
 def test_never_and_always(tf: Any, p: float, flipped: bool) -> None:
     """Probabilities of 0 and 1 leave nothing to chance."""

@@ -71,6 +71,32 @@ def test_boxes_that_do_not_fit(tf: Any, text: str, box: list[int], message: str)
         joint.run(tf, text, [IMAGE, PIXELS], [value(), box], index=8)
 
 
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    ("boxes", "x"),
+    [([[9, 11], [0, 0], [3, 2]], numbers(2, dtype="int32")), ([[0.5, 0.2], [0, 0], [0.75, 0.5]], numbers(2))],
+)
+def test_batch_is_its_elements(tf: Any, boxes: list[list[float]], x: Tensor) -> None:
+    """With `size` each image of a batch, and its mask, is cut by its own box as it would be alone."""
+    import numpy as np
+
+    images = [value() + number for number in range(3)]
+    xs = [IMAGE, MASK, x]
+    made = joint.run_batch(tf, "{crop: [3, 4]}", xs, [images, [one[..., :1] for one in images], boxes])
+    for number, (one, box) in enumerate(zip(images, boxes, strict=True)):
+        alone = joint.run(tf, "{crop: [3, 4]}", xs, [one, one[..., :1], box])
+        np.testing.assert_array_equal(made[0][number], alone[0])
+        np.testing.assert_array_equal(made[1][number], alone[1])
+
+
+@pytest.mark.tf
+def test_box_of_a_batch_that_does_not_fit(tf: Any) -> None:
+    """The message has the box that does not fit, not the first one."""
+    boxes = [[0, 0], [10, 3], [11, 3]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"10 x 3 x 3 x 4, 12 x 15\]"):
+        joint.run_batch(tf, "{crop: [3, 4]}", [IMAGE, numbers(2, dtype="int32")], [[value()] * 3, boxes])
+
+
 def test_types() -> None:
     """A part is as large as it is said to be, else at most as large as the image or `max_size`."""
     for text, box, wanted in (
@@ -112,4 +138,9 @@ steps:
 """
     for one in safedata.load(text).as_numpy_iterator():
         assert one["image"].shape == (4, 5, 3)
-    assert safedata.check(text.replace("map", "batch: 2\n  - map"), host="8GiB").problems[0].code == "SD207"
+    batched = text.replace("map", "batch: 2\n  - map")
+    assert [one["image"].shape for one in safedata.load(batched).as_numpy_iterator()] == [(2, 4, 5, 3)] * 3
+    differing = safedata.check(batched.replace("[4, 5]", "{}").replace("int64[2]", "int64[4]"), host="8GiB")
+    assert (
+        differing.problems[0].help == "put this map before `batch`, or give `size` and boxes of `[top, left]`"
+    )

@@ -33,6 +33,7 @@ MORE = [
     "{random_flip_left_right: 1.0}",
     "{random_brightness: 0.3}",
     "{random_contrast: {lower: 0.0, upper: 0.5}}",
+    "{random_erasing: {size: [9, 70], count: 3}}",
     "{rescale: [-1, 1]}",
     "{rescale: [0, 255]}",
     "{rescale: {scale: 2, offset: -1}}",
@@ -107,6 +108,10 @@ ROUNDED = ("log1p", "reduce_sum", "reduce_mean")
 
 def fits(op: Op, x: Tensor) -> bool:
     """Return whether the sample strings of type `x` are what a decoder wants; their type cannot tell."""
+    if op.key() == "decode_csv" or x is conformance.LINE:
+        return op.key() == "decode_csv" and x is conformance.LINE
+    if op.key() == "decode_npy" or x is conformance.SAVED:
+        return op.key() == "decode_npy" and x is conformance.SAVED
     if op.key() == "parse_tensor" or (op.key().startswith("decode") and x is conformance.WRITTEN):
         return op.key() == "parse_tensor" and x is conformance.WRITTEN
     if op.key() in ("to_number", "datetime_part") and x.dtype == "string":

@@ -42,6 +42,7 @@ TEXTS = [
     "equalization",
     "{random_gaussian_blur: {kernel_size: 9, p: 1.0}}",
     "{random_erasing: 1.0}",
+    "{random_erasing: {p: 1.0, size: [300, 300], count: 8}}",
     "{random_jpeg_quality: {min_jpeg_quality: 98, max_jpeg_quality: 100}}",
     "{color_jitter: {brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, random_order: true}}",
     "{random_rotation: 0.1}",

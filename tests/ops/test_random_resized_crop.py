@@ -54,13 +54,16 @@ def test_whole_image_is_resized(tf: Any) -> None:
 
 @pytest.mark.tf
 def test_nothing_fits(tf: Any) -> None:
-    """Where no draw fits, it is the largest middle part with an allowed aspect ratio."""
+    """Where no draw fits, it is the largest middle part with an allowed aspect ratio, or all of the image."""
     import numpy as np
 
     (value,) = pixels((20, 60, 3), 1)
     text = "random_resized_crop: {size: [8, 8], area_range: [1, 1], aspect_ratio_range: [1, 1]}"
     x = image(Dim.at_most(60), Dim.at_most(60), 3)
     np.testing.assert_array_equal(run(tf, text, x, value), tf.image.resize(value[:, 20:40], [8, 8]))
+    whole = text.replace("}", ", fallback: whole}")
+    np.testing.assert_array_equal(run(tf, whole, x, value), tf.image.resize(value, [8, 8]))
+    np.testing.assert_array_equal(run_batch(tf, whole, x, [value])[0], tf.image.resize(value, [8, 8]))
 
 
 @pytest.mark.tf

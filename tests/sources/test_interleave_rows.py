@@ -22,6 +22,7 @@ pa: Any = pytest.importorskip("pyarrow")
 pq: Any = importlib.import_module("pyarrow.parquet")
 
 SOURCES = {
+    "jsonl": "jsonl: {{path: '*.jsonl', columns: {{x: int64}}{0}}}",
     "csv": "csv: {{path: '*.csv'{0}}}",
     "parquet": "parquet: {{path: '*.parquet', columns: [x, text]{0}}}",
     "text": "text: {{path: '*.txt'{0}}}",
@@ -38,6 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = [16 * file + row for row in range(count)]
         texts = "".join(f'{row},"a\nb"\n' for row in rows)
         (folder / f"{file}.csv").write_text(f"x,text\n{texts}")
+        (folder / f"{file}.jsonl").write_text("".join(f'{{"x": {row}}}\n\n' for row in rows))
         (folder / f"{file}.txt").write_text("".join(f"{row}\n" for row in rows))
         table = {
             "x": pa.array(rows, pa.int64()),
@@ -87,7 +89,7 @@ def test_part_of_a_split_takes_turns(tf: Any, files: Path) -> None:
 
 
 @pytest.mark.tf
-@pytest.mark.parametrize("kind", ["csv", "parquet", "tfds"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "tfds"])
 def test_draws_stay_with_their_rows(tf: Any, files: Path, kind: str) -> None:
     """A row draws the same whether files take turns or not: its index is its place in the files."""
     draw = "[{from: x}, {cast: float32}, {reshape: [1, 1, 1]}, {random_brightness: 3}]"

@@ -17,7 +17,7 @@ from safedata.lowering import Lowering
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources import _lines
-from safedata.sources._json_graph import CHUNK, LINES, ParseJson
+from safedata.sources._json_graph import CHUNK, FEW, LINES, ParseJson
 from safedata.sources._json_rows import Reader
 from safedata.sources._json_values import Column
 from safedata.sources.jsonl import Jsonl
@@ -210,10 +210,16 @@ def test_many_lines_cross_at_once(tf: Any, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("length", "most", "lines"),
-    [(10, "1", LINES), (CHUNK // 8, "1", 8), (10, str(CHUNK // 16), 2), (2 * CHUNK, "1", 1)],
+    [
+        (10, "1", LINES),
+        (CHUNK // 32, "1", 32),
+        (CHUNK, "1", 8),
+        (10, str(CHUNK // 16), FEW),
+        (9 * CHUNK, "1", 1),
+    ],
 )
 def test_a_chunk_is_bounded_in_bytes(length: int, most: str, lines: int) -> None:
-    """Neither the lines of a chunk nor what they become take more than the bound, but one line always crosses."""
+    """Neither the lines of a chunk nor what they become take more than eight times its size, but one line crosses."""
     column = Column("t", parse_type(f"int64[<={most}]"))
     node = ParseJson((column,), Dim.at_most(length), 3, "measured")
     assert node.at_once == lines

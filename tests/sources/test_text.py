@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources import _lines
-from safedata.sources.text import Text
+from safedata.sources.text import Encoding, Text
 from tests.sources.records import look, run, types
 
 
@@ -55,6 +55,21 @@ def test_lines_are_tensorflows(tf: Any, tmp_path: Path, texts: list[str], skip: 
     assert code == (None if expected else "SD403")
     if found is not None:
         assert [row["text"] for row in run(tf, found)] == expected
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("encoding", get_args(Encoding))
+def test_encodings_are_pythons(tf: Any, tmp_path: Path, encoding: str) -> None:
+    """Lines of every encoding become the UTF-8 that Python makes of them, inside the bound; a byte alone is U+FFFD."""
+    every = "abc é ü ß œ € Ж я № ł ő 日本語 中文 \uff71"
+    lines = [word for word in every.split() if word == word.encode(encoding, "ignore").decode(encoding)]
+    assert len(lines) > 1
+    found = open_text(tmp_path, "\n".join(lines).encode(encoding) + b"\n", encoding=encoding)
+    assert [row["text"].decode() for row in run(tf, found)] == lines
+    longest = max(len(line.encode(encoding)) for line in lines)
+    assert types(found).element["text"].length.most == longest * (2 if encoding == "iso-8859-1" else 3)
+    broken = open_text(tmp_path, b"\xff\n", encoding="utf-8")
+    assert [row["text"].decode() for row in run(tf, broken)] == ["\ufffd"]
 
 
 def test_large_files_are_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import safedata
 from safedata.cardinality import exactly
 from safedata.stages.batch import Batch
 from safedata.types import SCALAR_INT64, Dim, Stream, Tensor
@@ -46,6 +47,85 @@ def test_batch_of_short_batches(faults: Any) -> None:
     [fault] = faults("select: value", "batch: 4", "batch: 2")
     assert fault.code == "SD206"
     assert "`drop_remainder: true`" in fault.help
+
+
+@pytest.mark.parametrize(
+    ("steps", "code", "message"),
+    [
+        (
+            ["select: value", "batch: {size: 4, pad_last: value}"],
+            "SD105",
+            "there is a component `value` already",
+        ),
+        (
+            ["select: value", "batch: {size: 4, pad_last: '#x'}"],
+            "SD105",
+            "`#x` is not a name for a component",
+        ),
+        (["select: value", "batch: 4", "batch: {size: 2, pad_last: valid}"], "SD206", "dimension 0 is <=4"),
+    ],
+)
+def test_names_that_cannot_be(steps: list[str], code: str, message: str, faults: Any) -> None:
+    """The mask's name is a new one, and batches of batches need one size."""
+    [fault] = faults(*steps)
+    assert (fault.code, message in fault.message) == (code, True)
+
+
+def test_pad_last_takes_dense_rows(scope: Any) -> None:
+    """Ragged rows have no stand-in; and a last batch is left out or filled up, not both."""
+    with pytest.raises(Exception, match="`pad_last` fills up with dense rows, and `r` is"):
+        Batch(size=3, pad_last="valid").infer(Stream({"r": RAGGED}, exactly(10)), scope)
+    with pytest.raises(Exception, match="the last batch is left out or filled up"):
+        Batch(size=3, pad_last="valid", drop_remainder=True)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("size", [1, 3, 5, 10, 16])
+@pytest.mark.parametrize("count", [0, 1, 9, 10])
+def test_pad_last_keeps_every_element(size: int, count: int, run: Any) -> None:
+    """All batches have one size, the real rows are those of `batch`, in order, and the others are zeros."""
+    import numpy as np
+
+    ran = run("select: [value, image]", f"batch: {{size: {size}, pad_last: valid}}", count=count)
+    batches = list(ran.data.as_numpy_iterator())
+    assert len(batches) == ran.stream.cardinality.count == ran.data.cardinality().numpy() == -(-count // size)
+    valid = np.concatenate([np.zeros(0, bool), *(one["valid"] for one in batches)])
+    values = np.concatenate([np.zeros(0, int), *(one["value"] for one in batches)])
+    assert valid.tolist() == [True] * count + [False] * (len(batches) * size - count)
+    assert values[valid].tolist() == list(range(count))
+    assert not values[~valid].any()
+    assert all((one["image"].sum((1, 2)) == 12 * one["valid"]).all() for one in batches)
+
+
+@pytest.mark.tf
+def test_pad_last_in_a_spec(tmp_path: Any) -> None:
+    """Texts are empty, ranges hold the zeros, draws of real rows stay, whatever stands before it."""
+    text = """\
+safedata: 1
+source:
+  synthetic: {components: {label: {type: "int64[]", range: [3, 9]}, text: "string[4B]"}, count: 10}
+steps:
+  - map: {label: = label}
+  - LAST
+  - map: {noise: '= uniform(0, 1)'}
+"""
+    batch = "batch: {size: 4, pad_last: valid}"
+    plain, padded = (
+        list(safedata.load(text.replace("LAST", step)).as_numpy_iterator()) for step in ("batch: 4", batch)
+    )
+    for name in ("label", "text", "noise"):
+        for one, two in zip(plain, padded, strict=True):
+            assert one[name].tolist() == two[name][two["valid"]].tolist()
+    assert padded[-1]["text"][2:].tolist() == [b"", b""]
+    plan = safedata.check(text.replace("LAST", batch), host="8GiB").plan
+    assert plan is not None
+    assert str(plan.result.element["valid"]) == "bool[4]"
+    assert str(plan.result.element["label"].range) == "0..9"
+    for before in ("filter: label < 8", f"drop: text\n  - cache: {{path: {tmp_path}}}"):
+        made = safedata.load(text.replace("LAST", f"{before}\n  - {batch}")).as_numpy_iterator()
+        kept = [label for one in made for label in one["label"][one["valid"]].tolist()]
+        every = [label for one in plain for label in one["label"].tolist()]
+        assert kept == [label for label in every if label < 8 or "cache" in before]
 
 
 def test_ragged_type(scope: Any) -> None:

@@ -22,6 +22,13 @@ PIPELINES = [
     "batch: 20",
     "batch: {size: 4, drop_remainder: true}",
     "batch: {size: 4, drop_remainder: true} | batch: 2",
+    "batch: {size: 4, pad_last: valid}",
+    "batch: {size: 5, pad_last: valid}",
+    "batch: {size: 20, pad_last: valid}",
+    "batch: {size: 4, pad_last: valid} | batch: {size: 2, pad_last: whole} | unbatch:",
+    "batch: {size: 2, drop_remainder: true} | as_element: | batch: 2",
+    "batch: {size: 4, pad_last: valid} | as_element:",
+    "padded_batch: 4 | as_element:",
     "batch: 4 | unbatch:",
     "batch: {size: 4, drop_remainder: true} | unbatch:",
     "padded_batch: 4",
@@ -94,7 +101,7 @@ def test_stage_is_documented(stage: type[Stage]) -> None:
     fields = fields_of(stage)
     assert all(field.text for field in fields.values())
     assert fields.keys() >= {*stage.knobs, *([stage.main] if stage.main else [])}
-    assert stage.model_json_schema()["properties"].keys() >= fields.keys()
+    assert stage.model_json_schema(by_alias=False)["properties"].keys() >= fields.keys()
 
 
 @pytest.mark.tf
@@ -182,4 +189,8 @@ def test_no_fault_behind_a_fault(steps: str, given: Any, read: Any) -> None:
     stream = stream.with_element(dict.fromkeys(stream.element, BROKEN))
     for step in steps.split(" | "):
         stream = read(step).infer(stream, Scope("", cpus=2))
-    assert all(tensor.broken for name, tensor in stream.element.items() if name not in ("number", "#row"))
+    assert all(
+        tensor.broken
+        for name, tensor in stream.element.items()
+        if name not in ("number", "#row", "#index", "#epoch", "valid", "whole")
+    )

@@ -16,7 +16,7 @@ from safedata.ops import _walk
 from safedata.ops._links import Known, Links, Place, parse_links
 from safedata.ops._walk import Bundle
 from safedata.ops.base import Joint, Op
-from safedata.problem import Path
+from safedata.problem import Fault, Path
 from safedata.types import Tensor
 
 if TYPE_CHECKING:
@@ -98,6 +98,12 @@ class Nested(Joint):
         """Raise SD207 unless every operation takes elements, or batches, of what comes in to it."""
         for links in self.chains:
             walked(links, xs, batch_dims)
+            for link in links:
+                if batch_dims and link.op.rows:
+                    problem = (
+                        f"`{link.op.key()}` makes ragged rows of a batch, which `{self.key()}` does not take"
+                    )
+                    raise Fault("SD207", problem, link.path, help="put this map before `batch`")
 
     def on_gpu(self, x: Tensor) -> bool:
         """Return whether every operation can run on a GPU for what comes in to it."""

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from safedata.lowering import Call
 from safedata.ops._ranges import nominal, width
+from safedata.ops.base import Op
+from safedata.ops.image._each import PIXELS
 from safedata.problem import Fault
 from safedata.types import SIGNED_UNIT_RANGE, UINT8_RANGE, Tensor, ValueRange
 
@@ -28,6 +30,20 @@ def units_of(x: Tensor, key: str) -> ValueRange:
             help="put `{rescale: ...}` behind `cast`",
         )
     return found
+
+
+def require_pixels(op: Op, x: Tensor) -> None:
+    """Raise SD202 or SD203 unless `x` is an image of a dtype that values are computed in."""
+    op.require_image(x)
+    op.require(x, *PIXELS, help="put `{cast: float32}` before it")
+
+
+def require_colors(op: Op, x: Tensor) -> None:
+    """Raise SD202, SD203 or SD205 unless `x` is an image of red, green and blue whose units are known."""
+    require_pixels(op, x)
+    require_rgb(x, op.key())
+    require_light(x, op.key())
+    units_of(x, op.key())
 
 
 def require_rgb(x: Tensor, key: str) -> None:

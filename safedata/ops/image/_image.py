@@ -64,6 +64,20 @@ def crop(call: Call, x: Any, top: Any, left: Any, size: tuple[Any, Any]) -> Any:
     return rows[:, left : left + size[1]]
 
 
+def parts(tf: Any, images: Any, start: Any, size: Size) -> Any:
+    """Return the part of each image that has height and width `size` and starts at its own (top, left).
+
+    Args:
+        tf: the TensorFlow module.
+        images: [number, height, width, channels].
+        start: int32 [number, 2].
+        size: height and width of each part.
+    """
+    rows = start[:, :1] + tf.range(size[0])
+    columns = start[:, 1:] + tf.range(size[1])
+    return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+
+
 def cropped_rows(x: Tensor, y: Tensor) -> int | None:
     """Return the bytes of the rows that a crop from `x` to `y` gathers before it cuts their ends."""
     return replace(x, shape=(y.shape[0], *x.shape[1:])).bytes

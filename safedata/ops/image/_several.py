@@ -10,8 +10,12 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
-from safedata.ops.image._colors import in_bytes, require_light, require_rgb, to_dtype, units_of
-from safedata.ops.image._each import PIXELS, EachImage, one_by_one
+from safedata.ops.image._colors import (
+    in_bytes,
+    require_colors,
+    to_dtype,
+)
+from safedata.ops.image._each import EachImage, one_by_one
 from safedata.types import Tensor
 
 
@@ -48,10 +52,7 @@ class Several(EachImage):
         if self._masked:
             self.require(x, "uint8", "int8", "uint16", "int16")  # class numbers that float32 holds
             return x
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
-        require_rgb(x, self.key())
-        require_light(x, self.key())
-        units_of(x, self.key())
+        require_colors(self, x)
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops.base import Op
-from safedata.ops.image._colors import in_bytes, units_of
+from safedata.ops.image._colors import in_bytes, require_pixels, units_of
 from safedata.ops.image._each import PIXELS
 from safedata.types import Tensor
 
@@ -25,8 +25,7 @@ class AutoContrast(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         units_of(x, self.key())
         return x
 

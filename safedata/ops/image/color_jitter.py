@@ -11,8 +11,8 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add, times
-from safedata.ops.image._colors import in_bytes, require_light, require_rgb, units_of
-from safedata.ops.image._each import PIXELS, EachImage, one_by_one
+from safedata.ops.image._colors import in_bytes, require_colors
+from safedata.ops.image._each import EachImage, one_by_one
 from safedata.types import FLOATS, Tensor
 
 Factors = NonNegativeFloat | Annotated[tuple[NonNegativeFloat, NonNegativeFloat], Field(strict=False)]
@@ -63,11 +63,7 @@ class ColorJitter(EachImage):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type: values stop at the ends of its range."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
-        require_rgb(x, self.key())
-        require_light(x, self.key())
-        units_of(x, self.key())
+        require_colors(self, x)
         return x
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:

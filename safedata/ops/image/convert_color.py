@@ -12,7 +12,7 @@ from safedata.lowering import Call
 from safedata.memory import add
 from safedata.ops._ranges import nominal
 from safedata.ops.base import Op
-from safedata.ops.image._colors import gray, require_rgb, to_dtype
+from safedata.ops.image._colors import gray, require_pixels, require_rgb, to_dtype
 from safedata.ops.image._each import PIXELS, floats
 from safedata.problem import Fault
 from safedata.types import FLOATS, UNIT_RANGE, Color, Dim, Tensor, ValueRange
@@ -68,8 +68,7 @@ class ConvertColor(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with the channels, the range and the colour of the result."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         source = self._source(x)
         if source == "gray" and x.shape[2].static != 1:
             raise Fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
@@ -13,7 +14,7 @@ from safedata.memory import add, times
 from safedata.ops import _walk
 from safedata.ops._fields import NUMBERS, ImageSize
 from safedata.ops.base import Joint
-from safedata.ops.image._image import crop, cropped_rows, require_size, with_size
+from safedata.ops.image._image import crop, cropped_rows, in_batches, parts, require_size, with_size
 from safedata.problem import Fault
 from safedata.types import FLOATS, INTEGERS, Dim, Tensor
 
@@ -24,15 +25,14 @@ class Crop(Joint):
     The box is `[top, left, height, width]`, as `tf.image.crop_to_bounding_box` takes it, or with `format: yxyx` the
     corners `[top, left, bottom, right]`. Whole numbers are pixels; fractions are shares of the sides, 0 to 1, whose
     ends are rounded to whole pixels, with one at least. With `size` it is `[top, left]`, and the part has exactly that
-    size. A box that is not inside the image is an error with the element's name (SD203). Masks are cut alike:
-    `image, mask: [{from: [image, mask, box]}, crop]`.
+    size; only then can a batch be cut, each of its images by its own box. A box that is not inside the image is an
+    error with the element's name (SD203). Masks are cut alike: `image, mask: [{from: [image, mask, box]}, crop]`.
     """
 
     example: ClassVar[str] = "{crop: {format: yxyx}}"
     main: ClassVar[str | None] = "size"
     fallible: ClassVar[bool] = True
     moves: ClassVar[bool] = True
-    batches: ClassVar[bool] = False
 
     size: ImageSize | None = None
     """Height and width of the part, in pixels, where the box says only its place."""
@@ -46,6 +46,13 @@ class Crop(Joint):
         if self.size is not None and self.max_size is not None:
             raise ValueError("`max_size` is for boxes of four numbers, without `size`")
         return self
+
+    def check_batch(self, x: Tensor) -> None:
+        """Raise SD207 for parts whose sizes differ, which no batch can hold."""
+        if self.size is None:
+            problem = "`crop` makes parts of the sizes that the boxes say, which no batch can hold"
+            way_out = "put this map before `batch`, or give `size` and boxes of `[top, left]`"
+            raise Fault("SD207", problem, help=way_out)
 
     def infer_all(self, xs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return the type of each part."""
@@ -86,23 +93,29 @@ class Crop(Joint):
         """Return each part."""
         tf = call.tf
         *images, box = _walk.of_one_size(values[:-1], xs[:-1], call) + values[-1:]
-        found = tf.shape(images[0])[:2]
+        found = tf.shape(images[0])[call.batch_dims : call.batch_dims + 2]
         start, size = self._pixels(tf, box, found)
-        inside = tf.reduce_all((start >= 0) & (size > 0) & (start + size <= found))
-        said = _walk.listed(tf, [tf.concat([start, size], 0), found])
+        fits = tf.reduce_all((start >= 0) & (size > 0) & (start + size <= found), -1)
+        inside = tf.reduce_all(fits)
+        said = _walk.listed(tf, [_first(tf, tf.concat([start, size], -1), fits), found])
         checks = [
             Check(inside, "SD203: crop: a box is outside of its image; top, left and size, image:", said)
         ]
         if self.max_size is not None:
             fits = tf.reduce_all(size <= tf.constant(self.max_size))
             checks.append(Check(fits, f"SD501: crop: boxes must be at most {list(self.max_size)}; got", size))
-        start, size = tf.split(insist(tf, tf.concat([start, size], 0), checks, call.where), 2)
-        parts = (crop(call, one, start[0], start[1], (size[0], size[1])) for one in images)
+        start, size = tf.split(insist(tf, tf.concat([start, size], -1), checks, call.where), 2, -1)
         ys = self.infer_all(xs)
-        return tuple(tf.ensure_shape(part, y.static_shape) for part, y in zip(parts, ys, strict=True))
+        if self.size is not None and call.batch_dims:
+            tops = tf.reshape(start, [-1, 2])
+            cut = partial(parts, tf, start=tops, size=self.size)
+            typed = zip(images, xs, ys, strict=False)
+            return tuple(in_batches(call.typed(x, y), one, cut) for one, x, y in typed)
+        made = (crop(call, one, start[0], start[1], (size[0], size[1])) for one in images)
+        return tuple(tf.ensure_shape(part, y.static_shape) for part, y in zip(made, ys, strict=True))
 
     def _pixels(self, tf: Any, box: Any, found: Any) -> tuple[Any, Any]:
-        """Return top and left, and height and width, int32 [2] each."""
+        """Return top and left, and height and width, int32 [batch..., 2] each."""
         shares = box.dtype.is_floating
 
         def whole(numbers: Any) -> Any:
@@ -112,6 +125,13 @@ class Crop(Joint):
             sides = tf.tile(tf.cast(found, tf.float64), [1 if self.size is not None else 2])
             box = tf.cast(box, tf.float64) * sides
         if self.size is not None:
-            return whole(box), tf.constant(self.size)
+            start = whole(box)
+            return start, tf.broadcast_to(tf.constant(self.size), tf.shape(start))
         start, end = whole(box[:2]), whole(box[2:] if self.format == "yxyx" else box[:2] + box[2:])
         return start, tf.maximum(end - start, 1) if shares else end - start
+
+
+def _first(tf: Any, boxes: Any, fits: Any) -> Any:
+    """Return the first of a batch's boxes that does not fit, the only box of an element: int32 [4]."""
+    wrong = tf.argmin(tf.cast(tf.reshape(fits, [-1]), tf.int32))
+    return tf.reshape(boxes, [-1, 4])[wrong]

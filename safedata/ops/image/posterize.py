@@ -9,7 +9,7 @@ from pydantic import Field
 from safedata.lowering import Call
 from safedata.memory import times
 from safedata.ops.base import Op
-from safedata.ops.image._colors import in_bytes, units_of
+from safedata.ops.image._colors import in_bytes, require_pixels, units_of
 from safedata.ops.image._each import PIXELS
 from safedata.types import Tensor
 
@@ -31,8 +31,7 @@ class Posterize(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         units_of(x, self.key())
         return x
 

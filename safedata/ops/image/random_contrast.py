@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from safedata.ops._ranges import nominal, widened, width
-from safedata.ops.image._each import PIXELS
+from safedata.ops.image._colors import require_pixels
 from safedata.ops.image._factor import ByFactor
 from safedata.records import replace
 from safedata.types import UINT8_RANGE, Tensor
@@ -24,8 +24,7 @@ class RandomContrast(ByFactor):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's type, its range widened unless it is uint8."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         found = x.range or nominal(x)
         if x.dtype == "uint8" or found is None:
             return replace(x, range=UINT8_RANGE if x.dtype == "uint8" else None)

@@ -10,7 +10,15 @@ from typing_extensions import Self
 from safedata.lowering import Call
 from safedata.ops._fields import NUMBERS, ImageSize
 from safedata.ops.base import Op
-from safedata.ops.image._image import crop, cropped_rows, in_batches, large_enough, require_size, with_size
+from safedata.ops.image._image import (
+    crop,
+    cropped_rows,
+    in_batches,
+    large_enough,
+    parts,
+    require_size,
+    with_size,
+)
 from safedata.problem import Fault
 from safedata.types import Dim, Tensor
 
@@ -111,9 +119,4 @@ class RandomCrop(Op):
         start = tf.cast(call.uniform(2) * places, tf.int32) * pixels
         if not call.batch_dims:
             return tf.ensure_shape(crop(call, x, start[0], start[1], size), call.y.static_shape)
-        return in_batches(call, x, lambda images: self._each(tf, images, tf.reshape(start, [-1, 2])))
-
-    def _each(self, tf: Any, images: Any, start: Any) -> Any:
-        rows = start[:, :1] + tf.range(self._size[0])
-        columns = start[:, 1:] + tf.range(self._size[1])
-        return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+        return in_batches(call, x, lambda images: parts(tf, images, tf.reshape(start, [-1, 2]), size))

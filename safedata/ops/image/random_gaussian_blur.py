@@ -10,7 +10,7 @@ from typing_extensions import Self
 from safedata.lowering import Call
 from safedata.memory import add
 from safedata.ops.base import Op
-from safedata.ops.image._colors import to_dtype
+from safedata.ops.image._colors import require_pixels, to_dtype
 from safedata.ops.image._each import PIXELS, Probability, chance, floats
 from safedata.ops.image._scaled import with_value
 from safedata.types import Tensor
@@ -46,17 +46,19 @@ class RandomGaussianBlur(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's type, zero in its range."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         return with_value(x, 0.0)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return five float copies, the one with its borders larger than the image."""
+        """Return three float copies, the one with its borders larger than the image.
+
+        Measured on uint8[1500, 1500, 3] with 9 x 9 entries: 81 MB with the result of 7 MB, where a copy has 27 MB.
+        """
         border = [dim.most for dim in x.shape]
         if border[0] is None or border[1] is None or border[2] is None:
             return None
         more = 8 * self.kernel_size * (border[0] + border[1] + self.kernel_size) * border[2]
-        return add(floats(x, 5), more)
+        return add(floats(x, 3), more)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` or its blurred image, for each element by its own draw."""
@@ -86,11 +88,10 @@ def _filtered(tf: Any, x: Any, weights: list[Any], axis: int) -> Any:
     borders = [[0, 0]] * x.shape.rank
     borders[axis] = [middle, middle]
     wide, size = tf.pad(x, borders), tf.shape(x)[axis]
-    parts = (
-        (wide[..., one : one + size, :, :] if axis == -3 else wide[..., one : one + size, :])
-        for one in range(len(weights))
-    )
     made: Any = None
-    for weight, part in zip(weights, parts, strict=True):
+    for one, weight in enumerate(weights):
+        # Only then is the next copy made: TensorFlow would make all of them first, each as large as the image.
+        with tf.control_dependencies([] if made is None else [made]):
+            part = wide[..., one : one + size, :, :] if axis == -3 else wide[..., one : one + size, :]
         made = weight * part if made is None else made + weight * part
     return made

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from safedata.lowering import Call
 from safedata.ops.base import Op
-from safedata.ops.image._colors import gray, require_rgb, to_dtype
+from safedata.ops.image._colors import gray, require_pixels, require_rgb, to_dtype
 from safedata.ops.image._each import PIXELS, Probability, chance, floats
 from safedata.types import Tensor, ValueRange
 
@@ -29,8 +29,7 @@ class RandomGrayscale(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         require_rgb(x, self.key())
         if x.range is None:
             return x

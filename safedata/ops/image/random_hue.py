@@ -10,8 +10,8 @@ from pydantic import Field
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._ranges import nominal
-from safedata.ops.image._colors import require_light, require_rgb
-from safedata.ops.image._each import PIXELS, EachImage, one_by_one
+from safedata.ops.image._colors import require_light, require_pixels, require_rgb
+from safedata.ops.image._each import EachImage, one_by_one
 from safedata.ops.image._factor import whole_floats
 from safedata.types import FLOATS, UINT8_RANGE, Tensor
 
@@ -35,8 +35,7 @@ class RandomHue(EachImage):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type: no value leaves those of its pixel."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         require_rgb(x, self.key())
         require_light(x, self.key())
         return replace(x, range=UINT8_RANGE if x.dtype == "uint8" else x.range or nominal(x))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from safedata.lowering import Call
 from safedata.ops.base import Op
-from safedata.ops.image._colors import units_of
+from safedata.ops.image._colors import require_pixels, units_of
 from safedata.ops.image._each import PIXELS, Probability, chance
 from safedata.types import Tensor
 
@@ -30,8 +30,7 @@ class RandomInvert(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         units_of(x, self.key())
         return x
 

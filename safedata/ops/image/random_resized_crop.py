@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 from typing_extensions import Self
@@ -23,9 +23,10 @@ class RandomResizedCrop(EachImage, ToSize):
     Its area is drawn evenly from `area_range`, as a share of the image's, its aspect ratio (width / height)
     evenly on a logarithmic scale from `aspect_ratio_range`; of ten such draws the first that fits is taken, at a
     place where all are equally likely. If none fits it is the largest middle part with an allowed
-    aspect ratio. These are the rules of torchvision's `RandomResizedCrop` and the usual numbers for ImageNet.
-    Each image of a batch gets its own draw. As with `resize` the result is float32, except that
-    `nearest` keeps the dtype and `keep_dtype` goes back to it.
+    aspect ratio; with `fallback: whole` all of the image, as in `tf.image.stateless_sample_distorted_bounding_box`.
+    These are the rules of torchvision's `RandomResizedCrop` and the usual numbers for ImageNet. Each image of a
+    batch gets its own draw. As with `resize` the result is float32, except that `nearest` keeps the dtype and
+    `keep_dtype` goes back to it.
     """
 
     example: ClassVar[str] = "{random_resized_crop: [32, 40]}"
@@ -35,6 +36,8 @@ class RandomResizedCrop(EachImage, ToSize):
     """The smallest and the largest part of the image's area, 0 to 1."""
     aspect_ratio_range: Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)] = (3 / 4, 4 / 3)
     """The smallest and the largest width / height of the part."""
+    fallback: Literal["center", "whole"] = "center"
+    """What is taken where no draw fits: the largest middle part with an allowed aspect ratio, or the whole image."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -84,7 +87,10 @@ class RandomResizedCrop(EachImage, ToSize):
         return tf.cast(tf.concat([start, size], -1), tf.int32)
 
     def _middle(self, tf: Any, high: Any, wide: Any) -> tuple[Any, Any]:
-        """Return the start and the size of the largest middle part with an allowed aspect ratio."""
+        """Return the start and the size of what is taken where nothing fits."""
+        if self.fallback == "whole":
+            whole = tf.stack([high, wide])
+            return tf.zeros_like(whole), whole
         low, up = self.aspect_ratio_range
         height = tf.minimum(high, tf.maximum(tf.round(wide / low), 1))
         width = tf.minimum(wide, tf.maximum(tf.round(high * up), 1))

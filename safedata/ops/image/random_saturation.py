@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from safedata.ops._ranges import nominal
-from safedata.ops.image._colors import require_light, require_rgb
-from safedata.ops.image._each import PIXELS
+from safedata.ops.image._colors import require_light, require_pixels, require_rgb
 from safedata.ops.image._factor import ByFactor
 from safedata.records import replace
 from safedata.types import UINT8_RANGE, Tensor, ValueRange
@@ -24,8 +23,7 @@ class RandomSaturation(ByFactor):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's type; a colour can lose all of its least channel."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         require_rgb(x, self.key())
         require_light(x, self.key())
         found = x.range or nominal(x)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
 from safedata.ops.image._augment import Setting, sharpness
-from safedata.ops.image._colors import in_bytes, units_of
-from safedata.ops.image._each import PIXELS, EachImage, Share, Shares, one_by_one
+from safedata.ops.image._colors import in_bytes, require_pixels, units_of
+from safedata.ops.image._each import EachImage, Share, Shares, one_by_one
 from safedata.types import Tensor
 
 
@@ -30,8 +30,7 @@ class RandomSharpness(EachImage):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         units_of(x, self.key())
         return x
 

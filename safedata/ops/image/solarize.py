@@ -11,7 +11,7 @@ from safedata.memory import times
 from safedata.ops._fields import compact
 from safedata.ops._ranges import width
 from safedata.ops.base import Op
-from safedata.ops.image._colors import units_of
+from safedata.ops.image._colors import require_pixels, units_of
 from safedata.ops.image._each import PIXELS
 from safedata.problem import Fault
 from safedata.types import Tensor
@@ -37,8 +37,7 @@ class Solarize(Op):
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the image's own type."""
-        self.require_image(x)
-        self.require(x, *PIXELS, help="put `{cast: float32}` before it")
+        require_pixels(self, x)
         units = units_of(x, self.key())
         share = (self.threshold - units.low) / width(units)
         if not 0 <= share <= 1 or (width(units) == 255 and 0 < self.threshold < 1):

@@ -17,7 +17,8 @@ from safedata.types import DTYPE_BYTES, Tensor
 class Transpose(Op):
     """Put the dimensions into another order, as `tf.transpose` does; any dtype.
 
-    Without `perm` the order is turned round. The dimensions are those of one element, without the batch.
+    Without `perm` the order is turned round. The dimensions are those of one element, without the batch; behind the
+    step `as_element` the batch's is one of them.
     """
 
     example: ClassVar[str] = "transpose"

@@ -21,12 +21,12 @@ SPACES: Final = (
     0x3000,
 )
 """The code points that Unicode calls white space; tried for each code point against tensorflow_text."""
-_SPACE: Final = "".join(f"\\x{{{code:x}}}" for code in SPACES)
+SPACE: Final = "".join(f"\\x{{{code:x}}}" for code in SPACES)
 
 
 def by_whitespace(tf: Any, x: Any) -> Any:
     """Return the parts of a text between white space."""
-    return tf.strings.split(tf.strings.regex_replace(x, f"[{_SPACE}]+", " "))
+    return tf.strings.split(tf.strings.regex_replace(x, f"[{SPACE}]+", " "))
 
 
 def by_script(tf: Any, x: Any) -> Any:
