@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import safedata
-from safedata.sources import tfrecord
+from safedata.sources.tfrecord import tfrecord
 
 pytestmark = pytest.mark.tf
 

@@ -98,7 +98,5 @@ def test_a_larger_image_in_a_smaller_file_is_refused_by_name(specs: Path, tmp_pa
     changed = tmp_path / photos[1].name
     changed.write_bytes(jpeg(500))
     assert changed.stat().st_size < photos[1].stat().st_size
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=rf"SD501.*got\] \[500 500 3\].*{changed.name}"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"SD501.*got\] \[500 500 3\].*{changed.name}"):
         list(dataset)

@@ -9,7 +9,7 @@ from safedata.mistakes import reorders
 from safedata.mistakes.base import Finding, Line, Mistake, Placed, place, reshuffles
 from safedata.sources._inputs import Ready
 from safedata.sources.base import Root
-from safedata.sources.zip import Zipped
+from safedata.sources.combined.zip import Zipped
 from safedata.stages.shuffle import Shuffle
 
 

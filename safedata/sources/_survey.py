@@ -9,8 +9,8 @@ from math import prod
 from typing import Final, Literal
 
 from safedata.memory import Evidence, largest
-from safedata.sources._example import Record, Values, integers, parse_record
 from safedata.sources._listing import FIRST
+from safedata.sources.tfrecord._example import Record, Values, integers, parse_record
 from safedata.types import Dim, Encoded
 
 Kind = Literal["fixed", "variable", "ragged", "sequence"]

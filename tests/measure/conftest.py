@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from safedata.headers import inspect_images
-from safedata.sources import _images, csv, tfrecord
+from safedata.sources.csv import csv
+from safedata.sources.files import _images
+from safedata.sources.tfrecord import tfrecord
 from tests.measure.data import COUNT, SPECS, put
 
 

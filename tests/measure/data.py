@@ -44,7 +44,7 @@ def example(size: int) -> bytes:
 
 
 def tfrecords(*sizes: int) -> bytes:
-    from safedata.sources._crc32c import masked
+    from safedata.sources.tfrecord._crc32c import masked
 
     data = b""
     for record in map(example, sizes):

@@ -355,7 +355,7 @@ def test_a_step_of_an_input_stays_on_the_cpu() -> None:
 
 def test_measure_reads_what_any_input_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is to be measured is that of all inputs together."""
-    from safedata.sources import text as module
+    from safedata.sources.lines import text as module
 
     monkeypatch.setattr(module, "WHOLE", 10)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

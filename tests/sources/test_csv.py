@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources.csv import Csv
+from safedata.sources.csv.csv import Csv
 from safedata.types import Dim
 from tests import reference
 from tests.sources.records import look, outcome, run, types
@@ -155,7 +155,7 @@ def test_a_long_line_is_a_long_row(tmp_path: Path) -> None:
 @pytest.mark.tf
 def test_large_files_are_sampled_and_say_so(tf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit of a check the bounds are estimates, and a longer row stops the run."""
-    from safedata.sources import csv as module
+    from safedata.sources.csv import csv as module
 
     monkeypatch.setattr(module, "WHOLE", 64)
     text = "a\n" + "xx\n" * 40
@@ -204,7 +204,7 @@ def test_measuring_a_compressed_file_tells_no_more_bytes_than_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is kept of a compressed file is what its rows say, and the bytes told are those of the file at most."""
-    monkeypatch.setattr("safedata.sources.csv.WHOLE", 10)
+    monkeypatch.setattr("safedata.sources.csv.csv.WHOLE", 10)
     (tmp_path / "packed").write_bytes(gzip.compress(b"a\n" + b"12\n" * 500))
     source = Csv.model_validate({"path": "packed", "compression": "gzip"})
     [work] = source.to_measure(Scope(str(tmp_path)))

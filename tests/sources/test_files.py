@@ -11,7 +11,7 @@ import pytest
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources.base import Inspected
-from safedata.sources.files import Files
+from safedata.sources.files.files import Files
 from safedata.types import Dim, Encoded
 from tests.sources.conformance import run
 from tests.sources.test_headers import encode

@@ -13,7 +13,7 @@ from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._fingerprint import fingerprint
 from safedata.sources.base import Inspected
-from safedata.sources.image_folder import ImageFolder
+from safedata.sources.files.image_folder import ImageFolder
 from safedata.types import Dim
 from tests import reference
 from tests.sources.conformance import run

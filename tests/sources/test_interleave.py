@@ -11,8 +11,8 @@ import safedata
 from safedata.compile import compile_plan
 from safedata.scope import Scope
 from safedata.sources.fixed_length import FixedLength
-from safedata.sources.text import Text
-from safedata.sources.tfrecord import Tfrecord
+from safedata.sources.lines.text import Text
+from safedata.sources.tfrecord.tfrecord import Tfrecord
 from tests.sources.records import look, run
 
 COUNTS = (3, 5, 0, 2)

@@ -12,8 +12,8 @@ import pytest
 import safedata
 from safedata.compile import compile_plan
 from safedata.scope import Scope
-from safedata.sources.csv import Csv
-from safedata.sources.parquet import Parquet
+from safedata.sources.csv.csv import Csv
+from safedata.sources.parquet.parquet import Parquet
 from tests.sources.records import look
 from tests.sources.test_interleave import COUNTS, turns
 from tests.sources.test_tfds import FEATURES, example, framed, mapping

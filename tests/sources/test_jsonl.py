@@ -16,11 +16,11 @@ import safedata
 from safedata.lowering import Lowering
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources import _lines
-from safedata.sources._json_graph import CHUNK, FEW, LINES, ParseJson
-from safedata.sources._json_rows import Reader
-from safedata.sources._json_values import Column
-from safedata.sources.jsonl import Jsonl
+from safedata.sources.lines import _lines
+from safedata.sources.lines._json_graph import CHUNK, FEW, LINES, ParseJson
+from safedata.sources.lines._json_rows import Reader
+from safedata.sources.lines._json_values import Column
+from safedata.sources.lines.jsonl import Jsonl
 from safedata.types import Dim
 from safedata.typetext import parse_type
 from tests.sources.records import look, run, types
@@ -176,7 +176,7 @@ def test_refused(tmp_path: Path, fields: dict[str, Any], code: str, at: tuple[st
 
 def test_measured_lines_are_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample says so; what `safedata measure` keeps of a file says the same as reading it."""
-    monkeypatch.setattr("safedata.sources.jsonl.WHOLE", 100)
+    monkeypatch.setattr("safedata.sources.lines.jsonl.WHOLE", 100)
     monkeypatch.setattr(_lines, "WHOLE", 100)
     monkeypatch.setattr(_lines, "CHUNK", 64)
     rows: list[Any] = [*ROWS * 20, "", {"n": "no"}]

@@ -11,9 +11,9 @@ import pytest
 
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources._columns import inferred, kind_of
 from safedata.sources.base import Inspected
-from safedata.sources.manifest import Manifest
+from safedata.sources.files._columns import inferred, kind_of
+from safedata.sources.files.manifest import Manifest
 from safedata.types import Dim
 from tests import reference
 from tests.sources.conformance import run

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safedata.problem import Fault
-from safedata.sources.numpy import Numpy
+from safedata.sources.numpy.numpy import Numpy
 from tests import reference
 from tests.sources.records import Row, look, outcome, run, types
 

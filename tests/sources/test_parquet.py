@@ -18,8 +18,8 @@ import safedata
 from safedata.measured import CorruptError
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources._parquet_pages import PageError, read_pages
-from safedata.sources.parquet import Parquet
+from safedata.sources.parquet._pages import PageError, read_pages
+from safedata.sources.parquet.parquet import Parquet
 from tests.sources.records import look, outcome, run, types
 
 pa: Any = pytest.importorskip("pyarrow")
@@ -188,7 +188,7 @@ def test_bounds_come_from_values_or_are_declared(tmp_path: Path, monkeypatch: py
     """Small files are read; of large ones a sample says so; what is declared needs no reading."""
     table = {"s": ["a" * (number % 50) for number in range(1000)], "t": [[1] * (n % 7) for n in range(1000)]}
     assert types(open_parquet(tmp_path, table, groups=100)).weakest == "measured"
-    monkeypatch.setattr("safedata.sources.parquet.WHOLE", 100)
+    monkeypatch.setattr("safedata.sources.parquet.parquet.WHOLE", 100)
     found = open_parquet(tmp_path, table, groups=400)
     assert types(found).weakest == "sampled"
     assert found.notes == ("values of 712 of 1000 rows were read, the first ones of some row groups",)
@@ -256,7 +256,7 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
         return find(name)
 
     pq.write_table(pa.table({"n": [1]}), tmp_path / "a.parquet")
-    monkeypatch.setattr("safedata.sources._parquet_schema.importlib.import_module", absent)
+    monkeypatch.setattr("safedata.sources.parquet._schema.importlib.import_module", absent)
     text = "safedata: 1\nsource: {parquet: {path: a.parquet}}\n"
     [problem] = safedata.check(text, folder=str(tmp_path)).problems
     assert problem.code == "SD407"
@@ -271,8 +271,8 @@ def test_pandas_is_not_imported(tmp_path: Path) -> None:
     pq.write_table(pa.table({**NULLS, "b": [True, None, False, None]}), tmp_path / "a.parquet")
     code = f"""
 from safedata.scope import Scope
-from safedata.sources.parquet import Parquet
-from safedata.sources._parquet_graph import _Chunks
+from safedata.sources.parquet.parquet import Parquet
+from safedata.sources.parquet._graph import _Chunks
 fields = {{"path": "a.parquet", "default": {{**{FILLED!r}, "b": True}}}}
 root = Parquet.model_validate(fields).inspect(Scope({str(tmp_path)!r})).root
 [chunk] = _Chunks(((root.files[0], 4),), root.reads, 10)()

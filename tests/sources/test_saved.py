@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from safedata.measured import CorruptError
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources import _saved_survey
-from safedata.sources._saved_spec import RefusedError, SpecError, read_metadata, read_spec
-from safedata.sources._saved_tensor import read_tensor
-from safedata.sources.saved import Saved
+from safedata.sources.saved import _survey as _saved_survey
+from safedata.sources.saved._spec import RefusedError, SpecError, read_metadata, read_spec
+from safedata.sources.saved._tensor import read_tensor
+from safedata.sources.saved.saved import Saved
 from tests.sources.records import look, outcome, run, types
 
 
@@ -157,7 +157,7 @@ def test_many_elements_are_bounded_by_headers(folder: Path, monkeypatch: pytest.
 
 def test_measuring_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `safedata measure` keeps of a file says the same as reading it."""
-    monkeypatch.setattr("safedata.sources.saved.PARSED_BYTES", 100)
+    monkeypatch.setattr("safedata.sources.saved.saved.PARSED_BYTES", 100)
     source = Saved.model_validate({"path": "plain"})
     [work] = source.to_measure(Scope(str(folder)))
     value = json.loads(json.dumps(work.read(work.files[0].path, lambda _: None)))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources import _lines
-from safedata.sources.text import Encoding, Text
+from safedata.sources.lines import _lines
+from safedata.sources.lines.text import Encoding, Text
 from tests.sources.records import look, run, types
 
 
@@ -75,7 +75,7 @@ def test_encodings_are_pythons(tf: Any, tmp_path: Path, encoding: str) -> None:
 def test_large_files_are_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit the first lines are read; what is declared is a bound, and the count may be."""
     monkeypatch.setattr(_lines, "WHOLE", 40)
-    monkeypatch.setattr("safedata.sources.text.WHOLE", 40)
+    monkeypatch.setattr("safedata.sources.lines.text.WHOLE", 40)
     monkeypatch.setattr(_lines, "CHUNK", 16)
     sampled = open_text(tmp_path, b"abc\n" * 20, b"abcd\n" * 20)
     assert str(types(sampled)) == "text: string[<=4B]"
@@ -90,7 +90,7 @@ def test_large_files_are_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_measured_lines_are_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `safedata measure` keeps of a file gives the lines that reading it gives."""
-    monkeypatch.setattr("safedata.sources.text.WHOLE", 40)
+    monkeypatch.setattr("safedata.sources.lines.text.WHOLE", 40)
     open_text(tmp_path, b"abc\n\nabcde\n" * 20, skip_lines=1)
     source = Text.model_validate({"path": "*.txt", "skip_lines": 1})
     [work] = source.to_measure(Scope(str(tmp_path)))

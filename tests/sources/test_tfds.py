@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.sources._crc32c import masked
-from safedata.sources._tfds_info import Piece, Split, pieces_of
-from safedata.sources.tfds import Tfds
+from safedata.sources.tfds._info import Piece, Split, pieces_of
+from safedata.sources.tfds.tfds import Tfds
+from safedata.sources.tfrecord._crc32c import masked
 from tests.sources.records import look, outcome, run, types
 
 CORE = "tensorflow_datasets.core.features."
@@ -324,8 +324,8 @@ def test_hostile_json_is_a_fault_or_types(
 
 def test_measuring_reads_the_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a check parses a sample, `safedata measure` is given the shards of the split."""
-    monkeypatch.setattr("safedata.sources.tfrecord.PARSED", 3)
-    monkeypatch.setattr("safedata.sources.tfrecord.SAMPLED", 2)
+    monkeypatch.setattr("safedata.sources.tfrecord.tfrecord.PARSED", 3)
+    monkeypatch.setattr("safedata.sources.tfrecord.tfrecord.SAMPLED", 2)
     source = Tfds.model_validate({"path": ".", "split": "train[:4]"})
     [work] = source.to_measure(Scope(str(prepare(tmp_path))))
     assert [Path(file.path).name[-14:-9] for file in work.files] == ["00000", "00001"]

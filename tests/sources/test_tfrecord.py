@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safedata.problem import Fault
-from safedata.sources._crc32c import crc32c, masked
-from safedata.sources._example import parse_record
-from safedata.sources.tfrecord import Tfrecord
+from safedata.sources.tfrecord._crc32c import crc32c, masked
+from safedata.sources.tfrecord._example import parse_record
+from safedata.sources.tfrecord.tfrecord import Tfrecord
 from safedata.types import Dim
 from tests import reference
 from tests.sources.records import look, outcome, run, types
@@ -272,7 +272,7 @@ def test_a_check_imports_neither_tensorflow_nor_numpy(specs: Path) -> None:
     import sys
 
     code = (
-        "import sys; from safedata.sources.tfrecord import Tfrecord as T; from safedata.scope import Scope;"
+        "import sys; from safedata.sources.tfrecord.tfrecord import Tfrecord as T; from safedata.scope import Scope;"
         "T.model_validate({'path': 'photos-*.tfrecord', 'features': {'a': {'dtype': 'string',"
         f"'key': 'image/encoded'}}}}}}).inspect(Scope({str(specs / 'data')!r}));"
         "print(sorted({'tensorflow', 'numpy'} & set(sys.modules)))"

@@ -1,0 +1,1 @@
+"""Files named by a folder, a pattern or a list; images above all."""

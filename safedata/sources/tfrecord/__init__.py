@@ -1,0 +1,1 @@
+"""TFRecord files, and what reads their records."""
