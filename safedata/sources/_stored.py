@@ -137,7 +137,7 @@ class StoredRoot(Root):
             made = made.unbatch()
         elif self.at_once > self.rows:
             made = made.flat_map(as_written(low, parted))
-        made.safedata_mark = rows.mark
+        made.safedata_rows = rows  # with its files, and the mark that keeps the entry from being removed
         return made
 
     def _parted(self, low: Lowering, chunk: Values) -> Any:

@@ -49,8 +49,7 @@ class Rows:
             OSError: a file cannot be opened, or not be mapped.
         """
         self._tf = tf
-        self.mark = Mark(folder)
-        """Keeps the entry from being removed; a dataset that gathers has to keep it."""
+        self._mark = Mark(folder)
         self._columns = entry.columns
         self._mapped: list[Any] = []
         self._files: list[_File] = []
@@ -68,14 +67,28 @@ class Rows:
             found = [tf.gather(rows, places) for rows in self._mapped]
         else:
             dtypes = [column.dtype for column in self._columns]
-            found = tf.nest.flatten(tf.numpy_function(self._read, [places], dtypes, stateful=False))
+            found = tf.nest.flatten(tf.numpy_function(_Weakly(self), [places], dtypes, stateful=False))
         made: dict[str, Any] = {}
         for column, rows in zip(self._columns, found, strict=True):
             made[column.name] = tf.ensure_shape(tf.cast(rows, column.dtype), [*places.shape, *column.shape])
         return made
 
-    def _read(self, places: Any) -> list[Any]:
+    def read(self, places: Any) -> list[Any]:
+        """Return rows as NumPy arrays, one for each component; for files that are not mapped."""
         return [file.read(places) for file in self._files]
+
+
+class _Weakly:
+    """Reads rows for as long as somebody else keeps them: TensorFlow never lets go of a function of Python's."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = weakref.ref(rows)
+
+    def __call__(self, places: Any) -> list[Any]:
+        rows = self._rows()
+        if rows is None:
+            raise StoredDataError("SD404: bad data: the cache was let go of")
+        return rows.read(places)
 
 
 class _File:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import uuid
@@ -66,6 +67,10 @@ def in_use(one: Stored) -> bool:
             return lock.acquire() is not None
     try:
         with open(os.path.join(one.folder, MANIFEST), "rb") as manifest:
+            if _lock(manifest, exclusive=True):
+                return False
+            # Graphs are in circles: one that this process has let go of may still be there, with its mark.
+            gc.collect()
             return not _lock(manifest, exclusive=True)
     except FileNotFoundError:
         return False

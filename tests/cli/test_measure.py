@@ -99,7 +99,7 @@ def test_an_interrupt_keeps_what_was_read(photos: Path) -> None:
     code = (
         "import sys, time\n"
         "from safedata import headers\n"
-        "from safedata.sources import _images\n"
+        "from safedata.sources.files import _images\n"
         "done = []\n"
         "def slow(path, read=_images.try_header):\n"
         "    done.append(path)\n"

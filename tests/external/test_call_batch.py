@@ -38,7 +38,7 @@ def test_a_function_gets_whole_batches(mine: Path) -> None:
     """One call for each batch, the short last one too, of numbers and of text."""
     text = spec("range: 10", "batch: 4", mapped("doubled", "int64[]"))
     assert [one["value"] for one in elements(text)] == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
-    assert happened() == [(4,), (4,), (2,)]
+    assert sorted(happened()) == [(2,), (4,), (4,)]
     words = spec("range: 3", "map: {value: as_string}", "batch: 2", mapped("shout", "string[<=30B]"))
     assert flat(words) == [b"0", b"1", b"2"]
 

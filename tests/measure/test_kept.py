@@ -143,7 +143,7 @@ def test_two_at_once_leave_one_sound_file(make: Callable[[str], Path], tmp_path:
     spec = make("image_folder")
     code = (
         "import sys, safedata\n"
-        "from safedata.sources import _images\n"
+        "from safedata.sources.files import _images\n"
         "_images.MANY_FILES = 4\n"
         "for _ in range(5): safedata.measure(sys.argv[1])\n"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import safedata
+from safedata import registry
 from safedata.stages.base import ElementNode
 
 pa: Any = pytest.importorskip("pyarrow")
@@ -95,8 +96,8 @@ def test_elementwise_steps_have_no_graph_of_their_own() -> None:
     def every(kind: Any) -> set[Any]:
         return {kind}.union(*(every(one) for one in kind.__subclasses__()))
 
-    for name in ("csv", "jsonl", "parquet", "saved", "text", "tfds", "tfrecord"):
-        importlib.import_module(f"safedata.sources.{name}")
+    for module in registry.names("sources").values():
+        importlib.import_module(module)
     own = [one for one in every(ElementNode) if one.__module__.startswith("safedata.")]
     assert len(own) > 8
     assert [one.__name__ for one in own if one.lower is not ElementNode.lower] == []
