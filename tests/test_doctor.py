@@ -259,7 +259,9 @@ def test_a_real_gpu(tmp_path: Path) -> None:
     """With a GPU at hand the driver's version, its memory and what TensorFlow would take of it are known."""
     found = safedata.doctor(folder=tmp_path)
     if not found.gpus.gpus:
-        pytest.skip("reads a real GPU; tests/machine/test_nvml.py does so with a driver library of its own")
+        pytest.skip(
+            "no GPU, whose figures these are; tests/machine/test_nvml.py reads those of a driver made for it"
+        )
     first = found.gpus.gpus[0]
     assert found.gpus.driver
     assert first.uuid

@@ -23,4 +23,6 @@ def has_gpu() -> bool:
 def gpu() -> None:
     """Skip the test where there is no GPU."""
     if not has_gpu():
-        pytest.skip("runs on a real GPU, and TensorFlow sees none; types, bytes, kernels are tested without")
+        pytest.skip(
+            "TensorFlow lists no GPU, and this looks at tensors on one; what needs none is tested beside it"
+        )

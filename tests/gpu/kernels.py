@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.graphs import bodies
+
 # `DEFAULT` kernels run on every device; the graph itself has arguments and constants of strings on no GPU.
 ON_GPU = ("GPU", "DEFAULT")
 NOT_RUN = ("Placeholder", "NoOp", "PlaceholderWithDefault")
@@ -15,7 +17,7 @@ def missing(function: Any) -> list[str]:
     from tensorflow.python.framework import kernels
 
     definition = function.graph.as_graph_def(add_shapes=False)
-    nodes = [*definition.node, *(node for one in definition.library.function for node in one.node_def)]
+    nodes = [node for body in bodies(definition) for node in body]
     return sorted({_named(node) for node in nodes if not _has_kernel(node, kernels)})
 
 

@@ -13,6 +13,7 @@ from safedata.compile import compile_plan, ram_budget
 from safedata.machine import read
 from safedata.machine.limits import Cpus
 from safedata.memory import HOST
+from tests.graphs import bodies
 
 pytestmark = pytest.mark.tf
 
@@ -33,9 +34,8 @@ def autotuned(tf: ModuleType, dataset: Any) -> list[str]:
     """Return the nodes of a dataset's graph that have AUTOTUNE among their numbers."""
     text = tf.raw_ops.DatasetToGraphV2(input_dataset=dataset._variant_tensor)
     graph = tf.compat.v1.GraphDef.FromString(text.numpy())
-    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
     found: list[str] = []
-    for nodes in bodies:
+    for nodes in bodies(graph):
         numbers = {
             node.name: tf.make_ndarray(node.attr["value"].tensor)
             for node in nodes

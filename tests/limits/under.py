@@ -5,7 +5,7 @@
 | `data` | private writable pages that are mapped, touched or not (`RLIMIT_DATA`) | the kernel refuses more |
 | `address` | all that is mapped (`RLIMIT_AS`) | the kernel refuses more |
 | `resident` | `VmRSS`, looked at 200 times a second, as the kernel's OOM killer would | `SIGKILL` |
-| `cgroup` | what a container counts, in a group below the one that `SAFEDATA_TEST_CGROUP` names | `SIGKILL` |
+| `cgroup` | what a container counts, in a group of its own below this process's | `SIGKILL` |
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+
+from safedata.machine import cgroup
 
 ROOT: Final = Path(__file__).parent.parent.parent
 Kind = Literal["data", "address", "resident", "cgroup"]
@@ -105,9 +107,23 @@ class _Watcher(threading.Thread):
 
 
 def delegated() -> Path | None:
-    """Return the control group that this run may make groups in, None where it was given none."""
+    """Return the control group that this run may make groups with a limit in, None where it may not.
+
+    It is the one that `SAFEDATA_TEST_CGROUP` names, or this process's own: of version 1 where it may be written to, of
+    version 2 where it hands memory on to groups below it as well.
+    """
     named = os.environ.get("SAFEDATA_TEST_CGROUP")
-    return Path(named) if named else None
+    if named:
+        return Path(named)
+    own = [Path(one.directory) for one in cgroup.groups("memory") if _hands_on(one)]
+    return own[0] if own else None
+
+
+def _hands_on(group: cgroup.Group) -> bool:
+    control = Path(group.directory) / "cgroup.subtree_control"
+    if group.version == 2 and "memory" not in (control.read_text().split() if control.exists() else []):
+        return False
+    return os.access(group.directory, os.W_OK)
 
 
 @contextmanager
