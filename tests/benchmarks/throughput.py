@@ -24,8 +24,9 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 SEEDS = ("seed_a", "seed_b", "seed_c")
 PHOTOS = 4000
-"""About four seconds an epoch: starting an iterator takes 10 to 30 ms, which real epochs do not feel. Of more than 4,096
-files only some headers are read, unless `safedata measure` has read them: then each photo is looked at as it comes."""
+"""About four seconds an epoch: starting an iterator takes 10 to 30 ms, which real epochs do not feel. Of more than
+4,096 files only some headers are read, unless `safedata measure` has read them: then each photo's is, as it comes.
+"""
 SIZE = (500, 375)
 PROCESSES = 5
 """So many of each side, one pair of them at a time."""
