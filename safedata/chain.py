@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -96,10 +95,9 @@ class Chain:
 
 def _matching(name: str, components: Collection[str]) -> Collection[str]:
     """Return the components that a name stands for: itself, or those that match where it has a `*`."""
-    if "*" not in name or name in components:
-        return (name,)
-    pattern = re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
-    found = [one for one in components if pattern.fullmatch(one)]
+    from safedata.patterns import matching  # few chains have one
+
+    found = matching(name, components)
     if not found:
         way_out = did_you_mean(name.replace("*", ""), components, what="components")
         raise Fault("SD201", f"no component matches `{name}`", help=way_out)

@@ -21,7 +21,8 @@ from safedata.lowering import Lowering, Values
 from safedata.memory import HOST, Place
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Fault, Problem, SafedataError
-from safedata.skips import Skips, surroundings
+from safedata.said import worded
+from safedata.skips import Recorder, Skips, surroundings
 from safedata.sources.base import Root
 from safedata.spec.node import DocumentError
 from safedata.spec.pointing import problem_of
@@ -92,7 +93,7 @@ def compile_plan(
         calibration.observe(tf)
     whole = device.settle(tf, plan, devices or {})
     plan = ready(tf, whole, told)
-    skips = Skips(plan, plan.scope.max_skipped)
+    skips = Skips.of(plan)
     with _allowing(plan), tf.device("/CPU:0"):
         lower = _Lower(tf, plan, skips, devices or {})
         dataset = lower.dataset().with_options(lower.options)
@@ -174,8 +175,11 @@ class _Lower:
 
     def _low(self, step: PlannedStep) -> Lowering:
         before = step.after if step.before is None else step.before
-        surroundings = self.surroundings[step.input]
-        return replace(surroundings, before=before, after=step.after, seed=step.seed, parallel=step.calls)
+        around = self.surroundings[step.input]
+        skipped = around.skipped.at(self.plan, step) if isinstance(around.skipped, Recorder) else None
+        return replace(
+            around, before=before, after=step.after, seed=step.seed, parallel=step.calls, skipped=skipped
+        )
 
     def _steps(self, dataset: Any, steps: Sequence[PlannedStep]) -> Any:
         """Return a dataset with these steps behind it, none of them a source."""
@@ -280,30 +284,34 @@ def run_error(error: Exception, plan: Plan) -> DataError:
         error.__cause__ = cause_of(text) or error.__cause__
     found = plan.root.diagnose(text)
     code = next(
-        (one for one in ("SD501", "SD511", "SD512", "SD404", "SD409", "SD403") if one in text),
+        (one for one in ("SD501", "SD511", "SD512", "SD251", "SD404", "SD409", "SD403") if one in text),
         "SD404" if found else "SD502",
     )
-    message = _worded(text)
-    problem = Problem(
-        code,
-        f"{found}: {message}" if found else message,
-        plan.program.document.span(plan.program.source_path, key=True),
-        help=_way_out(text, code, plan.inspected.declare),
-    )
-    return DataError([problem])
+    message = worded(text)
+    way_out: str | None = _way_out(text, code, plan.inspected.declare)
+    if own := re.fullmatch(r"error\[(SD[0-9]{3})\]: (.*?)(?: \(help: (.*)\))?", message):
+        code, message, way_out = own.groups()  # a problem that was raised while the graph ran
+    span = plan.program.document.span(plan.program.source_path, key=True)
+    return DataError([Problem(code, f"{found}: {message}" if found else message, span, help=way_out)])
 
 
 _LEAVE_OUT: Final = "`runtime: {on_error: skip}` leaves bad elements out"
 
 
+_OF_FUNCTIONS: Final = {
+    "SD251": "give it more time with `timeout_s`, or mend the function, or the data that it gets",
+    "SD511": "make the function return what the spec declares, or declare what it returns",
+    "SD512": "mend the function, or the data that it gets",
+}
+
+
 def _way_out(text: str, code: str, declare: str) -> str:
     """Return what helps; where an element was over a bound, by what the message says that the bound rests on."""
-    if code in ("SD511", "SD512"):
-        way_out = "make the function return what the spec declares, or declare what it returns"
-        way_out = "mend the function, or the data that it gets" if code == "SD512" else way_out
-        return (
-            way_out if "the source" in text else f"{way_out}; or {_LEAVE_OUT}"
-        )  # no generator goes on after that
+    if code in _OF_FUNCTIONS:
+        way_out = _OF_FUNCTIONS[code]
+        # no generator goes on after that
+        of_source = re.search(r", in (?:element [0-9]+ of )?the source", text)
+        return way_out if of_source else f"{way_out}; or {_LEAVE_OUT}"
     if code != "SD501":
         return f"mend or remove it; or {_LEAVE_OUT}"
     if "(sampled)" in text:
@@ -322,22 +330,6 @@ def _declaring(text: str, declare: str) -> str:
     numbers = found[1].split()
     size = numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
     return f"; or declare {size} at least, where the sample says {declare}"
-
-
-def _worded(text: str) -> str:
-    """Return TensorFlow's message without its node names."""
-    for start in ("CallFailedError: ", "assertion failed: ", "DataError: "):
-        if start in text:
-            text = text.split(start, 1)[1]
-    text = text.split("\n")[0].split(" [[{{")[0].split(" [Op:")[0]
-    if text.startswith("{{"):
-        text = text.partition("}} ")[2]
-    text = text.strip().strip("[]").replace("'", "")
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
-_LONGEST: Final = 600
-"""Characters of TensorFlow's own words that a message repeats."""
 
 
 __all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "ready", "run_error", "tensorflow"]

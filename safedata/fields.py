@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -112,6 +112,21 @@ SizeOrShare = Annotated[
 
 Int = Annotated[int, BeforeValidator(_whole)]
 """A whole number; `1e3` is one."""
+
+Scalar = Literal[
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float32",
+    "float64",
+]
+"""The dtypes that Python's numbers and truth values become, whatever they stand in."""
 
 
 def size_text(value: int | Share | None) -> str:

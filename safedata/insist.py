@@ -76,7 +76,10 @@ def insist(tf: Any, value: Any, checks: Sequence[Check], where: Where) -> Any:
 def _words(tf: Any, check: Check, text: Any) -> list[Any]:
     if check.found is None:
         return [tf.constant(f"{check.message}, in"), text]
-    return [tf.constant(check.message), check.found, tf.constant("in"), text]
+    found = check.found
+    if found.dtype == tf.string:  # TensorFlow's errors are UTF-8, and Python fails on one that is not
+        found = tf.strings.unicode_transcode(found, "UTF-8", "UTF-8", errors="replace")
+    return [tf.constant(check.message), found, tf.constant("in"), text]
 
 
 def either(tf: Any, which: Any, value: Any, usual: Callable[[Any], Any], rare: Callable[[Any], Any]) -> Any:

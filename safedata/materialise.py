@@ -15,7 +15,7 @@ from safedata.machine.release import release
 from safedata.phases import Phase, Shelf, phases
 from safedata.phases.key import steps_before
 from safedata.plan import Plan
-from safedata.problem import DataError, Problem
+from safedata.problem import DataError, Fault, Problem
 from safedata.records import record, replace
 from safedata.scope import unheard
 from safedata.store.entry import MANIFEST, Damage, Entry
@@ -43,6 +43,7 @@ class Writing:
     of: int | None
     """Rows in all, at most; None when unknown."""
     row_bytes: int
+    """Bytes of one, on average."""
     began: int
     """Rows that an earlier run had written."""
     seconds: float
@@ -76,6 +77,8 @@ class Kept:
     seconds: float
     skipped: int = 0
     """Bad elements that were left out when it was written."""
+    report: str | None = None
+    """Where `on_error: quarantine` wrote them down then."""
 
     @property
     def done(self) -> Kept:
@@ -148,7 +151,9 @@ def _found(shelf: Shelf) -> Kept:
 
 def _kept(shelf: Shelf, entry: Entry, written: int, seconds: float) -> Kept:
     skipped = entry.made.get("skipped", 0)
-    return Kept(shelf.folder, entry.rows, entry.bytes, written, seconds, skipped)
+    return Kept(
+        shelf.folder, entry.rows, entry.bytes, written, seconds, skipped, entry.made.get("quarantine")
+    )
 
 
 def _write(part: Phase, shelf: Shelf, making: Making) -> None:
@@ -189,6 +194,8 @@ class _Run:
         self.written = writer.rows - began
         skipped = compiled.skips.described()
         self.made |= {"skipped": len(skipped), "first_skipped": [one[:200] for one in skipped[:_SHOWN]]}
+        if skipped and compiled.skips.report is not None:
+            self.made["quarantine"] = compiled.skips.report.path
         self._refuse_changed()
 
     def _append(self, dataset: Any, writer: Writer) -> None:
@@ -197,13 +204,13 @@ class _Run:
         told, drop = start, began % chunk
         before = self.plan.steps[-1].before
         rows = None if before is None else before.cardinality.most
-        row_bytes = sum(column.row_bytes for column in self.shelf.columns)
         for values in dataset.skip(began // chunk):
             writer.append([values[name].numpy()[drop:] for name in names])
             drop, now = 0, time.perf_counter()
             if now - told >= _EVERY:
                 told = now
-                self.making.tell(Writing(writer.rows, rows, row_bytes, began, now - start))
+                each = writer.bytes // max(1, writer.rows)
+                self.making.tell(Writing(writer.rows, rows, each, began, now - start))
 
     def _chunk(self) -> int:
         rows: int = getattr(self.plan.steps[-1].node, "rows")  # noqa: B009  # of `Write`, the last step
@@ -216,8 +223,11 @@ class _Run:
             DataError: SD404, the files are others than when the plan was made.
         """
         plan = self.plan
-        again = plan.program.source.inspect(replace(plan.scope, report=unheard))
-        if again.fingerprint == plan.inspected.fingerprint:
+        try:
+            again = plan.program.source.inspect(replace(plan.scope, report=unheard)).fingerprint
+        except Fault:  # it is not even data any more
+            again = None
+        if again == plan.inspected.fingerprint:
             return
         with contextlib.suppress(OSError):
             shutil.rmtree(f"{self.shelf.folder}.part")

@@ -61,6 +61,8 @@ CODES: Final[dict[str, str]] = {
     "SD223": "two inputs with a component of one name",
     "SD224": "an input of `zip` that may lose elements",
     "SD225": "an input that is never reached",
+    "SD250": "a function that does not take what it is called with",
+    "SD251": "a function that took too long",
     "SD301": "over the budget of host memory",
     "SD302": "over the budget of GPU memory",
     "SD303": "over the budget of disk",
@@ -294,10 +296,29 @@ def near(name: str, names: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
-def did_you_mean(name: str, names: Iterable[str], *, what: str = "known names") -> str:
-    """Return the help for an unknown name: the nearest one, or all of them."""
+_MANY: Final = 12
+"""More names than these are not listed whole."""
+_FEW: Final = 6
+"""How many of them are, then."""
+
+
+def did_you_mean(name: str, names: Iterable[str], *, what: str = "known names", lists: str = "") -> str:
+    """Return the help for an unknown name: the nearest one, or all of them; of many those that are most like it.
+
+    Args:
+        name: the unknown one.
+        names: those that there are.
+        what: what they are, in the plural.
+        lists: what lists all of them where they are many: "`safedata schema`".
+    """
     every = sorted(names)
     found = near(name, every)
     if found:
         return f"did you mean `{found}`?"
-    return f"{what}: {', '.join(f'`{one}`' for one in every)}" if every else f"there are no {what}"
+    if len(every) <= _MANY:
+        return f"{what}: {', '.join(f'`{one}`' for one in every)}" if every else f"there are no {what}"
+    from difflib import SequenceMatcher
+
+    alike = sorted(every, key=lambda one: -SequenceMatcher(None, name.lower(), one.lower()).ratio())[:_FEW]
+    rest = f"; {lists} lists all {len(every)}" if lists else f" and {len(every) - _FEW} more"
+    return f"{what}: {', '.join(f'`{one}`' for one in alike)}{rest}"

@@ -279,7 +279,7 @@ class Reader:
             message = f"`{name}` is part of the language, and not available in this version"
             self.report(Fault("SD110", message, path, help=LATER[name]))
             return
-        way_out = did_you_mean(name, known, what=f"{what}s")
+        way_out = did_you_mean(name, known, what=f"{what}s", lists="`safedata schema`")
         self.report(Fault("SD106", f"there is no {what} `{name}`", path, help=way_out))
 
 

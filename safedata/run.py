@@ -53,6 +53,8 @@ class Report:
     """The file that the manifest was written to."""
     caches: tuple[Kept, ...] = ()
     """The caches on disk that were written or found."""
+    quarantine: str | None = None
+    """The report on the elements that were left out; None where none is written."""
 
     @property
     def mapped(self) -> int:
@@ -63,6 +65,13 @@ class Report:
     def per_second(self) -> float:
         """Elements in a second."""
         return self.elements / self.seconds if self.seconds else 0.0
+
+    @property
+    def quarantined(self) -> int:
+        """Elements that this build has added to the report: of this pass, and of the caches that it wrote."""
+        if self.quarantine is None:
+            return 0
+        return len(self.skipped) + sum(one.skipped for one in self.caches if one.written)
 
 
 def build_verdict(
@@ -111,7 +120,10 @@ def build_verdict(
     estimated = verdict.places[HOST].bytes
     assert estimated is not None
     skipped = tuple(compiled.skips.described())
-    report = Report(elements, batches, seconds, estimated, resident().peak, skipped, target, tuple(caches))
+    quarantine = None if compiled.skips.report is None else compiled.skips.report.path
+    report = Report(
+        elements, batches, seconds, estimated, resident().peak, skipped, target, tuple(caches), quarantine
+    )
     if target is not None:
         write_manifest({**manifest_of(verdict), "pass": _seen(report)}, target)
     return report
@@ -140,9 +152,19 @@ def _seen(report: Report) -> dict[str, Any]:
         "elements": report.elements,
         "batches": report.batches,
         "skipped": list(report.skipped),
+        **_quarantined(report),
         "host_bytes_measured": report.measured,
-        "caches": [{"folder": one.folder, "elements": one.rows, "bytes": one.bytes} for one in report.caches],
+        "caches": [
+            {"folder": one.folder, "elements": one.rows, "bytes": one.bytes, "skipped": one.skipped}
+            for one in report.caches
+        ],
     }
+
+
+def _quarantined(report: Report) -> dict[str, Any]:
+    if report.quarantine is None:
+        return {}
+    return {"quarantine": {"path": report.quarantine, "elements": report.quarantined}}
 
 
 def _refuse_endless(plan: Plan) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from safedata.attempt import Explained
+from safedata.internal.fused import Fused
 from safedata.lowering import Lowering
-from safedata.plan import Plan
+from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Problem
+from safedata.quarantine import Report, default_path
 from safedata.sources.base import Root
+
+Note = Callable[[Any, str, Mapping[str, Any]], bool]
+"""Notes the elements of an array of indices, with the reason and the step; returns False."""
 
 
 @dataclass
@@ -19,40 +26,71 @@ class Skips:
 
     plan: Plan
     most: int
+    report: Report | None = None
+    """Where each of them is written down, under `quarantine`."""
     indices: dict[int, None] = field(default_factory=dict[int, None])
     """An ordered set: an element that fails again in a later epoch counts once."""
 
     def __post_init__(self) -> None:
-        self.note = _noting(self.indices, self.most, weakref.ref(self))
+        self.note = _noting(self.indices, self.most, self.report, weakref.ref(self))
+
+    @staticmethod
+    def of(plan: Plan) -> Skips:
+        """Return what takes the elements that a plan leaves out.
+
+        Raises:
+            DataError: SD408, the report of `quarantine` cannot be written to.
+        """
+        said = plan.program.runtime.on_error
+        report = None
+        if said.quarantine:
+            spec = next(iter(plan.program.files), None)
+            path = default_path(spec, plan.program.folder)
+            path = path if said.report is None else plan.scope.path(said.report)
+            report = Report(path, spec)
+        return Skips(plan, plan.scope.max_skipped, report)
 
     def described(self) -> list[str]:
         """Return where each element that was left out comes from."""
         return [self.plan.root.describe(index) for index in self.indices]
 
 
-def _noting(indices: dict[int, None], most: int, whole: weakref.ref[Skips]) -> Callable[[Any], bool]:
-    """Return the function that notes one element; called from the graph, with an array of indices.
+def _noting(indices: dict[int, None], most: int, report: Report | None, whole: weakref.ref[Skips]) -> Note:
+    """Return the function that notes elements; called from the graph.
 
     TensorFlow keeps what a graph calls for as long as the process lives. So this function holds the counts, and the
     plan, with the list of all files in it, only as long as the dataset is there.
     """
+    lock = threading.Lock()
 
-    def note(index: Any) -> bool:
-        indices.update(
-            dict.fromkeys(int(one) for one in index.reshape(-1))
-        )  # a batch that fails is left out whole
+    def note(found: Any, reason: str, step: Mapping[str, Any]) -> bool:
+        skips = whole()
+        root = skips.plan.root if skips is not None else None
+        with lock:
+            # a batch that fails is left out whole
+            for index in dict.fromkeys(int(one) for one in found.reshape(-1)):
+                if index not in indices and report is not None and len(indices) < most:
+                    report.write({"element": index, **_located(root, index, reason), **step})
+                indices[index] = None
         if len(indices) > most:
-            skips = whole()
+            form = "skip" if report is None else "quarantine"
             problem = Problem(
                 "SD409",
                 f"more than {most} elements could not be read",
                 notes=tuple(skips.described()[:5]) if skips is not None else (),
-                help="mend the data, or raise `runtime.on_error.skip.max`",
+                help=f"mend the data, or raise `runtime.on_error.{form}.max`",
             )
             raise DataError([problem])
         return False
 
     return note
+
+
+def _located(root: Root | None, index: int, reason: str) -> dict[str, Any]:
+    """Return where an element comes from, and why it could not be read: the source may know better than TensorFlow."""
+    if root is None:
+        return {"reason": reason}
+    return {**root.located(index), "reason": root.reason(index, reason) or reason}
 
 
 def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Lowering]:
@@ -73,7 +111,7 @@ def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Low
     roots = {step.input: step.node for step in plan.steps if isinstance(step.node, Root)}
     found: dict[tuple[str, ...], Lowering] = {}
 
-    def add(names: tuple[str, ...], skipped: Callable[[Any], Any] | None) -> None:
+    def add(names: tuple[str, ...], skipped: Recorder | None) -> None:
         root = roots[names]
 
         def origin(index: Any) -> Any:
@@ -81,28 +119,68 @@ def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Low
 
         found[names] = replace(common, origin=origin, skipped=skipped)
         for number, one in enumerate(root.parts()):
-            add((*names, one.name), _recorder_of(root, number, skipped))
+            add((*names, one.name), None if skipped is None else skipped.of_input(root, number))
 
-    add((), _recorder(tf, skips) if plan.scope.on_error == "skip" else None)
+    add((), Recorder(tf, skips) if plan.scope.on_error == "skip" else None)
     return found
 
 
-def _recorder_of(
-    root: Root, number: int, skipped: Callable[[Any], Any] | None
-) -> Callable[[Any], Any] | None:
-    """Return what records an element of a combinator's input, by its index behind the combinator."""
-    if skipped is None:
-        return None
+class Recorder:
+    """Records elements that are left out, in the graph, by the index that they have behind all combinators."""
 
-    def record(index: Any) -> Any:
-        return skipped(root.index_of(number, index))
+    def __init__(self, tf: Any, skips: Skips, through: tuple[tuple[Root, int], ...] = ()) -> None:
+        self._tf = tf
+        self._skips = skips
+        self._through = through
+        """The combinators that an element goes through, the last one first, and the number of its input in each."""
 
-    return record
+    def __call__(self, index: Any) -> Any:
+        """Return a tensor that is false once the element with this index is recorded; int64[], int64[batch...]."""
+        return self._noted(_untold(self._skips.note), index, "")
+
+    def of_input(self, root: Root, number: int) -> Recorder:
+        """Return what records the elements of a combinator's input."""
+        return Recorder(self._tf, self._skips, ((root, number), *self._through))
+
+    def at(self, plan: Plan, step: PlannedStep) -> Recorder | Explained:
+        """Return what one planned step records with: under `quarantine`, with the reason."""
+        if self._skips.report is None:
+            return self
+        told = _told(self._skips.note, plan, step)
+        return Explained(lambda index, reason: self._noted(told, index, reason))
+
+    def _noted(self, note: Callable[[Any, bytes], bool], index: Any, reason: Any) -> Any:
+        tf = self._tf
+        for root, number in self._through:
+            index = root.index_of(number, index)
+        return tf.ensure_shape(tf.numpy_function(note, [index, reason], tf.bool, stateful=True), [])
 
 
-def _recorder(tf: Any, skips: Skips) -> Callable[[Any], Any]:
-    def record(index: Any) -> Any:
-        kept = tf.numpy_function(skips.note, [index], tf.bool, stateful=True)
-        return tf.ensure_shape(kept, [])
+def _untold(note: Note) -> Callable[[Any, bytes], bool]:
+    """Return what notes elements with nothing said of them."""
 
-    return record
+    def noted(found: Any, reason: bytes) -> bool:
+        return note(found, "", {})
+
+    return noted
+
+
+def _told(note: Note, plan: Plan, step: PlannedStep) -> Callable[[Any, bytes], bool]:
+    """Return what notes elements with the step, component and operation that TensorFlow's message speaks of."""
+    from safedata.said import spot_in, worded
+
+    document = plan.program.document
+    titles = [one.title() for one in step.node.parts] if isinstance(step.node, Fused) else []
+    whole = step.node.title()
+    span = document.span(step.path) if step.path is not None else None
+    line = span.line if span is not None else None
+    components = sorted({*step.after.visible, *(step.before.visible if step.before is not None else ())})
+
+    def noted(found: Any, reason: bytes) -> bool:
+        text = reason.decode("utf-8", "backslashreplace")
+        spot = spot_in(text, components)
+        title = whole if spot.part is None or spot.part >= len(titles) else titles[spot.part]
+        where = {"step": title, "line": line, "component": spot.component, "operation": spot.operation}
+        return note(found, worded(text), where)
+
+    return noted

@@ -173,3 +173,16 @@ def test_a_csv_row_with_too_few_columns_is_named_with_its_line(specs: Path, tmp_
     verdict = safedata.check(spec)
     assert not verdict.fits
     assert any("iris.csv" in problem.message and "18" in problem.message for problem in verdict.problems)
+
+
+def test_a_function_may_speak_of_the_source(
+    tmp_path: Path, tf: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a function of a step says does not make it a source's: its bad elements can be left out."""
+    (tmp_path / "mine_sources.py").write_text("def f(x):\n    raise ValueError('the source is odd')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    call = '{function: "mine_sources:f", from: value, returns: {value: "int64[]"}, workspace: 1KiB}'
+    text = f"safedata: 1\nsource: {{range: 2}}\nsteps: [{{call: {call}}}]\n"
+    with pytest.raises(DataError, match="raised ValueError: the source is odd") as caught:
+        safedata.build(text, allow=["mine_sources"])
+    assert "on_error: skip" in (caught.value.problems[0].help or "")

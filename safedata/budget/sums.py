@@ -18,6 +18,10 @@ STEP: Final = 192 * KIB
 """Bound on a step's functions and iterators; measured about 150 kB (memory facts, 3.7)."""
 ITERATOR: Final = MIB
 """Bound on the root iterator; measured 0.6 MB (memory facts, 3.7)."""
+REASONS: Final = 4 * MIB
+"""Bound on what calling one failed step again takes, to learn why, beside the step's own call; measured 1.5 MB."""
+REASON: Final = 3 * MIB
+"""Bound on the graph and its function for each step that may fail; measured 2.3 MB."""
 CUDA: Final = 2 * GIB
 """Allowance for what CUDA and its libraries take of host memory once a GPU is in use; not measured."""
 
@@ -38,6 +42,9 @@ def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
     yield Hold(HOST, ITERATOR + threads * THREAD + steps * STEP, f"{threads} threads and {steps} steps")
     if any(hold.place.startswith("gpu") for step in plan.steps for hold in step.holds):
         yield Hold(HOST, CUDA, "CUDA's context and libraries, an allowance", "declared")
+    if plan.program.runtime.on_error.quarantine:
+        fallible = sum(1 for step in plan.steps if getattr(step.node, "fallible", False))
+        yield Hold(HOST, REASONS + fallible * REASON, "finding out why elements fail")
     yield consumer(plan)
 
 

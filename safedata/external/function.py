@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
 from safedata.external.declared import Result, types
 from safedata.external.target import Target, find, parse_target
@@ -14,6 +14,13 @@ from safedata.memory import add, format_size
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.types import Tensor
+
+if TYPE_CHECKING:
+    from safedata.external.callee import Callee
+
+Arguments = dict[str, JsonValue]
+"""What a function is handed by name beside the components: any values that YAML has."""
+Seconds = Annotated[FiniteFloat, Field(gt=0, strict=False)]
 
 
 class Function(BaseModel):
@@ -34,11 +41,22 @@ class Function(BaseModel):
     element. A function that draws otherwise gives other elements in each run."""
     version: str | int | None = None
     """Which version of the function this is, for manifests and caches: another one says that elements change."""
+    arguments: Arguments = Field(default_factory=dict)
+    """What it is handed by name, the same in every call: `{width: 224, words: [a, the]}`. What its signature does not
+    take is refused when the graph is built."""
+    timeout_s: Seconds | None = None
+    """The most seconds that a call may take, of a source those up to its next element; more is an error (SD251). Python
+    can end no thread: the call goes on by itself, and nobody gets what it makes."""
 
     @property
     def target(self) -> Target:
         """The function's module and name."""
         return parse_target(self.function, known=True)
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws: it is handed a seed."""
+        return self.seed
 
     @property
     def outputs(self) -> dict[str, Tensor]:
@@ -56,22 +74,52 @@ class Function(BaseModel):
             parse_target(self.function)
         except Fault as fault:
             raise replace(fault, at=("function",)) from None
+        check_names(self.arguments, self.seed)
         size = format_size(add(*(tensor.bytes for tensor in self.outputs.values())))
         if self.workspace is None:
-            raise Fault(
-                "SD233",
-                f"nobody says what `{self.function}` holds while it runs",
-                notes=(f"an element that it makes takes {size} at most, which is counted already",),
-                help="add `workspace: ...` with the most that one call holds beside elements; `0 B` if that is nothing",
+            raise unsaid(
+                self.function, f"an element that it makes takes {size} at most, which is counted already"
             )
 
-    def found(self) -> Callable[..., Any]:
-        """Import the module and return the function.
+    def callee(self, given: int) -> Callee:
+        """Import the module and return the function as it will be called.
+
+        Args:
+            given: how many components it is handed.
 
         Raises:
-            Fault: SD231 and SD232, as for `find`.
+            Fault: SD231 and SD232, as for `find`; SD250, as for `check_signature`.
         """
+        from safedata.external.callee import Callee, check_signature
+
         try:
-            return find(self.target)
+            function = find(self.target)
         except Fault as fault:
             raise replace(fault, at=("function",)) from fault.__cause__
+        made = Callee(function, self.function, self.outputs, self.seed, self.arguments, self.timeout_s)
+        check_signature(made, given)
+        return made
+
+
+def check_names(arguments: Collection[str], seeded: bool) -> None:
+    """Raise SD105 where a name cannot be a parameter's, or is that of the seed that a function is handed anyway."""
+    for name in arguments:
+        at = ("arguments", name)
+        if not name.isidentifier():
+            problem = f"`{name}` is not a name for a parameter of a function"
+            raise Fault(
+                "SD105", problem, at, help="write it as the function's definition has it", on_key=True
+            )
+        if seeded and name == "seed":
+            problem = "`seed: true` hands the function its `seed`, and `arguments` has another one"
+            raise Fault("SD105", problem, at, help="leave one of them out", on_key=True)
+
+
+def unsaid(function: str, note: str) -> Fault:
+    """Return the fault of a function of which nobody says how many bytes it takes; `note` says what is known."""
+    return Fault(
+        "SD233",
+        f"nobody says what `{function}` holds while it runs",
+        notes=(note,),
+        help="add `workspace: ...` with the most that one call holds beside that; `0 B` if that is nothing",
+    )

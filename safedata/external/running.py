@@ -5,11 +5,12 @@ NumPy is imported here only where a function runs, which is long after TensorFlo
 
 from __future__ import annotations
 
-import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from safedata.external.callee import Callee
+from safedata.external.timed import LateError, Places
 from safedata.problem import Fault
 from safedata.types import Dim, Tensor
 
@@ -24,32 +25,17 @@ class CallFailedError(ValueError):
 class Caller:
     """Calls one function for one element, or batch, at a time, as often at once as it may be."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        name: str,
-        outputs: Mapping[str, Tensor],
-        parallel: int,
-        *,
-        seeded: bool,
-        batch_dims: int = 0,
-    ) -> None:
-        """Take a function and what it is declared to return.
+    def __init__(self, callee: Callee, parallel: int, *, batch_dims: int = 0) -> None:
+        """Take a function.
 
         Args:
-            function: takes the components in order, and `seed` where it is seeded.
-            name: what messages call it.
-            outputs: the type of each component that it returns, that of one element.
+            callee: takes the components in order, and `seed`, the first argument from the graph, where it is seeded.
             parallel: how many calls of it may run at once.
-            seeded: whether the first argument from the graph is its seed.
-            batch_dims: how many leading dimensions what it takes and returns has beside these types.
+            batch_dims: how many leading dimensions what it takes and returns has beside the declared types.
         """
-        self.function = function
-        self.name = name
-        self.outputs = outputs
-        self.seeded = seeded
+        self.callee = callee
         self.batch_dims = batch_dims
-        self._free = threading.BoundedSemaphore(parallel)
+        self._places = Places(parallel, callee.timeout_s)
 
     def __call__(self, where: bytes, *args: Any) -> list[Any]:
         """Return the components that the function makes, in the order of `outputs`.
@@ -59,38 +45,43 @@ class Caller:
             args: the seed where it is seeded, one for each element of a batch, and the components.
 
         Raises:
-            CallFailedError: SD511, it returned something else than is declared; SD512, it raised.
+            CallFailedError: SD511, it returned something else than is declared; SD512, it raised; SD251, its time is
+                up.
         """
-        named = {"seed": args[0] if self.batch_dims else int(args[0])} if self.seeded else {}
+        named = {"seed": args[0] if self.batch_dims else int(args[0])} if self.callee.seeded else {}
         given = [_read_only(value) for value in args[len(named) :]]
         place = where.decode("utf-8", "backslashreplace")
         try:
-            with self._free:
-                made = self.run(given, named)
+            made = self._places.run(lambda: self.run(given, named))
         except KeyboardInterrupt:
             raise
-        except Fault as fault:
-            raise refused(fault, self.name, place) from None
         # `sys.exit` and `StopIteration` would end the process or, without a word, the dataset.
         except BaseException as error:
-            raise raised(error, self.name, place) from error
+            raise told(error, self.callee.name, place) from (None if isinstance(error, Fault) else error)
         try:
             return self.settle(made, given)
         except Fault as fault:
-            raise refused(fault, self.name, place) from None
+            raise refused(fault, self.callee.name, place) from None
 
     def run(self, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Return what the function makes of its arguments."""
-        return self.function(*given, **named)
+        return self.callee(*given, **named)
 
     def settle(self, made: Any, given: Sequence[Any]) -> list[Any]:
         """Return the components among `made`, in their order, once they are of their types; raises SD511."""
-        several = components(made, self.outputs)
+        outputs = self.callee.outputs
+        several = components(made, outputs)
         leading = [Dim.exactly(size) for size in given[0].shape[: self.batch_dims]] if self.batch_dims else []
         return [
-            settled(several[name], name, tensor.with_leading(*leading))
-            for name, tensor in self.outputs.items()
+            settled(several[name], name, tensor.with_leading(*leading)) for name, tensor in outputs.items()
         ]
+
+
+def told(error: BaseException, name: str, place: str) -> CallFailedError:
+    """Return what TensorFlow is to repeat of whatever ended a call."""
+    if isinstance(error, LateError):
+        return CallFailedError(f"SD251: `{name}` {error}, in {place}")
+    return refused(error, name, place) if isinstance(error, Fault) else raised(error, name, place)
 
 
 def raised(error: BaseException, name: str, place: str) -> CallFailedError:

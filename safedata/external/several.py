@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from safedata.external.callee import Callee
 from safedata.external.running import Caller, components, kind_of, settled
 from safedata.problem import Fault
 from safedata.types import SCALAR_INT64, Dim, Tensor
@@ -36,39 +37,27 @@ def packed(outputs: Mapping[str, Tensor], most: int) -> dict[str, Tensor]:
 class SeveralCaller(Caller):
     """Calls a function for one element at a time, and gathers the elements that it makes."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        name: str,
-        outputs: Mapping[str, Tensor],
-        parallel: int,
-        most: int | None,
-        *,
-        seeded: bool,
-    ) -> None:
-        """Take a function and what it is declared to return.
+    def __init__(self, callee: Callee, parallel: int, most: int | None) -> None:
+        """Take a function.
 
         Args:
-            function: as for `Caller`, like those that are not described here.
-            name: what messages call it.
-            outputs: the type of each component of one element.
+            callee: as for `Caller`.
             parallel: how many calls of it may run at once.
             most: how many elements one call makes at most; None where it returns one element itself, or None.
-            seeded: whether the first argument from the graph is its seed.
         """
-        super().__init__(function, name, outputs, parallel, seeded=seeded)
+        super().__init__(callee, parallel)
         self.most = most
 
     def run(self, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Return the arrays of `packed`; the function's own code runs for as long as it is asked for elements."""
-        made = super().run(given, named)
-        room = _Room(self.outputs, self.most or 1)
+        made, outputs = super().run(given, named), self.callee.outputs
+        room = _Room(outputs, self.most or 1)
         if self.most is None:
             if made is not None:
                 room.add(made)
             return room.arrays()
-        if isinstance(made, Mapping) or (len(self.outputs) == 1 and getattr(made, "shape", None)):
-            return _columns(made, self.outputs, self.most)
+        if isinstance(made, Mapping) or (len(outputs) == 1 and getattr(made, "shape", None)):
+            return _columns(made, outputs, self.most)
         for one in _elements(made):
             room.add(one)
         return room.arrays()

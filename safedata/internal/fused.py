@@ -107,6 +107,24 @@ class Fused(ElementNode):
             known.bounds = self._bounds(known.parts, scope)
         return known.bounds[0]
 
+    def turns(self) -> int | None:
+        """Return how many calls may be in functions of its parts that take turns."""
+        known = [one for part in self.parts if (one := part.turns()) is not None]
+        return sum(known) if known else None
+
+    def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return the largest part of a call that is in none of these functions."""
+        silent = replace(scope, report=unheard)
+        peaks = (
+            add(before.bytes if number else 0, part.aside_bytes(entering, leaving, silent))
+            for number, (part, entering, leaving) in enumerate(self._around(before, scope).parts)
+        )
+        return largest(*peaks)
+
+    def timed(self) -> int:
+        """Return how many calls may be in functions of its parts that may take only so long."""
+        return sum(part.timed() for part in self.parts)
+
     def resident(self) -> Iterator[Hold]:
         """Yield what the parts keep for all calls together."""
         for part in self.parts:
@@ -129,9 +147,12 @@ class Fused(ElementNode):
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element after every part."""
+        from safedata.said import part_scope
+
         scope = Scope("", report=unheard)
-        for part, entering, leaving in self._streams(low.before, scope):
-            values = part.apply(values, replace(low, before=entering, after=leaving))
+        for number, (part, entering, leaving) in enumerate(self._streams(low.before, scope)):
+            with low.tf.name_scope(part_scope(number)):
+                values = part.apply(values, replace(low, before=entering, after=leaving))
         return values
 
     def _around(self, before: Stream, scope: Scope) -> _Known:

@@ -26,6 +26,10 @@ class Output(Node):
         """Return this step's name."""
         return "output"
 
+    def orderly(self, before: Stream) -> bool:
+        """Whether it does with each element the same as with the one before: always."""
+        return True
+
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream with only the components that leave."""
         visible = before.visible

@@ -31,12 +31,13 @@ _DEEP: Final = "deep"
 _EVALUATION: Final = "evaluation"
 _INPUTS: Final = "inputs"
 _REORDERED: Final = "reordered"
+_SEEDED: Final = "seeded"
 
 MANY: Final = 10
 """Elements kept ready that are many: what two do not hide is work that more only put off."""
 
 RULES: Final[dict[str, tuple[str, ...]]] = {
-    "frozen_draws": (_RANDOM, _KEPT),
+    "frozen_draws": (f"{_RANDOM}|{_SEEDED}", _KEPT),
     "frozen_order": (f"shuffle|{_REORDERED}", _KEPT),
     "frozen_batches": ("shuffle", _BATCHED, _KEPT),
     "unfinished_cache": ("cache", "take"),
@@ -60,10 +61,10 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Five words are no stages: `random` is a step that
+`|` separates alternatives, `!` says that the stage is nowhere. Six words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
-where the elements come through a combinator, and `reordered` where the order of the source's files is another one in
-each epoch.
+where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
+epoch, and `seeded` where the source draws its elements.
 """
 
 
@@ -71,6 +72,11 @@ def reorders(inspected: Inspected) -> bool:
     """Return whether a source takes its files in another order in each epoch."""
     said = getattr(inspected.root, "said", None)  # of a root over several files that it takes turns between
     return bool(getattr(said, "shuffle", False))
+
+
+def fills_up(step: Step) -> bool:
+    """Return whether a step fills up the last batch, so that every element is seen once and counted: `pad_last`."""
+    return getattr(step.stage, "pad_last", None) is not None
 
 
 @record(frozen=True, slots=True)
@@ -87,6 +93,11 @@ class Origin:
     def reorders(self) -> bool:
         """Whether the source takes its files in another order in each epoch: `interleave` with `shuffle: true`."""
         return reorders(self.inspected)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the source makes other elements in each epoch: a `call` with a seed."""
+        return bool(getattr(self.source, "random", False))
 
 
 def with_mistakes(verdict: Verdict, plan: Plan) -> Verdict:
@@ -139,9 +150,11 @@ def _along(plan: Plan, origin: Origin) -> Iterator[Problem]:
 def _names(plan: Plan, origin: Origin) -> list[str]:
     """Return the names of the stages that elements go through, with the words that stand beside them."""
     said = f"{plan.program.name} {getattr(origin.source, 'path', '')}".lower()
-    names = [_EVALUATION] if any(word in said for word in ("val", "test")) else []
+    words = any(word in said for word in ("val", "test"))
+    names = [_EVALUATION] if words or any(map(fills_up, origin.steps)) else []
     names += [_INPUTS] if plan.inspected.root.parts() else []
     names += [_REORDERED] if origin.reorders else []
+    names += [_SEEDED] if origin.draws else []
     for step in origin.steps:
         key = step.stage.key()
         names.append(key)

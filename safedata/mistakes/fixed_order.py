@@ -50,7 +50,7 @@ class FixedOrder(Mistake):
 
 def _shuffles(source: Source) -> bool:
     """Return whether a source has no stored order: of one that combines others, one of them is enough."""
-    if source.key() in _NO_ORDER or bool(getattr(source, "shuffle", False)):
+    if source.key() in _NO_ORDER or any(getattr(source, said, False) for said in ("shuffle", "random")):
         return True
     inputs: Mapping[str, Any] = getattr(source, "inputs", {}) if source.combines else {}
     return any(

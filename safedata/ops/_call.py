@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, model_val
 from safedata import draws
 from safedata.external.arguments import crossing_bytes, seed_of
 from safedata.external.declared import Result, types
+from safedata.external.function import Arguments, Seconds, check_names, unsaid
 from safedata.external.target import Target, find, parse_target
 from safedata.fields import Size
 from safedata.insist import Check, insist
@@ -24,6 +25,7 @@ from safedata.types import Tensor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from safedata.external.callee import Callee
     from safedata.ops._links import Place
 
 
@@ -63,6 +65,12 @@ class PythonCall(Joint):
     not depend on how they are batched. A function that draws otherwise gives other elements in each run."""
     version: str | int | None = None
     """Which version of the function this is, for the manifest: another one says that elements change."""
+    arguments: Arguments = Field(default_factory=dict)
+    """What it is handed by name, the same in every call: `{width: 224, words: [a, the]}`. What its signature does not
+    take is refused when the graph is built."""
+    timeout_s: Seconds | None = None
+    """The most seconds that a call may take; more is an error (SD251). Python can end no thread: the call goes on by
+    itself, and nobody gets what it makes."""
 
     _target: Target = PrivateAttr(default=Target("", ""))
     _path: Path = PrivateAttr(default=())
@@ -74,6 +82,8 @@ class PythonCall(Joint):
             raise ValueError(
                 "`parallel` is for functions of Python's; a graph is called as the map's `parallel` says"
             )
+        if self.graph and self.timeout_s is not None:
+            raise ValueError("`timeout_s` is for functions of Python's; a graph runs until it is done")
         return self
 
     @classmethod
@@ -90,6 +100,7 @@ class PythonCall(Joint):
             made._path = ("steps",) if again else place.path
             if not again:
                 made._check_names(place)
+            check_names(made.arguments, made.seed)
             types(made.returns)
         except ValidationError as error:
             place.invalid(error, (*place.path, "call"))
@@ -133,14 +144,8 @@ class PythonCall(Joint):
         made = tuple(self.outputs.values())
         if self.space is None:
             sides = [format_size(add(*(one.bytes for one in some))) for some in (xs, made)]
-            raise Fault(
-                "SD233",
-                f"nobody says what `{self.call}` holds while it runs",
-                notes=(
-                    f"it takes {sides[0]} at most and returns {sides[1]} at most, which are counted already",
-                ),
-                help="add `workspace: ...` with the most that one call holds beside them; `0 B` if that is nothing",
-            )
+            note = f"it takes {sides[0]} at most and returns {sides[1]} at most, which are counted already"
+            raise unsaid(self.call, note)
         return made
 
     def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
@@ -151,24 +156,44 @@ class PythonCall(Joint):
         """Return the same for one call of a batch: `workspace` is for all of its elements, and said once."""
         if self.graph:
             return self.space
-        crossing = [crossing_bytes(one) for one in (*xs, *ys)]
-        return add(self.space, times(count, add(*crossing, *(one.bytes for one in ys))))
+        return add(self.space, self.aside_all(xs, ys, count), times(count, add(*(one.bytes for one in ys))))
+
+    def aside_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int) -> int | None:
+        """Return the text that crosses: what a call has before its turn, or behind it with the results.
+
+        One call at a time copies its results, under Python's lock; those whose turn it is count a copy each, and have
+        none while they are in the function.
+        """
+        return times(count, add(*(crossing_bytes(one) for one in (*xs, *ys))))
+
+    @property
+    def turns(self) -> int | None:
+        """How many calls may be in the function at once; a graph's run as a map's do."""
+        return None if self.graph else self.parallel or 1
 
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return what the function makes of the components, each of its declared type."""
         lower = self._traced if self.graph else self._called
         try:
-            return lower(find(self._target), values, call)
+            return lower(self._callee(len(values)), values, call)
         except Fault as fault:
             placed = replace(fault, at=(*self._path, *fault.at), absolute=True)
             raise placed from fault.__cause__
 
-    def _called(self, function: Callable[..., Any], values: tuple[Any, ...], call: Call) -> tuple[Any, ...]:
+    def _callee(self, given: int) -> Callee:
+        """Return the function as it will be called."""
+        from safedata.external.callee import Callee, check_signature
+
+        made = Callee(find(self._target), self.call, self.outputs, self.seed, self.arguments, self.timeout_s)
+        check_signature(made, given)
+        return made
+
+    def _called(self, callee: Callee, values: tuple[Any, ...], call: Call) -> tuple[Any, ...]:
         from safedata.external.running import Caller
 
         tf, outputs = call.tf, self.outputs
         dims = call.batch_dims
-        caller = Caller(function, self.call, outputs, self.parallel or 1, seeded=self.seed, batch_dims=dims)
+        caller = Caller(callee, self.parallel or 1, batch_dims=dims)
         seed = [seed_of(call)] if self.seed else []
         made = tf.numpy_function(
             caller, [call.where.text, *seed, *values], [one.dtype for one in outputs.values()], stateful=True
@@ -179,12 +204,12 @@ class PythonCall(Joint):
             for one, tensor in zip(made, outputs.values(), strict=True)
         )
 
-    def _traced(self, function: Callable[..., Any], values: tuple[Any, ...], call: Call) -> tuple[Any, ...]:
+    def _traced(self, callee: Callee, values: tuple[Any, ...], call: Call) -> tuple[Any, ...]:
         tf, outputs = call.tf, self.outputs
         key = seed_of(call) if self.seed else None
         named = {"seed": tf.stack([key, draws.parted(tf, key, 1)], -1)} if self.seed else {}
         try:
-            made = tf.function(function)(*values, **named)
+            made = tf.function(callee.function)(*values, **callee.own(), **named)
         except Exception as error:  # whatever somebody else's function raises
             message = (
                 f"`{self.call}` cannot be traced: {type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt
 
@@ -20,6 +20,24 @@ Numbers = Annotated[tuple[FiniteFloat, ...], Field(strict=False, min_length=1)]
 """One number for each channel, or a single one for all; a list in YAML."""
 Sizes = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
 """The size of every dimension; a list in YAML."""
+
+NpyDtype = Literal[
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
+"""The dtypes that `.npy` files and TensorFlow both know."""
+RawDtype = Literal[NpyDtype, "bfloat16"]
+"""What bytes are read as: all that a `.npy` file may have, and what NumPy does not know."""
 
 
 def float_of(dtype: str) -> str:

@@ -153,5 +153,5 @@ def _unknown(name: str, known: Iterable[str], here: Place) -> None:
     elif name == "from":
         here.fault(Fault("SD207", "`from` stands first in a chain", help="move it to the front of the list"))
     else:
-        way_out = did_you_mean(name, known, what="operations")
+        way_out = did_you_mean(name, known, what="the nearest operations", lists="`safedata schema`")
         here.fault(Fault("SD106", f"there is no operation `{name}`", help=way_out))

@@ -51,7 +51,11 @@ def _step(op: Op, xs: Bundle, batch_dims: int | None, names: Sequence[str]) -> B
             _require_form(op, x, batch_dims)
         if batch_dims is not None:
             op.check_all(xs, batch_dims)
-        return op.infer_all(xs)
+        ys = op.infer_all(xs)
+        if not (batch_dims and op.rows):
+            return ys
+        rows = zip(ys, op.ragged_rows(), strict=True)
+        return tuple(_as_rows(op, y, batch_dims) if ragged else y for y, ragged in rows)
     if len(xs) > 1 and op.moves:
         require_sizes(op, xs, names)
     return tuple(_one(op, xs, place, batch_dims, names) for place in range(len(xs)))
@@ -154,7 +158,9 @@ def _never_alike(exact: int | None, most: int | None, scales: tuple[int, int]) -
     return exact * scales[1] > most * scales[0] or exact % scales[0] > 0
 
 
-def peak(links: Links, bundles: Sequence[Bundle], batch: int | None = None) -> int | None:
+def peak(
+    links: Links, bundles: Sequence[Bundle], batch: int | None = None, *, aside: bool = False
+) -> int | None:
     """Return an upper bound in bytes of what these operations hold beside what enters the first.
 
     Components that go side by side may be at different operations, so their peaks add up; an operation on several
@@ -164,6 +170,7 @@ def peak(links: Links, bundles: Sequence[Bundle], batch: int | None = None) -> i
         links: the operations.
         bundles: what `types` yields for them; unbounded (None) where it stopped short.
         batch: the number of elements, at most, of a batch; None for one element alone.
+        aside: whether it is no turn of this call's in operations that run in only some calls at once.
     """
     if len(bundles) <= len(links):
         return None
@@ -173,6 +180,8 @@ def peak(links: Links, bundles: Sequence[Bundle], batch: int | None = None) -> i
         xs, ys, op = bundles[number], bundles[number + 1], link.op
         if isinstance(op, Joint):
             space = op.workspace_all(xs, ys) if batch is None else op.batch_workspace_all(xs, ys, batch)
+            if aside and op.turns is not None:
+                space = op.aside_all(xs, ys, 1 if batch is None else batch)
             here = add(_payload(xs, batch) if number else 0, space, _payload(ys, batch))
             most, sides = largest(most, add(*sides), here), [0] * len(ys)
             continue
@@ -226,22 +235,25 @@ def lower(
         call: the surroundings; its seed is that of the chain.
         names: what messages call the components.
     """
+    from safedata.said import operation_scope
+
     agreed: set[tuple[int, ...] | None] = set()
     for number, link in enumerate(links):
         xs, ys, op = bundles[number], bundles[number + 1], link.op
         seed = draws.derive_seed(call.seed, sum(one.op.random for one in links[:number]), op.key())
         here = dataclass_replace(call, x=xs[0], y=ys[0], seed=seed)
-        if isinstance(op, Joint):
-            values = op.lower_all(values, here, xs)
-            agreed.clear()
-            continue
-        if op.moves and len(xs) > 1 and (scales := op.scales(len(xs))) not in agreed:
-            values = of_sizes(values, xs, here, names, scales)
-            agreed.add(scales)
-        values = tuple(
-            _made(fitting(op, xs, place), value, here.typed(xs[place], ys[place]))
-            for place, value in enumerate(values)
-        )
+        with call.tf.name_scope(operation_scope(op.key())):
+            if isinstance(op, Joint):
+                values = op.lower_all(values, here, xs)
+                agreed.clear()
+                continue
+            if op.moves and len(xs) > 1 and (scales := op.scales(len(xs))) not in agreed:
+                values = of_sizes(values, xs, here, names, scales)
+                agreed.add(scales)
+            values = tuple(
+                _made(fitting(op, xs, place), value, here.typed(xs[place], ys[place]))
+                for place, value in enumerate(values)
+            )
     return values
 
 

@@ -60,6 +60,11 @@ class Op(BaseModel):
         return False
 
     @property
+    def turns(self) -> int | None:
+        """How many calls of a map may run it at once, the others before or behind it; None for all of them."""
+        return None
+
+    @property
     def inner(self) -> tuple[Op, ...]:
         """The operations that it applies itself, theirs included; none for an ordinary one."""
         return ()
@@ -190,6 +195,10 @@ class Joint(Op):
             Fault: the operation cannot take these components.
         """
 
+    def ragged_rows(self) -> tuple[bool, ...]:
+        """Return for each result whether it is a ragged component of a batch; asked only where some are (`rows`)."""
+        return ()
+
     def check_all(self, xs: tuple[Tensor, ...], batch_dims: int) -> None:
         """Raise where it cannot take elements (`batch_dims` 0), or a batch, of these together; nothing unless said."""
 
@@ -200,6 +209,10 @@ class Joint(Op):
     def batch_workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int) -> int | None:
         """Return the bound of `workspace_all` for a batch of so many elements; that many times as much unless said."""
         return times(count, self.workspace_all(xs, ys))
+
+    def aside_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int) -> int | None:
+        """Return the same for a call before or behind its turn, where only some may run it at once (`turns`)."""
+        return self.batch_workspace_all(xs, ys, count)
 
     def off_gpu(self, xs: tuple[Tensor, ...]) -> Tensor | None:
         """Return the first of these components that no GPU can take, None where one takes all; text is left out."""

@@ -18,6 +18,8 @@ from safedata.problem import Fault
 from safedata.records import record, replace
 from safedata.scope import unheard
 from safedata.sources._stored import Order, StoredRoot
+from safedata.stages._elements import batch_shape
+from safedata.stages._packed import Pack, Unpack, packed, varying
 from safedata.stages._shelve import Shelve, Write, chunk_rows
 from safedata.stages.batch import Batch
 from safedata.stages.shuffle import Shuffle
@@ -145,7 +147,12 @@ def _writing(plan: Plan, end: Shelf) -> list[PlannedStep]:
         after = keep.infer(before, scope)
         made.append(PlannedStep(keep, shelve.path, before, after, tuple(keep.holds(before, after, scope))))
         before = after
-    write = Write(chunk_rows(shelve.after))
+    if varying(before.visible):
+        pack = Pack()
+        after = pack.infer(before, scope)
+        made.append(PlannedStep(pack, shelve.path, before, after, tuple(pack.holds(before, after, scope))))
+        before = after
+    write = Write(chunk_rows(packed(shelve.after)))
     after = write.infer(before, scope)
     holds = (*write.holds(before, after, scope), *(hold for hold in shelve.holds if hold.place == DISK))
     return [*made, PlannedStep(write, shelve.path, before, after, holds)]
@@ -162,13 +169,20 @@ def _reading(plan: Plan, start: Shelf) -> tuple[list[PlannedStep], list[int]]:
     """
     shelve, rest = plan.steps[start.number], list(plan.steps[start.number + 1 :])
     numbers = list(range(start.number + 1, len(plan.steps)))
-    root = StoredRoot(start.folder, shelve.after, chunk_rows(shelve.after))
+    kept = packed(shelve.after)
+    types = varying(shelve.after.visible)
+    inner = tuple(dim.most or 0 for dim in batch_shape(shelve.after))
+    root = StoredRoot(start.folder, kept, chunk_rows(kept), inner=inner)
     while rest and (taken := _absorbed(root, rest[0])) is not None:
         root, rest, numbers = taken, rest[1:], numbers[1:]
     scope = replace(plan.scope, report=unheard)
     after = root.infer(scope)
-    first = PlannedStep(root, shelve.path, None, after, tuple(root.holds(after, scope)), root.calls(scope))
-    return [first, *rest], [start.number, *numbers]
+    made = [PlannedStep(root, shelve.path, None, after, tuple(root.holds(after, scope)), root.calls(scope))]
+    if types:
+        unpack = Unpack(types)
+        whole = unpack.infer(after, scope)
+        made.append(PlannedStep(unpack, shelve.path, after, whole, tuple(unpack.holds(after, whole, scope))))
+    return [*made, *rest], [*(start.number for _ in made), *numbers]
 
 
 def _absorbed(root: StoredRoot, step: PlannedStep) -> StoredRoot | None:
@@ -185,6 +199,8 @@ def _absorbed(root: StoredRoot, step: PlannedStep) -> StoredRoot | None:
     ):
         seed = step.seed if node.seed is None else node.seed
         return replace(root, order=Order(seed & 0x7FFFFFFFFFFFFFFF, node.reshuffle))
+    if varying(before.visible):  # what is to be stacked is not there yet
+        return None
     if isinstance(node, Batch) and not node.pad_last and (root.epoch is None or EPOCH in before.element):
         return replace(root, rows=node.size, batches=True, drop_remainder=node.drop_remainder)
     return None

@@ -26,10 +26,11 @@ _DIGITS: Final = 40
 def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
     """Return the key of the entry that the step at `number` of a plan keeps.
 
-    It changes with the source and its files' names, sizes and times, the steps before the cache with their parameters,
-    the artifacts and files that these name, the functions and packages behind them, `runtime.seed` and
-    `runtime.on_error`, the components that are kept, and the releases of safedata and TensorFlow. It does not with
-    what stands behind the cache, names of steps and parameters, comments, the order of fields, threads and prefetches.
+    It changes with the source and its files' names, sizes and times (or their bytes, where the cache says so), the
+    steps before the cache with their parameters, the artifacts and files that these name, the functions and packages
+    behind them, `runtime.seed` and `runtime.on_error`, the components that are kept, and the releases of safedata and
+    TensorFlow. It does not with what stands behind the cache, names of steps and parameters, comments, the order of
+    fields, threads and prefetches.
 
     Args:
         plan: a plan.
@@ -37,7 +38,8 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
         columns: what the entry keeps.
 
     Raises:
-        Fault: SD207, nobody says which version of a function it is that stands before the cache.
+        Fault: SD207, nobody says which version of a function it is that stands before the cache; SD404, a file cannot
+            be read for its bytes.
     """
     step, program = plan.steps[number], plan.program
     at = _index(step.path)
@@ -50,7 +52,7 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
         "safedata": __version__,
         "tensorflow": installed_version(),
         "source": _source(document.plain(("source",))),
-        "data": plan.inspected.fingerprint,
+        "data": _data(plan, number),
         "files": _files(plan, number),
         "steps": _canonical([one.plain for one in before]),
         "artifacts": fingerprints(program.artifacts, pieces),
@@ -60,6 +62,21 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
         "columns": [list(column) for column in columns],
     }
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
+def _data(plan: Plan, number: int) -> Any:
+    """Return what tells the data that a cache is made of from other data.
+
+    Where files are told by their bytes, what a source learns beside these is in the components that it gives.
+    """
+    inspected = plan.inspected
+    if not (getattr(plan.steps[number].node, "by_content", False) and inspected.files):
+        return inspected.fingerprint
+    from safedata.phases.contents import content_digest  # few caches want it
+
+    element = plan.source.after.visible
+    given = [[name, one.dtype, one.rank, one.ragged_rank] for name, one in sorted(element.items())]
+    return ["content", content_digest(tuple(inspected.files), inspected.fingerprint), given]
 
 
 def steps_before(plan: Plan, number: int) -> list[Any]:

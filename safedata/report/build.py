@@ -30,6 +30,9 @@ def render(report: Report) -> str:
     more = len(report.skipped) - _SHOWN
     if more > 0:
         rows.append(["", f"and {more:,} more"])
+    if report.quarantine is not None:
+        written = f"{report.quarantined:,} written to {shown_path(report.quarantine)}"
+        rows.append(["quarantine", written if report.quarantined else "nothing to write"])
     rows.append(["manifest", shown_path(report.manifest) if report.manifest else "not written"])
     return "\n".join(table(rows))
 
@@ -38,6 +41,7 @@ def _cache(one: Kept) -> str:
     """Return a line on a cache on disk: what it has, and how much of it was there."""
     size = f"{one.rows:,} elements, {format_size(one.bytes)}, in {shown_path(one.folder)}"
     left_out = f"; {one.skipped:,} left out" if one.skipped else ""
+    left_out += f", see {shown_path(one.report)}" if one.skipped and one.report else ""
     if not one.written:
         return f"found: {size}{left_out}"
     found = one.rows - one.written
@@ -68,6 +72,9 @@ def report_object(report: Report) -> dict[str, object]:
         "host_bytes_estimated": report.estimated,
         "host_bytes_measured": report.measured,
         "skipped": list(report.skipped),
+        "quarantine": None
+        if report.quarantine is None
+        else {"path": report.quarantine, "elements": report.quarantined},
         "manifest": report.manifest,
         "caches": [
             {

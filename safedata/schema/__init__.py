@@ -15,7 +15,8 @@ from safedata import registry
 from safedata.schema.model import PARAMETER, Schema, fields_schema, written
 from safedata.spec.artifacts import Artifact
 from safedata.spec.load import TOP_LEVEL, VERSION
-from safedata.spec.sections import Budget, OnError, Runtime
+from safedata.spec.on_error import Quarantine
+from safedata.spec.sections import Budget, Runtime
 from safedata.spec.targets import Target
 
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
@@ -125,13 +126,15 @@ def _plain_sections() -> dict[str, Schema]:
 
 def _model_sections(defs: dict[str, Schema]) -> dict[str, Schema]:
     runtime = fields_schema(Runtime, "runtime", defs)
-    limit = fields_schema(OnError, "on_error", defs)["properties"]["max"]
+    said = fields_schema(Quarantine, "quarantine", defs)["properties"]
+    limit = said["max"]
     runtime["properties"]["on_error"] = {
         "description": runtime["properties"]["on_error"]["description"],
         "anyOf": [
-            {"enum": ["fail", "skip"]},
+            {"enum": ["fail", "skip", "quarantine"]},
             PARAMETER,
             _only({"skip": _only({"max": limit}, required=())}),
+            _only({"quarantine": _only(said, required=())}),
         ],
     }
     target = fields_schema(Target, "target", defs)

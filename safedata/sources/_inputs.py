@@ -198,6 +198,17 @@ class Joint(Root):
         one = self.inputs[number]
         return f"{one.name}: {one.inspected.root.describe(inner)}"
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts."""
+        inner, number = divmod(index, len(self.inputs))
+        one = self.inputs[number]
+        return {"input": one.name, **one.inspected.root.located(inner)}
+
+    def reason(self, index: int, message: str) -> str | None:
+        """Return why an element could not be read, where its input's source knows."""
+        inner, number = divmod(index, len(self.inputs))
+        return self.inputs[number].inspected.root.reason(inner, message)
+
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the same inside the graph."""
         of = len(self.inputs)

@@ -99,6 +99,22 @@ class FileRoot(Root):
         """Return the same for the file at a place in `files`, int64: where the path alone does not say what to read."""
         return self.of_file(low, file, count)
 
+    def describe(self, index: int) -> str:
+        """Return the file, and the line, row or record in it, of the element with this index, as far as known."""
+        places = self.numbering()
+        found = places.find(index) if places else None
+        return f"{found[0]} {places.unit} {found[1]}" if places and found else super().describe(index)
+
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts."""
+        places = self.numbering()
+        return (places.located(index) if places else {}) or super().located(index)
+
+    def origin(self, tf: Any, index: Any) -> Any:
+        """Return the same inside the graph."""
+        places = self.numbering()
+        return places.origin(tf, index) if places and places.count else super().origin(tf, index)
+
 
 def in_turn(root: FileRoot, said: Interleave | None) -> Root:
     """Return the root that takes turns between its files; the same one where that changes nothing."""
@@ -245,6 +261,17 @@ class Interleaved(Root):
             return self.inner.describe(index)
         number, inside = divmod(index, 1 << _FILE_BITS)
         return f"{self.inner.files[number]} element {inside}"
+
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts."""
+        if self.inner.numbering() is not None:
+            return self.inner.located(index)
+        number, inside = divmod(index, 1 << _FILE_BITS)
+        return {"file": self.inner.files[number], "element": inside}
+
+    def reason(self, index: int, message: str) -> str | None:
+        """Return why an element could not be read, where its file's reader knows."""
+        return self.inner.reason(index, message) if self.inner.numbering() is not None else None
 
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the same inside the graph."""

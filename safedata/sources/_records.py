@@ -133,6 +133,11 @@ class Places:
         run = bisect_right(self.starts, index) - 1
         return self.paths[self.files[run]], self.numbers[run] + index - self.starts[run]
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same by name: `file`, and the number under the records' unit; nothing for no such record."""
+        found = self.find(index)
+        return {"file": found[0], self.unit: found[1]} if found else {}
+
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the same inside a graph, as a scalar string: `a.csv line 12`."""
         starts = tf.constant(self.starts.tolist(), tf.int64)

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from safedata.internal.keys import each_epoch
-from safedata.lowering import EPOCH, INDEX, Lowering, Values, as_written, mapped
+from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped, rewrapped
 from safedata.memory import HOST, KIB, MIB, Hold, add, times
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batched, slot_bytes
+from safedata.stages._shelve import text_bytes
 from safedata.store.entry import read_entry
-from safedata.types import Stream, element_bytes
+from safedata.types import SCALAR_INT64, Dim, Stream, element_bytes
 
 _NUMBERS: Final = 64
 """Bytes of the row numbers of one row in work: in order, shuffled, and as the elements' indices, with one to spare."""
@@ -22,16 +23,18 @@ _CALLS: Final = 4
 """The most calls at once: copying is bound by the memory's bandwidth from a few threads on."""
 _MAPPED: Final = 64 * MIB
 """The most bytes of an entry that is mapped where its rows are read shuffled: all of it counts as resident then."""
-_CHUNK: Final = MIB
-"""About the bytes of small batches that are read at once: with a call for each, batches of 16 KiB came at 0.65 times
-the speed of mapped files (measured in processor time)."""
+_CHUNK_BYTES: Final = MIB
+"""About the bytes of small batches that are read at once and then taken apart: with a call for each batch, 391 of
+16 KiB took 84 ms of processor time from a mapped file, and 33 ms so."""
+_CHUNK_ROWS: Final = 16 * KIB
+"""The most rows of such a chunk, and for rows that are read one by one a quarter of that: each has its numbers."""
 _PAGE: Final = 64 * KIB
 """The largest page of a system that is met; buffers and mapped files are whole pages."""
 _ROW_OBJECTS: Final = 384
 """Python's objects for a row that is read on its own: measured 290 B."""
 _AT_ONCE: Final = 64 * MIB
 """About the most bytes that they copy at once."""
-_FIRST, _TURN = "first", "turn"
+_CHUNK, _TURN = "chunk", "turn"
 
 
 @record(frozen=True)
@@ -59,18 +62,26 @@ class StoredRoot(Root):
     batches: bool = False
     """Whether elements leave as batches."""
     drop_remainder: bool = False
+    inner: tuple[int, ...] = ()
+    """How many elements are batched in a row; a component that is kept as a text does not say so."""
 
     def title(self) -> str:
         """Return the stage's name."""
         return "cache"
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the entry's folder and the row in it."""
+        return {"file": self.folder, "row": index}
+
     def infer(self, scope: Scope) -> Stream:
         """Return what leaves: elements, or batches of them."""
-        element = dict(self.kept.element)
-        if self.epoch is not None:
-            element[EPOCH] = element[INDEX]
-        one = self.kept.with_element(element)
+        one = self._numbered(EPOCH) if self.epoch is not None else self.kept
         return batched(one, self.rows, self.drop_remainder) if self.batches else one
+
+    def _numbered(self, *keys: str) -> Stream:
+        """Return an element with these numbers beside it: one each, or one for each of the elements batched in it."""
+        number = SCALAR_INT64.with_leading(*map(Dim.exactly, self.inner))
+        return self.kept.with_element({**self.kept.element, **dict.fromkeys(keys, number)})
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the chunks in work, and a small entry's files where they are mapped.
@@ -79,28 +90,39 @@ class StoredRoot(Root):
         the calls there is the one that is handed on, and one more that TensorFlow lets go only with the next call
         (measured: 13 buffers with 1 call at once where the consumer kept 10 batches and looked at another).
         """
-        one = self.kept.with_element({**self.kept.element, EPOCH: self.kept.element[INDEX]})
+        one = self._numbered(INDEX, EPOCH)
         chunk = slot_bytes(batched(one, self.at_once, drop_remainder=True), scope)
         alone = self.order is not None and not self.mapped
-        beside = self.at_once * (_NUMBERS + _ROW_OBJECTS * alone) + _PAGE * len(one.element)
+        beside = times(self.at_once, add(_NUMBERS + _ROW_OBJECTS * alone, text_bytes(one)))
+        beside = add(beside, _PAGE * len(one.element))
         calls = self.calls(scope)
         what = "batches" if self.batches and self.at_once == self.rows else f"chunks of {self.at_once} rows"
-        buffers = add(times(calls + 2, chunk), (calls + 1) * beside)
+        buffers = add(times(calls + 2, chunk), times(calls + 1, beside))
         yield Hold(HOST, buffers, f"{calls + 2} {what} read from the files", one.weakest)
         if self.mapped:
             yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), "the files, mapped", one.weakest)
 
     @property
     def at_once(self) -> int:
-        """How many rows a call reads: several batches, where these are small and follow each other in the files."""
-        batch = times(self.rows, element_bytes(self.kept.visible)) or _CHUNK
-        return self.rows * max(1, _CHUNK // batch) if self.batches and self.order is None else self.rows
+        """How many rows a call reads: several batches, where these are small."""
+        if not self.batches:
+            return self.rows
+        batch = times(self.rows, element_bytes(self.kept.visible)) or _CHUNK_BYTES
+        most = _CHUNK_ROWS // 4 if self.order is not None and not self.mapped else _CHUNK_ROWS
+        return self.rows * max(1, min(_CHUNK_BYTES // batch, most // self.rows))
 
     @property
     def mapped(self) -> bool:
-        """Whether the files are mapped into memory, and not read: small ones, for rows in any order."""
+        """Whether the files are mapped into memory, and not read: small ones of numbers, for rows in any order."""
         size = self._size()
+        if any(tensor.dtype == "string" for tensor in self.kept.visible.values()):
+            return False
         return self.order is not None and size is not None and size <= _MAPPED
+
+    @property
+    def parted(self) -> bool:
+        """Whether what a call reads is taken apart into batches."""
+        return self.batches and self.at_once > self.rows
 
     def _size(self) -> int | None:
         return times(self.kept.cardinality.most, element_bytes(self.kept.visible))
@@ -127,56 +149,61 @@ class StoredRoot(Root):
         rows = Rows(low.tf, self.folder, entry, scattered=scattered, mapped=self.mapped)
 
         def read(values: Values) -> Values:
-            return self._read(low.tf, rows, count, values)
+            return self._read(low, rows, count, values)
 
-        def parted(chunk: Values) -> Any:
-            return self._parted(low, chunk)
-
-        made = mapped(self._starts(low, count), read, low)
-        if not self.batches:
-            made = made.unbatch()
-        elif self.at_once > self.rows:
-            made = made.flat_map(as_written(low, parted))
+        made = mapped(self._chunks(low, count), read, low)
+        if self.parted or not self.batches:
+            made = _taken_apart(low, made)
         made.safedata_rows = rows  # with its files, and the mark that keeps the entry from being removed
         return made
 
-    def _parted(self, low: Lowering, chunk: Values) -> Any:
-        """Return the dataset of a chunk's batches, copied: a slice would keep the whole chunk."""
-        tf = low.tf
-        count = tf.shape(chunk[INDEX], tf.int64)[0]
-
-        def batch(first: Any) -> Values:
-            places = self._places(tf, first, self.rows, count)
-            return {name: tf.gather(rows, places) for name, rows in chunk.items()}
-
-        return tf.data.Dataset.range(0, count, self.rows).map(as_written(low, batch))
-
-    def _places(self, tf: Any, first: Any, most: int, end: Any) -> Any:
-        """Return the numbers from `first` on, `most` of them where there are so many; without a remainder, always."""
-        places = tf.range(first, tf.minimum(first + most, end))
-        return tf.ensure_shape(places, [most]) if self.drop_remainder and most == self.rows else places
-
-    def _starts(self, low: Lowering, count: int) -> Any:
-        """Return the dataset of the chunks' first rows, with the numbers of the epoch that are needed."""
+    def _chunks(self, low: Lowering, count: int) -> Any:
+        """Return the dataset of the chunks' numbers, with those of the epoch that are needed."""
+        whole, end = self._ends(count)
         data = low.tf.data.Dataset
-        parts = {_FIRST: data.range(0, self._end(count), self.at_once)}
+        parts = {_CHUNK: data.range(-(-whole // self.at_once) + (whole < end))}
         if self.order is not None and self.order.reshuffle:
             parts[_TURN] = each_epoch(low, self.order.seed)
         if self.epoch is not None:
             parts[EPOCH] = each_epoch(low, self.epoch)
         return data.zip(parts)
 
-    def _end(self, count: int) -> int:
-        return count - count % self.rows if self.drop_remainder else count
+    def _ends(self, count: int) -> tuple[int, int]:
+        """Return where the rows end that are chunks of whole batches, and where all end that leave."""
+        full = count - count % self.rows
+        end = full if self.drop_remainder else count
+        return (full if self.parted else end), end
 
-    def _read(self, tf: Any, rows: Any, count: int, values: Values) -> Values:
-        places = self._places(tf, values[_FIRST], self.at_once, self._end(count))
+    def _places(self, tf: Any, number: Any, count: int) -> Any:
+        """Return the places of a chunk's rows: a vector, or a matrix with a row for each of its batches.
+
+        What is left over for a batch that is not full is a chunk of its own.
+        """
+        whole, end = self._ends(count)
+        first = tf.minimum(number * self.at_once, whole)
+        stop = tf.minimum(first + self.at_once, whole)
+        if whole < end:
+            stop = tf.where(first < whole, stop, end)
+        places = tf.range(first, stop)
+        if self.parted:
+            full = self.rows if self.drop_remainder else tf.minimum(stop - first, self.rows)
+            return tf.reshape(places, [-1, full])
+        return tf.ensure_shape(places, [self.rows]) if self.batches and self.drop_remainder else places
+
+    def _read(self, low: Lowering, rows: Any, count: int, values: Values) -> Values:
+        tf = low.tf
+        places = self._places(tf, values[_CHUNK], count)
         if self.order is not None:
             places = self._shuffled(tf, places, count, values.get(_TURN, 0))
-        made: Values = {**rows.gather(places), INDEX: self._indices(tf, places)}
+        made: Values = rows.gather(tf.reshape(places, [-1]) if self.parted else places)
+        if self.parted:
+            for name, found in made.items():
+                made[name] = tf.reshape(found, tf.concat([tf.shape(places), found.shape[1:]], 0))
+        index = self._indices(tf, places)
+        numbers: Values = {INDEX: index}
         if self.epoch is not None:
-            made[EPOCH] = tf.fill(tf.shape(made[INDEX]), values[EPOCH])
-        return made
+            numbers[EPOCH] = tf.fill(tf.shape(index), values[EPOCH])
+        return made | {name: one for name, one in numbers.items() if name in low.after.element}
 
     def _shuffled(self, tf: Any, places: Any, count: int, turn: Any) -> Any:
         """Return where each place's row is taken from: a permutation of all rows, worked out place by place."""
@@ -186,13 +213,32 @@ class StoredRoot(Root):
         ) & 0xFFFFFFFF  # of a seed the operation takes 32 bits
         seed = tf.stack([tf.constant(folded, tf.int64), tf.cast(turn, tf.int64)])
         last = tf.constant(max(count - 1, 0), tf.int64)
-        return tf.random.experimental.index_shuffle(places, seed, last)
+        found = tf.random.experimental.index_shuffle(tf.reshape(places, [-1]), seed, last)
+        return tf.reshape(found, tf.shape(places))
 
     def _indices(self, tf: Any, places: Any) -> Any:
         """Return the elements' own numbers: a row's, or those of the elements that are batched in a row."""
-        inner = [dim.most or 0 for dim in self.kept.element[INDEX].shape]
-        if not inner:
+        if not self.inner:
             return places
-        each = math.prod(inner)
-        within = tf.reshape(tf.range(each, dtype=tf.int64), inner)
-        return tf.reshape(places * each, [-1] + [1] * len(inner)) + within
+        each = math.prod(self.inner)
+        within = tf.reshape(tf.range(each, dtype=tf.int64), self.inner)
+        rows = tf.reshape(places, tf.concat([tf.shape(places), [1] * len(self.inner)], 0))
+        return rows * each + within
+
+
+def _taken_apart(low: Lowering, chunks: Any) -> Any:
+    """Return the dataset of what is stacked in chunks, each a copy: a slice would keep its whole chunk.
+
+    `Dataset.unbatch` puts a map before the same operation, for ragged and sparse tensors: 4 ms with each iterator.
+    """
+    tf = low.tf
+    types = {
+        name: tf.TensorSpec(tensor.static_shape, tensor.dtype) for name, tensor in low.after.element.items()
+    }
+    in_order = [types[name] for name in sorted(types)]
+    parted = tf.raw_ops.UnbatchDataset(
+        input_dataset=tf.data.experimental.to_variant(chunks),
+        output_types=[one.dtype for one in in_order],
+        output_shapes=[one.shape for one in in_order],
+    )
+    return rewrapped(tf, parted, types, chunks)

@@ -85,6 +85,14 @@ class Root:
         """Return where the element with this index comes from: a file, with row or record and offset."""
         return f"{self.title()} element {index}"
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts, as far as known: `file`, the number of `record`, `row` or `line`, `byte`."""
+        return {"source": self.describe(index)}
+
+    def reason(self, index: int, message: str) -> str | None:
+        """Return why the element with this index could not be read, where the source knows better than a message."""
+        return None
+
 
 @record(frozen=True)
 class Inspected:

@@ -122,6 +122,10 @@ class CallRoot(Root):
             HOST, add(times(2, made), crossing), "an element, as Python's and as TensorFlow's", "declared"
         )
         yield Hold(HOST, _MACHINERY, "the generator")
+        if self.source.timeout_s is not None:
+            from safedata.external.timed import THREAD_BYTES
+
+            yield Hold(HOST, THREAD_BYTES, "the generator's thread")
 
     def lower(self, low: Lowering) -> Any:
         """Return the dataset of the elements.
@@ -133,7 +137,7 @@ class CallRoot(Root):
 
         tf, source = low.tf, self.source
         outputs = source.outputs
-        feed = Feed(source.found(), source.function, outputs, source.cardinality, seeded=source.seed)
+        feed = Feed(source.callee(0), source.cardinality)
         spec = {name: tf.TensorSpec(tensor.static_shape, tensor.dtype) for name, tensor in outputs.items()}
         seed = draws.derive_seed(low.seed, "call")
 

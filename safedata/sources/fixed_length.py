@@ -129,12 +129,3 @@ class FixedRoot(FileRoot):
 
         records = low.tf.data.FixedLengthRecordDataset(file, self.size, self.header, self.footer, READ_BUFFER)
         return records.map(as_written(low, named))
-
-    def describe(self, index: int) -> str:
-        """Return the file, and the record's number in it, counted from 0."""
-        found = self.places.find(index)
-        return f"{found[0]} record {found[1]}" if found else super().describe(index)
-
-    def origin(self, tf: Any, index: Any) -> Any:
-        """Return the same inside the graph."""
-        return self.places.origin(tf, index)

@@ -42,24 +42,30 @@ class OnError(Section):
     """What happens when an element's data is bad."""
 
     mode: Literal["fail", "skip"] = "fail"
-    """`fail` stops with the element's place; `skip` records the element and leaves it out."""
+    """`fail` stops with the element's place; `skip` records the element and leaves it out, `quarantine` too."""
     max: Annotated[Int, Field(ge=1)] = 100
     """Elements that `skip` leaves out in one epoch before it stops all the same."""
+    quarantine: bool = False
+    """Whether each of them is written to a report, with the reason."""
+    report: str | None = None
+    """The report's file; beside the spec unless said."""
 
 
 def _on_error(value: object) -> object:
-    """Return `fail`, `skip` and `{skip: {max: 20}}` as the fields of `OnError`."""
+    """Return `fail`, `skip`, `quarantine` and `{skip: {max: 20}}` as the fields of `OnError`."""
     if isinstance(value, str):
-        if value == "skip":
-            return OnError(mode="skip")
+        if value in ("skip", "quarantine"):
+            return OnError(mode="skip", quarantine=value == "quarantine")
         if value == "fail":
             return OnError()
-        raise ValueError(
-            f"`{value}` is not an answer to bad data; write `fail`, `skip` or `skip: {{max: 100}}`"
-        )
+        ways = "`fail`, `skip`, `quarantine` or `skip: {max: 100}`"
+        raise ValueError(f"`{value}` is not an answer to bad data; write {ways}")
     if isinstance(value, dict):
-        from safedata.spec.on_error import SkipForm  # few specs have this form
+        from safedata.spec.on_error import QuarantineForm, SkipForm  # few specs have this form
 
+        if "quarantine" in value:
+            said = QuarantineForm.model_validate(value).quarantine
+            return OnError(mode="skip", max=said.max, quarantine=True, report=said.report)
         return OnError(mode="skip", max=SkipForm.model_validate(value).skip.max)
     return value
 
@@ -100,7 +106,7 @@ class Runtime(Section):
     replicas: Annotated[Int, Field(ge=1)] = 1
     """GPUs of the `tf.distribute` strategy that will deal the batches out; each gets a part of every batch."""
     on_error: Annotated[OnError, BeforeValidator(_on_error)] = OnError.model_construct()
-    """`fail`, `skip` (at most 100 elements an epoch), or `skip: {max: 20}`."""
+    """`fail`, `skip` (at most 100 elements an epoch), `skip: {max: 20}`, or `quarantine`, which writes down each."""
     accept: Annotated[tuple[Mistaken, ...], Field(strict=False)] = ()
     """Codes of mistakes that are meant, which are then not reported: `[SD602]`."""
 

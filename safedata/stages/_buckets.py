@@ -7,9 +7,9 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from safedata.cardinality import Cardinality
+from safedata.cardinality import UNKNOWN, Cardinality
 from safedata.fields import Int
-from safedata.memory import add, times
+from safedata.memory import add, largest, times
 from safedata.problem import Fault
 from safedata.types import INTEGERS, Tensor
 
@@ -118,10 +118,36 @@ def fullest(groups: list[tuple[int, int | None]], elements: Cardinality) -> int 
     return total
 
 
-def batches(elements: Cardinality, buckets: list[Bucket], *, drop_remainder: bool) -> Cardinality:
-    """Return how many batches there are at most: a short one of each bucket, and the rest in the smallest size."""
+def filling(groups: list[tuple[int, int | None]], elements: int | None, reference: int | None) -> int | None:
+    """Return the bytes of groups of elements while one of them is filled up.
+
+    That is no more than all groups full; where there are fewer elements, these, with the one that fills up and the
+    places in which it stands.
+
+    Args:
+        groups: the places of each, and the bytes of an element in it.
+        elements: the bytes of all elements that there are, as `fullest` finds them.
+        reference: the bytes of a place without its element.
+    """
+    every = fullest(groups, UNKNOWN)
+    places = times(max(number for number, _ in groups), reference)
+    fewer = add(elements, largest(*(one for _, one in groups)), places)
+    return every if fewer is None else fewer if every is None else min(every, fewer)
+
+
+def batches(
+    elements: Cardinality, buckets: list[Bucket], *, drop_remainder: bool, together: int = 1
+) -> Cardinality:
+    """Return how many batches there are at most: a short one of each bucket, and the rest in the smallest size.
+
+    Args:
+        elements: how many elements there are.
+        buckets: those that elements can be in.
+        drop_remainder: whether what is left of a bucket is left out.
+        together: how many batches of a bucket leave at once, never fewer.
+    """
     if elements.count is None:
         return elements
-    least = min(bucket.size for bucket in buckets)
+    least = together * min(bucket.size for bucket in buckets)
     short = 0 if drop_remainder else min(len(buckets), elements.count)
-    return Cardinality("at most", short + (elements.count - short) // least)
+    return Cardinality("at most", together * (short + (elements.count - short) // least))

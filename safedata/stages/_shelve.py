@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
-from safedata.lowering import INDEX, Lowering
-from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, times
+from safedata.lowering import Lowering
+from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, times, weakest
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._elements import batched, slot_bytes
+from safedata.stages._packed import packed
 from safedata.stages.base import Node
 from safedata.stages.batch import Batch
 from safedata.store.entry import Column, storable
 from safedata.store.writer import BLOCK_BYTES
-from safedata.types import DTYPE_BYTES, Stream, Tensor
+from safedata.types import Stream, Tensor, element_bytes
 
 CHUNK_BYTES: Final = MIB
 """About the bytes of rows that are written, or read, in one go."""
@@ -26,7 +26,10 @@ _LISTED: Final = 64 * KIB
 _BLOCK_TEXT: Final = 192
 """Bound on the bytes of one block's line in the journal and its piece of the manifest, without the checksums."""
 _SUM_TEXT: Final = 64
-"""The same for one checksum in both."""
+"""The same for one checksum, or one size, in both."""
+_TEXT_OBJECT: Final = 128
+"""What a text takes in Python beside its bytes: 33 of the object, its block's rounding, where it ends, and three
+references to it."""
 
 
 class Shelve(Node):
@@ -34,11 +37,13 @@ class Shelve(Node):
 
     shelves: ClassVar[bool] = True
 
-    def __init__(self, stage: Node, path: str, names: frozenset[str]) -> None:
+    def __init__(self, stage: Node, path: str, names: frozenset[str], *, by_content: bool = False) -> None:
         self.stage = stage
         self.path = path
         """The store's folder, as the spec says it."""
         self.names = names
+        self.by_content = by_content
+        """Whether its key has the bytes of the data's files in it, and not their times."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -51,10 +56,11 @@ class Shelve(Node):
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of what is kept, its elements counted in the order in which they are."""
         after = self.stage.infer(before, scope)
-        kept = {name: tensor for name, tensor in after.element.items() if name in self.names or name == INDEX}
-        after = after.with_element(kept if after.visible.keys() & self.names else after.element)
+        visible = after.visible
+        kept = self.names if visible.keys() & self.names else self.names | visible.keys()
+        after = after.with_element({name: one for name, one in after.element.items() if name in kept})
         for name, tensor in after.visible.items():
-            if not tensor.broken and not _fits(tensor):
+            if not tensor.broken and not _fits(tensor, after.batch_dims):
                 scope.fault(_unfit(name, tensor))
         return after
 
@@ -62,19 +68,26 @@ class Shelve(Node):
         """Return the columns of the entry, in the order of their names."""
         return tuple(
             Column(name, tensor.dtype, tuple(dim.most or 0 for dim in tensor.shape))
-            for name, tensor in sorted(after.visible.items())
+            for name, tensor in sorted(packed(after).visible.items())
         )
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the bytes of all rows, to the byte for an exact number of them, and the entry's manifest."""
-        if not all(_fits(tensor) for tensor in after.visible.values()):
+        if not all(_fits(tensor, after.batch_dims) for tensor in after.visible.values()):
             return
+        kept = packed(after)
         columns, count = self.columns(after), before.cardinality.most
         row = sum(column.row_bytes for column in columns)
         number = "elements, of which the number is not known" if count is None else f"{count} elements"
-        yield Hold(DISK, times(count, row), f"{number} of {row} B", before.weakest)
+        with_texts = [tensor for tensor in kept.visible.values() if tensor.dtype == "string"]
+        texts = add(*(_characters(tensor) for tensor in with_texts))
+        size = f"of {row} B" if not with_texts else f"of at most {add(row, texts)} B"
+        yield Hold(
+            DISK, times(count, add(row, texts)), f"{number} {size}", weakest(before.weakest, after.weakest)
+        )
         blocks = None if count is None else -(-count // max(1, BLOCK_BYTES // max(1, row)))
-        listed = times(blocks, _BLOCK_TEXT + _SUM_TEXT * len(columns))
+        blocks = add(blocks, None if count is None or texts is None else count * texts // BLOCK_BYTES)
+        listed = times(blocks, _BLOCK_TEXT + _SUM_TEXT * (len(columns) + 2 * len(with_texts)))
         heads = sum(256 + 6 * len(column.name) + 32 * len(column.shape) for column in columns)
         yield Hold(DISK, add(_LISTED + heads, listed), "their manifest, with a checksum of every block")
 
@@ -105,6 +118,9 @@ class Write(Node):
             HOST, times(self.rows, slot_bytes(before, scope)), f"{self.rows} rows gathered", before.weakest
         )
         yield Hold(HOST, times(3, slot_bytes(after, scope)), "3 chunks on their way to disk", after.weakest)
+        if any(tensor.dtype == "string" for tensor in before.visible.values()):
+            python = times(self.rows, text_bytes(before))
+            yield Hold(HOST, python, "a chunk's texts on their way through Python", before.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of chunks."""
@@ -113,24 +129,32 @@ class Write(Node):
 
 def chunk_rows(stream: Stream) -> int:
     """Return how many of a stream's elements make a chunk."""
-    row = sum(_bytes(tensor) for tensor in stream.visible.values())
-    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // max(1, row)))
+    row = element_bytes(stream.visible)
+    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // max(1, CHUNK_BYTES if row is None else row)))
 
 
-def _bytes(tensor: Tensor) -> int:
-    return DTYPE_BYTES[tensor.dtype] * math.prod(dim.most or 0 for dim in tensor.shape)
+def text_bytes(stream: Stream) -> int | None:
+    """Return what the texts of one element take in Python: the bytes of all together, and each as an object."""
+    total: int | None = 0
+    for tensor in stream.visible.values():
+        if tensor.dtype == "string":
+            total = add(total, times(2, _characters(tensor)), times(_TEXT_OBJECT, tensor.elements))
+    return total
 
 
-def _fits(tensor: Tensor) -> bool:
-    return storable(tensor.dtype) and tensor.static and not tensor.ragged_rank
+def _characters(tensor: Tensor) -> int | None:
+    return times(tensor.elements, tensor.length.most)
+
+
+def _fits(tensor: Tensor, batch_dims: int) -> bool:
+    """Return whether a component can be kept; a batch only where all have the same number of elements."""
+    return storable(tensor.dtype) and all(dim.exact for dim in tensor.shape[:batch_dims])
 
 
 def _unfit(name: str, tensor: Tensor) -> Fault:
-    problem = f"a cache on disk keeps numbers of one shape, and `{name}` is {tensor}"
+    problem = f"a cache on disk keeps elements, or batches of one size, and `{name}` is {tensor}"
     if not storable(tensor.dtype):
         way_out = f"decode or cast `{name}` before the cache, or `drop` it there where nothing needs it"
-    elif tensor.shape and not tensor.shape[0].exact and all(dim.exact for dim in tensor.shape[1:]):
-        way_out = f"cache before the batch, or give `{name}` one shape before it: `pad_to`, say"
     else:
-        way_out = f"give `{name}` one shape before the cache: `resize` or `pad_to`, say"
+        way_out = "cache before the batch, or give it `drop_remainder: true`"
     return Fault("SD110", problem, ("path",), help=way_out, notes=("`cache: memory` keeps any component",))

@@ -12,6 +12,14 @@ from safedata.types import Dim, Stream, Tensor
 _EVEN: Final = "give the batch before it `drop_remainder: true`, so that all have the same size"
 
 
+def check_last(drop_remainder: bool, pad_last: str | None) -> None:
+    """Raise ValueError where a short last batch is to be left out and filled up."""
+    if drop_remainder and pad_last is not None:
+        raise ValueError(
+            "give one of `drop_remainder` and `pad_last`: the last batch is left out or filled up"
+        )
+
+
 def check_even(stage: str, before: Stream, scope: Scope) -> None:
     """Report each component whose elements differ in shape, so that `stage` cannot stack them."""
     for name, tensor in before.visible.items():

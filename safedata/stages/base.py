@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering, Values, mapped
 from safedata.memory import HOST, Evidence, Hold, add, largest, times, weakest
-from safedata.problem import Fault, Path
-from safedata.records import record
+from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes
 from safedata.stages._gpu import working_bytes
+from safedata.stages._parsing import Parsing as Parsing
 from safedata.types import Stream
 
 if TYPE_CHECKING:
@@ -85,6 +85,13 @@ class Node:
         """Return how many bytes of the first of its holds are room that elements left behind, and no element's."""
         return 0
 
+    def orderly(self, before: Stream) -> bool:
+        """Whether one thread makes its elements and all but one of them are let go of before the next is made.
+
+        What it takes goes in the order in which it came.
+        """
+        return False
+
     def emptied(self, before: Stream) -> int | None:
         """Return what is left of the first of its holds, in bytes, once the last element has left; None for all."""
         return None
@@ -118,37 +125,6 @@ class Node:
     def calls(self, scope: Scope) -> int:
         """Return how many calls run at once: 1 unless this step is a parallel map."""
         return 1
-
-
-@record(frozen=True, slots=True)
-class Parsing:
-    """Where in a spec a value stands, and where its faults go."""
-
-    path: Path
-    depth: int
-    """How many parts of `path` lead to the value of the step; faults of stages start below it."""
-    report: Callable[[Fault], None]
-    invalid: Callable[[ValidationError, Path], None]
-    context: object = None
-    """The `safedata.artifacts.Artifacts` of the spec, which operations ask for the files that they name."""
-
-    @property
-    def relative(self) -> Path:
-        """The path below the step's value."""
-        return self.path[self.depth :]
-
-    def at(self, *path: str | int) -> Parsing:
-        """Return the place `path` below this one."""
-        return Parsing((*self.path, *path), self.depth, self.report, self.invalid, self.context)
-
-    def beside(self, key: str) -> Parsing:
-        """Return the place of a key that stands beside the step's own."""
-        path = (*self.path[: self.depth - 1], key)
-        return Parsing(path, self.depth, self.report, self.invalid, self.context)
-
-    def fault(self, fault: Fault) -> None:
-        """Report a fault found at this place."""
-        self.report(fault.under(*self.path))
 
 
 class Stage(Node, BaseModel):
@@ -215,6 +191,18 @@ class ElementNode(Node):
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of one running call: what came in, intermediates, result."""
 
+    def turns(self) -> int | None:
+        """Return how many of its calls may be in functions that take turns, None where there are none."""
+        return None
+
+    def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return an upper bound in bytes of a running call that is in none of these functions."""
+        return self.call_bytes(before, after, scope)
+
+    def timed(self) -> int:
+        """Return how many calls at once may be in functions that may take only so long."""
+        return 0
+
     def evidence(self, before: Stream, after: Stream, scope: Scope) -> Evidence:
         """Return the weakest evidence that `call_bytes` rests on, that of intermediates included."""
         return weakest(before.weakest, after.weakest)
@@ -259,11 +247,23 @@ class ElementNode(Node):
             return
         waiting = largest(slot_bytes(self.handed(before), scope), slot_bytes(after, scope))
         at_once = min(calls, max(1, scope.cpus))
+        inside = min(at_once, turns) if (turns := self.turns()) is not None else at_once
         what = "1 call" if calls == 1 else f"{calls} calls at once"
         if calls > at_once:
             what += f", {at_once} of them running"
-        taken = add(times(at_once, largest(running, waiting)), times(calls - at_once, waiting))
+        if inside < at_once:
+            what += f", {inside} of them in a function"
+        aside = running if inside == at_once else self.aside_bytes(before, after, scope)
+        taken = add(
+            times(inside, largest(running, waiting)),
+            times(at_once - inside, largest(aside, waiting)),
+            times(calls - at_once, waiting),
+        )
         yield Hold(HOST, taken, what, evidence)
+        if (timed := self.timed()) > 0:
+            from safedata.external.timed import left_alone
+
+            yield from left_alone(timed, running, scope, evidence)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the map, with its number of calls written out."""

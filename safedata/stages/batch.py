@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 from pydantic import model_validator
 from typing_extensions import Self
 
-from safedata.lowering import Lowering, Values, as_written, rewrapped
+from safedata.lowering import Lowering, as_written, rewrapped
 from safedata.memory import HOST, Hold, times
 from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import batched, slot_bytes
 from safedata.stages._fields import Count
-from safedata.stages._stacking import check_even
+from safedata.stages._stacking import check_even, check_last
 from safedata.stages.base import Stage
 from safedata.types import Stream
 
@@ -45,15 +45,16 @@ class Batch(Stage):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.drop_remainder and self.pad_last is not None:
-            raise ValueError(
-                "give one of `drop_remainder` and `pad_last`: the last batch is left out or filled up"
-            )
+        check_last(self.drop_remainder, self.pad_last)
         return self
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what passes by."""
         return after - {self.pad_last}
+
+    def orderly(self, before: Stream) -> bool:
+        """Whether it does with each element the same as with the one before: always."""
+        return True
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of batches."""
@@ -76,12 +77,12 @@ class Batch(Stage):
 
         Source: `B (e + O) + B e` (memory facts, 3.1, batch).
         """
-        yield Hold(
-            HOST,
-            times(self.size, slot_bytes(self._entering(before, scope), scope)),
-            f"{self.size} elements gathered",
-            before.weakest,
-        )
+        gathered = times(self.size, slot_bytes(before, scope))
+        if self.pad_last is not None:
+            from safedata.stages._filling import gathered_bytes
+
+            gathered = gathered_bytes(before, self._entering(before, scope), self.size, scope)
+        yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
         yield Hold(HOST, slot_bytes(after, scope), f"one batch of {self.size}", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
@@ -95,13 +96,10 @@ class Batch(Stage):
         mask = self.pad_last
         if mask is None:
             return self._stacked(low.tf, data, self.drop_remainder)
-        from safedata.stages._filling import filled_up
-
-        def named(values: Values, marks: Any) -> Values:
-            return {**values, mask: marks}
+        from safedata.stages._filling import filled_up, named
 
         whole = self._stacked(low.tf, filled_up(data, self.size, low), True)
-        return whole.map(as_written(low, named))
+        return whole.map(as_written(low, named(mask)))
 
     def _stacked(self, tf: Any, data: Any, drop_remainder: bool) -> Any:
         made = data.batch(self.size, drop_remainder=drop_remainder)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from safedata.lowering import Lowering, Values, as_written
+from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold, add, largest
 from safedata.problem import Fault, did_you_mean
 from safedata.records import replace
@@ -16,17 +16,18 @@ from safedata.stages._buckets import (
     Boundaries,
     Bucket,
     batches,
+    filling,
     fullest,
     increasing,
-    length_of,
     limits,
     most_long,
 )
 from safedata.stages._elements import slot_bytes
 from safedata.stages._fields import Count, Names
-from safedata.stages._stacking import check_single
+from safedata.stages._filling import Scalar, stand_in_bytes, with_mask
+from safedata.stages._stacking import check_last, check_single
 from safedata.stages.base import Stage
-from safedata.stages.padded_batch import PaddedBatch, Scalar
+from safedata.stages.padded_batch import PaddedBatch
 from safedata.types import Dim, Stream, Tensor
 
 _SLOT = 24
@@ -41,6 +42,11 @@ class BucketBatch(Stage):
     leaves as soon as its bucket is full; at the end what is left does, from the bucket of the shortest on,
     unless `drop_remainder` is true. Elements are padded to the longest in
     their batch, or to the last length of their bucket with `pad_to_boundary`, as by `padded_batch`.
+
+    With `pad_last: valid` every batch has exactly as many rows as its bucket says and no element is left out, as for
+    `padded_batch`. With `same_bucket_groups: 8` batches leave eight at a time, all of one bucket, so that each of eight
+    replicas that take one works on the same lengths; up to eight batches of each bucket wait. What is left of a bucket
+    at the end leaves in fewer; `drop_remainder` leaves groups out that are not whole, and `pad_last` fills them up.
 
     The length is the largest first dimension of the components that `length` names; a single one may also be a
     scalar integer, which is the length itself. It stands before `batch`.
@@ -69,9 +75,14 @@ class BucketBatch(Stage):
     """Leave out what does not fill a batch."""
     values: dict[str, Scalar] = Field(default_factory=dict)
     """Component: the value that fills it up."""
+    pad_last: str | None = None
+    """Fill up short batches; the name of a new component, bool, which says of each row whether it is real."""
+    same_bucket_groups: Count = 1
+    """How many batches leave one behind the other, all of the same bucket."""
 
     @model_validator(mode="after")
     def _one_size(self) -> BucketBatch:
+        check_last(self.drop_remainder, self.pad_last)
         given = [name for name in _SIZES if getattr(self, name) is not None]
         if len(given) != 1:
             said = " and ".join(f"`{name}`" for name in given) or "none of them"
@@ -95,7 +106,7 @@ class BucketBatch(Stage):
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the components of `after`, those whose length counts, and those that `values` names."""
-        return after | frozenset(self.named) | frozenset(self.values)
+        return (after - {self.pad_last}) | frozenset(self.named) | frozenset(self.values)
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of padded batches.
@@ -109,13 +120,14 @@ class BucketBatch(Stage):
                 known = did_you_mean(name, before.visible, what="components")
                 raise Fault("SD201", f"there is no component `{name}` here", ("length",), help=known)
         if any(before.element[name].broken for name in self.named):
-            return self._padding(1).infer(before, Scope("", report=unheard))
+            silent = Scope("", report=unheard)
+            return self._padding(1).infer(self._marked(before, silent), silent)
         buckets = self.buckets(before)
         sizes = {bucket.size for bucket in buckets}
         count = before.cardinality.most
-        rows = max(sizes) if count is None or self.drop_remainder else max(1, min(max(sizes), count))
-        exact = self.drop_remainder and len(sizes) == 1
-        after = self._padding(max(sizes)).infer(before, _speaking(scope))
+        rows = max(sizes) if count is None or self._whole else max(1, min(max(sizes), count))
+        exact = self._whole and len(sizes) == 1
+        after = self._padding(max(sizes)).infer(self._marked(before, scope), _speaking(scope))
         element = {
             name: tensor
             if tensor.broken
@@ -125,13 +137,27 @@ class BucketBatch(Stage):
         if self.pad_to_boundary:
             self._check_boundary(before)
             element = {name: self._wider(name, tensor, buckets) for name, tensor in element.items()}
-        cardinality = batches(before.cardinality, buckets, drop_remainder=self.drop_remainder)
+        cardinality = batches(
+            before.cardinality,
+            buckets,
+            drop_remainder=self.drop_remainder,
+            together=self.same_bucket_groups if self._whole else 1,
+        )
         made = replace(after, element=element, cardinality=cardinality)
         each = (self._batch(before, made, one) for one in buckets)
         # Rows and lengths are not at their largest together: no batch is as large as the type alone would allow.
         return made.narrowed(
             largest(*(slot_bytes(one, Scope("", pooled=way)) for one in each for way in (False, True)))
         )
+
+    @property
+    def _whole(self) -> bool:
+        """Whether every batch, and every group of batches, is a whole one."""
+        return self.drop_remainder or self.pad_last is not None
+
+    def _marked(self, before: Stream, scope: Scope) -> Stream:
+        """Return the elements as they are when some only fill up, with their mark; as they enter where none do."""
+        return before if self.pad_last is None else with_mask(before, self.pad_last, scope, self.values)
 
     def _padding(self, size: int) -> PaddedBatch:
         return PaddedBatch(size=size, drop_remainder=self.drop_remainder, values=self.values)
@@ -195,11 +221,17 @@ class BucketBatch(Stage):
         no longer than its last length, in the components that `length` names.
         """
         found = self.buckets(before)
-        slots = [add(slot_bytes(self._within(before, one), scope), _SLOT) for one in found]
-        waiting = fullest(
-            [(one.size - 1, slot) for one, slot in zip(found, slots, strict=True)], before.cardinality
-        )
-        yield Hold(HOST, waiting, f"{len(found)} buckets, each one element short of full", before.weakest)
+        marked = self._marked(before, scope)
+        slots = [add(slot_bytes(self._within(marked, one), scope), _SLOT) for one in found]
+        places = [
+            (one.size * self.same_bucket_groups - 1, slot) for one, slot in zip(found, slots, strict=True)
+        ]
+        waiting = fullest(places, before.cardinality)
+        if self.pad_last is not None:
+            reference = slot_bytes(replace(marked, shared="bucket"), scope)
+            waiting = add(filling(places, waiting, reference), stand_in_bytes(before, marked, scope))
+        why = f"{len(found)} buckets, each one element short of {self._full}"
+        yield Hold(HOST, waiting, why, before.weakest)
         made = [slot_bytes(self._batch(before, after, one), scope) for one in found]
         most = [add(slot, batch) for slot, batch in zip(slots, made, strict=True)]
         known = [one for one in most if one is not None]
@@ -207,6 +239,10 @@ class BucketBatch(Stage):
         worst = found[most.index(peak)]
         why = f"one batch of {worst.size}, of length {worst}, and its last element"
         yield Hold(HOST, peak, why, after.weakest)
+
+    @property
+    def _full(self) -> str:
+        return "full" if self.same_bucket_groups == 1 else f"{self.same_bucket_groups} batches"
 
     def _within(self, stream: Stream, bucket: Bucket) -> Stream:
         """Return the stream of one bucket's elements."""
@@ -238,55 +274,14 @@ class BucketBatch(Stage):
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of padded batches, every boundary and size written out."""
-        tf = low.tf
-        starts = tf.constant(self.starts, tf.int64)
-        sizes = self._all_sizes(low.before)
+        from safedata.stages._bucket_graph import bucketed
 
-        def bucket(values: Values) -> Any:
-            lengths = [length_of(tf, values[name]) for name in self.named]
-            length = tf.reduce_max(tf.stack(lengths)) if len(lengths) > 1 else lengths[0]
-            return tf.reduce_sum(tf.cast(starts <= length, tf.int64))
+        return bucketed(self, data, low)
 
-        def size(key: Any) -> Any:
-            return (
-                tf.constant(sizes[0], tf.int64)
-                if len(set(sizes)) == 1
-                else tf.gather(tf.constant(sizes, tf.int64), key)
-            )
-
-        def batch(key: Any, window: Any) -> Any:
-            rows = sizes[0] if len(set(sizes)) == 1 else size(key)
-            shapes = self._shapes(tf, low.before, key, starts)
-            fill = self._fill(tf, low.before)
-            return window.padded_batch(rows, shapes, fill, drop_remainder=self.drop_remainder)
-
-        return data.group_by_window(
-            as_written(low, bucket), as_written(low, batch), window_size_func=as_written(low, size)
-        )
-
-    def _all_sizes(self, before: Stream) -> list[int]:
+    def all_sizes(self, before: Stream) -> list[int]:
         """Return the size of every bucket, those that no element can be in included: with the largest size."""
         found = {bucket.least: bucket.size for bucket in self.buckets(before)}
         return [found.get(least, max(found.values())) for least in (0, *self.starts)]
-
-    def _shapes(self, tf: Any, before: Stream, key: Any, starts: Any) -> dict[str, Any]:
-        shapes: dict[str, Any] = {}
-        for name, tensor in before.element.items():
-            static = [dim.static for dim in tensor.shape]
-            if self.pad_to_boundary and name in self.named:
-                # Behind the last boundary there is nothing, so the last one serves for it too.
-                length = tf.gather(starts, tf.minimum(key, len(self.starts) - 1)) - 1
-                rest = [-1 if one is None else one for one in static[1:]]
-                shapes[name] = tf.concat([length[tf.newaxis], tf.constant(rest, tf.int64, [len(rest)])], 0)
-            else:
-                shapes[name] = static
-        return shapes
-
-    def _fill(self, tf: Any, before: Stream) -> dict[str, Any]:
-        return {
-            name: tf.constant(self.values[name], tensor.dtype) if name in self.values else None
-            for name, tensor in before.element.items()
-        }
 
 
 def _speaking(scope: Scope) -> Scope:

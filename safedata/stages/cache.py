@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering
 from safedata.memory import HOST, Hold, add, times
@@ -39,7 +40,16 @@ class Cache(Stage):
     where: Literal["memory"] = "memory"
     """Where the elements are kept."""
     path: Annotated[str, Field(min_length=1)] | None = None
-    """A folder to keep them in instead, for every run: only components of a fixed shape, and no texts."""
+    """A folder to keep them in instead, for every run."""
+    verify: Literal["times", "content"] | None = None
+    """How the data is seen to be the same: by names, sizes and times of its files, or `content`: by names and bytes,
+    so that a copy is the same data. A file is read for it once, and again when its size or its time changes."""
+
+    @model_validator(mode="after")
+    def _on_disk(self) -> Self:
+        if self.verify is not None and self.path is None:
+            raise ValueError("`verify` is for a cache on disk: give it a `path`, or leave `verify` out")
+        return self
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same stream, its tensors shared with a cache in memory, counted anew behind one on disk."""
@@ -61,7 +71,7 @@ class Cache(Stage):
             return self
         from safedata.stages._shelve import Shelve  # few specs have one
 
-        return Shelve(self, self.path, after)
+        return Shelve(self, self.path, after, by_content=self.verify == "content")
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield every element of an epoch.

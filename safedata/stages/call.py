@@ -90,7 +90,7 @@ class Call(Function, Stage):
 
     knobs: ClassVar[tuple[str, ...]] = ("parallel",)
 
-    arguments: Annotated[str | Names, Field(alias="from")]
+    start: Annotated[str | Names, Field(alias="from")]
     """The component that the function takes, or several: its arguments, in this order."""
     cardinality: Cardinalities = "one"
     """How many elements it makes of one: `one`, `zero_or_one`, or at most so many: `{many: 8}`."""
@@ -110,11 +110,6 @@ class Call(Function, Stage):
         return made
 
     @property
-    def random(self) -> bool:
-        """Whether the function is handed a seed."""
-        return self.seed
-
-    @property
     def fallible(self) -> bool:
         """Whether the function may fail on an element: it may."""
         return True
@@ -122,7 +117,7 @@ class Call(Function, Stage):
     @property
     def named(self) -> tuple[str, ...]:
         """The components that the function takes."""
-        return (self.arguments,) if isinstance(self.arguments, str) else self.arguments
+        return (self.start,) if isinstance(self.start, str) else self.start
 
     @property
     def most(self) -> int:
@@ -168,6 +163,10 @@ class Call(Function, Stage):
         its way to the others. Without calls ahead, those of one call are gone before the next call starts (measured).
         """
         evidence = weakest(before.weakest, after.weakest)
+        if self.timeout_s is not None:
+            from safedata.external.timed import left_alone
+
+            yield from left_alone(self.parallel, self._running(before), scope, evidence)
         made = slot_bytes(self._made(before), scope)
         running = self._running(before)
         waiting = largest(slot_bytes(before, scope), made)
@@ -183,6 +182,11 @@ class Call(Function, Stage):
             yield Hold(HOST, times(self.parallel, largest(running, waiting)), what, evidence)
             yield Hold(HOST, apart, "the elements of one call, taken apart", evidence)
         yield Hold(HOST, _NESTED, "what hands them out")
+
+    def hollow(self, before: Stream, scope: Scope) -> int | None:
+        """Return what functions hold beside elements, which no buffer leaves behind when an epoch ends."""
+        late = self.timeout_s is not None and scope.on_error == "skip"
+        return times(self.parallel * (2 if late else 1), self.workspace)
 
     def _running(self, before: Stream) -> int | None:
         """Return what one call holds: the element, what crosses as objects of Python's, and what it makes."""
@@ -233,11 +237,10 @@ class Call(Function, Stage):
         """Return what calls the function."""
         from safedata.external.running import Caller
 
-        function = self.found()
+        callee = self.callee(len(self.named))
         if self.cardinality == "one":
-            return Caller(function, self.function, self.outputs, self.parallel, seeded=self.seed)
-        most = self.most if isinstance(self.cardinality, Many) else None
-        return SeveralCaller(function, self.function, self.outputs, self.parallel, most, seeded=self.seed)
+            return Caller(callee, self.parallel)
+        return SeveralCaller(callee, self.parallel, self.most if isinstance(self.cardinality, Many) else None)
 
     def _apart(self, low: Lowering) -> Any:
         """Return the function that makes a dataset of the elements that are packed in one."""

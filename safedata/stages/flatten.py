@@ -132,12 +132,17 @@ class Flatten(Stage):
             return counts[0]
         stacked = tf.stack(counts)
         same = tf.reduce_all(stacked == counts[0])
+        what = f"SD404: {', '.join(self.named)}: components that are taken apart together have as many rows each; got"
         if low.skipped is not None:
-            record, index = low.skipped, values[INDEX]
-            fine = tf.cond(same, lambda: True, lambda: record(index))
+            from safedata.attempt import left_out
+
+            def recorded() -> Any:
+                sizes = tf.strings.reduce_join(tf.strings.as_string(stacked), separator=" ")
+                return left_out(low, values[INDEX], tf.strings.join([what, sizes], " "))
+
+            fine = tf.cond(same, lambda: True, recorded)
             return tf.where(fine, counts[0], 0)
         where = Where(tf, "an element", low.origin, values.get(INDEX))
-        what = f"SD404: {', '.join(self.named)}: components that are taken apart together have as many rows each; got"
 
         def refuse(count: Any) -> Any:
             return insist(tf, count, [Check(tf.constant(False), what, stacked)], where)

@@ -10,16 +10,17 @@ from pydantic import Field
 from safedata import draws
 from safedata.chain import Chain
 from safedata.lowering import Call, Lowering, Values
-from safedata.memory import HOST, Evidence, Hold, add, times, weakest
+from safedata.memory import HOST, Evidence, Hold, add, weakest
 from safedata.ops import _walk
-from safedata.problem import Fault, did_you_mean
+from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
+from safedata.stages._chains import bare, chain_bytes, chain_evidence, types_of
 from safedata.stages._elements import batch_shape
 from safedata.stages._fields import Count, Device, gpu_index
 from safedata.stages._groups import Group, chains_of, parse_groups
 from safedata.stages.base import ElementNode, Parsing, Stage
-from safedata.types import BROKEN, Element, Stream, Tensor
+from safedata.types import BROKEN, Stream, Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -126,10 +127,29 @@ class Map(ElementNode, Stage):
         Chains of a group may run at the same time, so their peaks add up. The element that came in is
         held throughout, beside what earlier groups have made.
         """
+        return self._peak(before, scope)
+
+    def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return the same for a call that is in no function of Python's."""
+        return self._peak(before, scope, aside=True)
+
+    def turns(self) -> int | None:
+        """Return how many calls may be in functions of Python's at once."""
+        found = [link.op.turns for chain in self.chains for link in chain.links]
+        known = [one for one in found if one is not None]
+        return sum(known) if known else None
+
+    def timed(self) -> int:
+        """Return how many calls may be in functions of Python's that have a `timeout_s`."""
+        return sum(
+            op.turns or 1 for chain in self.chains for op in chain.ops if getattr(op, "timeout_s", None)
+        )
+
+    def _peak(self, before: Stream, scope: Scope, *, aside: bool = False) -> int | None:
         peaks: list[int | None] = []
         silent = replace(scope, report=_unheard)
         for group, stream in self._entered(before, silent):
-            parts = [_chain_bytes(chain, stream) for chain in chains_of(group)]
+            parts = [chain_bytes(chain, stream, aside=aside) for chain in chains_of(group)]
             peaks.append(add(before.bytes if peaks else 0, stream.bytes, *parts))
         return None if None in peaks else max((peak for peak in peaks if peak is not None), default=None)
 
@@ -146,7 +166,7 @@ class Map(ElementNode, Stage):
         """Return the weakest evidence of what enters and leaves each operation."""
         found = [before.weakest, after.weakest]
         for group, stream in self._entered(before, replace(scope, report=_unheard)):
-            found += (_chain_evidence(chain, stream) for chain in chains_of(group))
+            found += (chain_evidence(chain, stream) for chain in chains_of(group))
         return weakest(*found)
 
     def _entered(self, before: Stream, scope: Scope) -> Iterator[tuple[Group, Stream]]:
@@ -160,13 +180,16 @@ class Map(ElementNode, Stage):
 
     def apply(self, values: Values, low: Lowering) -> Values:
         """Return the element with every chain applied."""
+        from safedata.said import component_scope
+
         stream = low.before
         scope = Scope("", report=_unheard)
         for number, group in enumerate(cast("tuple[Group, ...]", self.groups)):
             made: Values = {}
             for chain in chains_of(group):
                 own = replace(low, seed=draws.derive_seed(low.seed, number, chain.makes[0]))
-                made.update(zip(chain.makes, _apply_chain(chain, values, stream, own), strict=True))
+                with low.tf.name_scope(component_scope(chain.makes[0])):
+                    made.update(zip(chain.makes, _apply_chain(chain, values, stream, own), strict=True))
             values = {**values, **made}
             stream = Map.model_construct(groups=(group,)).infer(stream, scope)
         return values
@@ -174,29 +197,6 @@ class Map(ElementNode, Stage):
 
 def _unheard(fault: Fault) -> None:
     """Take a fault that another walk over the types reports."""
-
-
-def _entering(chain: Chain, before: Stream) -> tuple[Tensor, ...]:
-    """Return the types that a chain without patterns starts from, those of one element."""
-    if chain.wrong is not None:
-        raise chain.wrong
-    for start in chain.starts:
-        if start not in before.element:
-            way_out = did_you_mean(start, before.visible, what="components")
-            at = chain.links[0].path if chain.computed else ()
-            raise Fault("SD201", f"there is no component `{start}` here", at, help=way_out)
-    found = (before.element[start] for start in chain.starts)
-    return tuple(x if x.broken else x.without_leading(before.batch_dims) for x in found)
-
-
-def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
-    """Yield what enters a chain's operations and what leaves each of them, one element's types.
-
-    Raises:
-        Fault: an operation cannot take what comes in.
-    """
-    chain = chain.spelled(before.visible)
-    yield from _walk.types(chain.links, _entering(chain, before), before.batch_dims, chain.starts)
 
 
 def _infer_chain(chain: Chain, before: Stream, scope: Scope) -> tuple[Tensor, ...]:
@@ -249,39 +249,7 @@ def _infer_expression(expression: Expression, before: Stream) -> Tensor:
     if before.batch_dims and not expression.batchable:
         problem = f"the results of `{expression.text.strip()}` differ in shape within a batch"
         raise Fault("SD207", problem, help="put this map before `batch`")
-    return expression.infer(_bare(before))
-
-
-def _bare(stream: Stream) -> Element:
-    """Return the components that an expression can name, as types of one element."""
-    return {
-        name: tensor if tensor.broken else tensor.without_leading(stream.batch_dims)
-        for name, tensor in stream.visible.items()
-    }
-
-
-def _chain_bytes(chain: Chain, before: Stream) -> int | None:
-    copies = Tensor("bool", batch_shape(before)).elements  # 1 where nothing is batched
-    try:
-        if chain.expression is not None:
-            bare = _bare(before)
-            result = chain.expression.infer(bare)
-            return times(copies, add(chain.expression.workspace(bare), result.bytes))
-        bundles = list(types_of(chain, before))
-    except Fault:
-        return None
-    if not before.batch_dims:
-        return _walk.peak(chain.links, bundles)
-    return None if copies is None else _walk.peak(chain.links, bundles, copies)
-
-
-def _chain_evidence(chain: Chain, before: Stream) -> Evidence:
-    if chain.expression is not None:
-        return "exact"  # it reads components of the element, and these count already
-    try:
-        return weakest(*(tensor.evidence for bundle in types_of(chain, before) for tensor in bundle))
-    except Fault:  # the walk reports it
-        return "exact"
+    return expression.infer(bare(before))
 
 
 def _apply_chain(chain: Chain, values: Values, before: Stream, low: Lowering) -> tuple[Any, ...]:

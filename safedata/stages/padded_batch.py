@@ -7,18 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
-from safedata.lowering import Lowering
-from safedata.memory import HOST, Hold, times
+from safedata.lowering import Lowering, as_written
+from safedata.memory import HOST, Hold
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
-from safedata.stages._elements import batched, slot_bytes
+from safedata.stages._elements import batch_shape, batched, slot_bytes
 from safedata.stages._fields import Count
+from safedata.stages._filling import Scalar, filled, filled_up, gathered_bytes, named, padding, with_mask
+from safedata.stages._stacking import check_even_batches, check_last
 from safedata.stages.base import Stage
-from safedata.types import FLOATS, INTEGERS, Dim, Stream, Tensor, ValueRange
+from safedata.types import FLOATS, INTEGERS, Dim, Stream, Tensor
 
-Scalar = bool | int | float | str
 _NUMBERS: Final = (*FLOATS, "complex64", "complex128")
 
 
@@ -30,6 +32,9 @@ class PaddedBatch(Stage):
     grow only where `shapes` says so. Nothing is ever cut off: a component that may be larger than
     `shapes` is refused. Padding goes behind the values; it is 0, false or an empty string unless `values`
     says otherwise.
+
+    With `pad_last: valid` every batch has exactly `size` rows and no element is left out, as for `batch`: what fills up
+    the last one has the padding value throughout, and `valid` is true for the rows that are real.
     """
 
     example: ClassVar[str] = "padded_batch: 32"
@@ -45,35 +50,61 @@ class PaddedBatch(Stage):
     """Component: its dimensions after padding; null for the longest in the batch."""
     values: dict[str, Scalar] = Field(default_factory=dict)
     """Component: the value that fills it up."""
+    pad_last: str | None = None
+    """Fill up the last batch; the name of a new component, bool, which says of each row whether it is real."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        check_last(self.drop_remainder, self.pad_last)
+        return self
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the components of `after`, and those that `shapes` and `values` name."""
-        return after | frozenset(self.shapes) | frozenset(self.values)
+        return (after - {self.pad_last}) | frozenset(self.shapes) | frozenset(self.values)
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of padded batches."""
         self._check_names(before, scope)
-        padded = {name: self._padded(name, tensor, scope) for name, tensor in before.element.items()}
-        return batched(before.with_element(padded), self.size, self.drop_remainder)
+        if self.pad_last is None:
+            return batched(self._each(before, scope), self.size, self.drop_remainder)
+        if before.batch_dims:
+            check_even_batches("padded_batch", before, scope)
+        padded = self._each(self._marked(before, scope), scope)
+        number = before.cardinality.floor_div(self.size, round_up=True)
+        return replace(batched(padded, self.size, True), cardinality=number)
+
+    def _each(self, before: Stream, scope: Scope) -> Stream:
+        """Return the elements as they are when they are padded."""
+        return before.with_element(
+            {name: self._padded(name, tensor, scope) for name, tensor in before.element.items()}
+        )
+
+    def _marked(self, before: Stream, scope: Scope) -> Stream:
+        """Return what is gathered: the elements, marked where some fill up."""
+        if self.pad_last is None:
+            return before
+        return with_mask(before, self.pad_last, scope, self.values)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the elements gathered for one batch, and the padded batch that they are copied into.
 
         Source: `B (e + O) + B e_max` (memory facts, 3.1, padded_batch).
         """
-        gathered = times(self.size, slot_bytes(before, scope))
+        gathered = gathered_bytes(before, self._marked(before, scope), self.size, scope)
         yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
         yield Hold(HOST, slot_bytes(after, scope), f"one padded batch of {self.size}", after.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the padded and batched dataset, with every shape and value written out."""
         element = low.before.element
-        values = {
-            name: low.tf.constant(self.values[name], tensor.dtype) if name in self.values else None
-            for name, tensor in element.items()
-        }
+        values = padding(low.tf, element, self.values)
         shapes = {name: self._target(name, tensor) for name, tensor in element.items()}
-        return data.padded_batch(self.size, shapes, values, drop_remainder=self.drop_remainder)
+        if self.pad_last is None:
+            return data.padded_batch(self.size, shapes, values, drop_remainder=self.drop_remainder)
+        pairs = filled_up(data, self.size, low, self.values)
+        mask = [dim.static for dim in batch_shape(low.before)]
+        made = pairs.padded_batch(self.size, (shapes, mask), (values, None), drop_remainder=True)
+        return made.map(as_written(low, named(self.pad_last)))
 
     def _target(self, name: str, tensor: Tensor) -> list[int | None]:
         wanted = self.shapes.get(name, (None,) * tensor.rank)
@@ -110,7 +141,7 @@ class PaddedBatch(Stage):
             scope.fault(Fault("SD202", problem, ("values", name), help=_way_out(tensor.dtype)))
             return replace(tensor, shape=dims)
         unchanged = dims == tensor.shape and tensor.static
-        return tensor if unchanged else _filled(replace(tensor, shape=dims), fill)
+        return tensor if unchanged else filled(replace(tensor, shape=dims), fill)
 
 
 def _check_dense(name: str, tensor: Tensor) -> None:
@@ -164,14 +195,3 @@ def _way_out(dtype: str) -> str:
         return f"write a whole number that {dtype} holds"
     examples = {"bool": "`true` or `false`", "string": 'a text, such as `""`'}
     return f"write {examples.get(dtype, 'a number')}"
-
-
-def _filled(tensor: Tensor, value: Scalar) -> Tensor:
-    """Return the type of a component that has `value` among its values."""
-    if isinstance(value, str):
-        length = tensor.length.join(Dim.exactly(len(value.encode())))
-        return replace(tensor, length=length, encoded=None)
-    if tensor.range is None:
-        return tensor
-    known = math.isfinite(value)
-    return replace(tensor, range=tensor.range.join(ValueRange(value, value)) if known else None)

@@ -54,6 +54,11 @@ class Prefetch(Stage):
             return self.buffer
         return self.buffer.slots(_slot(before))
 
+    def orderly(self, before: Stream) -> bool:
+        """Whether it keeps no more than one element ready."""
+        slots = self.slots(before)
+        return slots is not None and slots <= 1
+
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same stream."""
         if self.slots(before) is None and not is_broken(before):

@@ -135,10 +135,11 @@ class RejectionResample(Stage):
     def _checked(self, stays: Any, known: Any, label: Any, values: Values, low: Lowering) -> Any:
         """Return whether an element stays: one whose label is no class is left out and noted, or ends the run."""
         tf = low.tf
-        if low.skipped is not None:
-            record, index = low.skipped, values[INDEX]
-            return tf.cond(known, lambda: stays, lambda: record(index))
         most = len(self.target_dist) - 1
         message = f"SD404: rejection_resample: {self.label} must be a class from 0 to {most}; got"
+        if low.skipped is not None:
+            from safedata.attempt import left_out
+
+            return tf.cond(known, lambda: stays, lambda: left_out(low, values[INDEX], message))
         where = Where(tf, "an element", low.origin, values.get(INDEX))
         return insist(tf, stays, [Check(known, message, label)], where)

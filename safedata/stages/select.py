@@ -6,38 +6,23 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from safedata.lowering import Lowering, as_written
-from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
+from safedata.stages._components import Components
 from safedata.stages._fields import Names
-from safedata.stages.base import Stage
 from safedata.types import Stream
 
 
-class Select(Stage):
+class Select(Components):
     """Keep the named components, in the order in which they are named."""
 
     example: ClassVar[str] = "select: [image, label]"
-    main: ClassVar[str | None] = "components"
-
     components: str | Names
-    """What stays: one name or a list of names."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The components that stay."""
-        return (self.components,) if isinstance(self.components, str) else self.components
-
-    def needs(self, after: frozenset[str]) -> frozenset[str]:
-        """Return the components named, used or not, so that a name that does not exist is found."""
-        return after | frozenset(self.names)
+    """What stays: one name or a list of names; `pixel_*` names all components that start so, in their order."""
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of these components, and the internal ones."""
-        for number, name in enumerate(self.names):
-            if name not in before.visible:
-                known = did_you_mean(name, before.visible, what="components")
-                problem = f"there is no component `{name}` to select"
-                scope.fault(Fault("SD201", problem, ("components", number), help=known))
+        for fault in self.unknown(before):
+            scope.fault(fault)
         return before.with_element(self._kept(before.element))
 
     def _kept(self, element: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class Window(Stage):
         """How many elements further on the next window starts."""
         return self.size if self.shift is None else self.shift
 
+    def orderly(self, before: Stream) -> bool:
+        """Whether it does with each element the same as with the one before: always."""
+        return True
+
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of windows."""
         check_even("window", before, scope)

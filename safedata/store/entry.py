@@ -6,10 +6,10 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of an entry's layout; another one is another key, so nothing has to be converted."""
 MANIFEST: Final = "manifest.json"
 _PIECE: Final = 8 << 20
@@ -27,11 +27,13 @@ _WIDTHS: Final = {
     "int64": 8,
     "uint64": 8,
     "float64": 8,
+    "string": 8,
 }
+"""Bytes of a value in its row; of a text that is where it ends in the column's texts."""
 
 
 def storable(dtype: str) -> bool:
-    """Return whether numbers of a dtype can be kept in rows."""
+    """Return whether values of a dtype can be kept in rows."""
     return dtype in _WIDTHS
 
 
@@ -48,8 +50,13 @@ class Column(NamedTuple):
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row."""
+        """Bytes of one row; the texts themselves are elsewhere."""
         return _WIDTHS[self.dtype] * math.prod(self.shape)
+
+    @property
+    def texts(self) -> bool:
+        """Whether its values are texts: its rows then say where each ends, in a file that has them all."""
+        return self.dtype == "string"
 
 
 class Block(NamedTuple):
@@ -58,6 +65,8 @@ class Block(NamedTuple):
     rows: int
     sums: tuple[int, ...]
     """The CRC-32 of its bytes, for each column."""
+    texts: tuple[tuple[int, int], ...] = ()
+    """Bytes and CRC-32 of its texts, for each column that has any."""
 
 
 class Entry(NamedTuple):
@@ -77,12 +86,59 @@ class Entry(NamedTuple):
     @property
     def bytes(self) -> int:
         """Bytes of all rows, the manifest not counted."""
-        return self.rows * sum(column.row_bytes for column in self.columns)
+        return sum(part.size for part in parts(self.columns, self.blocks))
+
+
+class Part(NamedTuple):
+    """One file of an entry, block by block."""
+
+    name: str
+    column: Column
+    pieces: tuple[tuple[int, int], ...]
+    """Bytes and CRC-32 of each block."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return sum(size for size, _ in self.pieces)
+
+
+def parts(columns: Sequence[Column], blocks: Sequence[Block]) -> list[Part]:
+    """Return the files of an entry: the rows of all columns, then the texts of those that have any."""
+    found: list[Part] = []
+    for number, column in enumerate(columns):
+        pieces = tuple((block.rows * column.row_bytes, block.sums[number]) for block in blocks)
+        found.append(Part(file_name(number), column, pieces))
+    with_texts = [(number, column) for number, column in enumerate(columns) if column.texts]
+    for place, (number, column) in enumerate(with_texts):
+        found.append(Part(text_name(number), column, tuple(block.texts[place] for block in blocks)))
+    return found
 
 
 def file_name(number: int) -> str:
     """Return the file of a column: by its place, since a component's name may be no file name."""
     return f"column-{number:03d}.rows"
+
+
+def text_name(number: int) -> str:
+    """Return the file of a column's texts, one behind the other without anything between them."""
+    return f"column-{number:03d}.texts"
+
+
+def block_from(rows: Any, sums: Any, texts: Any, columns: Sequence[Column]) -> Block:
+    """Return a block as JSON has it.
+
+    Raises:
+        ValueError: it is none of these columns.
+        TypeError: it is none at all.
+    """
+    pieces = tuple((int(size), int(sum_)) for size, sum_ in texts)
+    block = Block(int(rows), tuple(int(one) for one in sums), pieces)
+    if len(block.sums) != len(columns) or len(pieces) != sum(column.texts for column in columns):
+        raise ValueError("a block that does not fit the columns")
+    if block.rows < 1 or min((size for size, _ in pieces), default=0) < 0:
+        raise ValueError("a block that does not fit the columns")
+    return block
 
 
 def to_text(entry: Entry) -> str:
@@ -112,16 +168,12 @@ def from_text(text: str) -> Entry:
             Column(str(one["name"]), str(one["dtype"]), tuple(int(size) for size in one["shape"]))
             for one in said["columns"]
         )
-        blocks = tuple(
-            Block(int(one["rows"]), tuple(int(sum_) for sum_ in one["sums"])) for one in said["blocks"]
-        )
+        blocks = tuple(block_from(one["rows"], one["sums"], one["texts"], columns) for one in said["blocks"])
         entry = Entry(str(said["key"]), columns, blocks, dict(said["made"]))
         if said["format"] != FORMAT or said["rows"] != entry.rows:
             raise ValueError("its format or its number of rows does not agree")
         if any(column.dtype not in _WIDTHS or min(column.shape, default=0) < 0 for column in columns):
             raise ValueError("a column of a type that is not known")
-        if any(block.rows < 1 or len(block.sums) != len(columns) for block in blocks):
-            raise ValueError("a block that does not fit the columns")
     except (ValueError, KeyError, TypeError) as error:
         raise Damage(f"{MANIFEST} cannot be read: {error}") from None
     return entry
@@ -141,26 +193,26 @@ def read_entry(folder: str) -> Entry | None:
     except UnicodeDecodeError:
         raise Damage(f"{MANIFEST} cannot be read: it is not UTF-8") from None
     entry = from_text(text)
-    for number, column in enumerate(entry.columns):
-        name, wanted = file_name(number), entry.rows * column.row_bytes
+    for part in parts(entry.columns, entry.blocks):
         try:
-            found = os.path.getsize(os.path.join(folder, name))
+            found = os.path.getsize(os.path.join(folder, part.name))
         except FileNotFoundError:
-            raise Damage(f"{name} (component `{column.name}`) is missing") from None
-        if found != wanted:
-            raise Damage(f"{name} (component `{column.name}`) has {found} bytes; {wanted} were written")
+            raise Damage(f"{part.name} (component `{part.column.name}`) is missing") from None
+        if found != part.size:
+            said = f"has {found} bytes; {part.size} were written"
+            raise Damage(f"{part.name} (component `{part.column.name}`) {said}")
     return entry
 
 
 def damaged_blocks(folder: str, entry: Entry) -> Iterator[str]:
     """Read every row, and yield what is not as it was written: file, component and rows."""
-    for number, column in enumerate(entry.columns):
-        with open(os.path.join(folder, file_name(number)), "rb") as file:
+    for part in parts(entry.columns, entry.blocks):
+        with open(os.path.join(folder, part.name), "rb") as file:
             first = 0
-            for block in entry.blocks:
-                if checksum(file, block.rows * column.row_bytes) != block.sums[number]:
+            for block, (size, sum_) in zip(entry.blocks, part.pieces, strict=True):
+                if checksum(file, size) != sum_:
                     last = first + block.rows - 1
-                    yield f"{file_name(number)} (component `{column.name}`), in the rows {first} to {last}"
+                    yield f"{part.name} (component `{part.column.name}`), in the rows {first} to {last}"
                 first += block.rows
 
 

@@ -11,8 +11,9 @@ from collections import deque
 from itertools import repeat
 from typing import Any, Final
 
-from safedata.store.entry import Column, Entry, file_name
+from safedata.store.entry import Column, Entry, file_name, text_name
 from safedata.store.stock import Mark
+from safedata.store.texts import CutOffError, Texts
 
 _TAKEN_OVER: Final = 256 << 10
 """From this size on TensorFlow takes a buffer over as it is: whole pages for each would be too much for less."""
@@ -41,7 +42,8 @@ class Rows:
             folder: the entry's folder.
             entry: what its manifest says.
             scattered: whether rows are asked for in any order; otherwise each time for some that follow each other.
-            mapped: whether to map the files. A dataset that gathers from them must have the default optimizations of
+            mapped: whether to map the files, of an entry without texts.
+                A dataset that gathers from them must have the default optimizations of
                 tf.data off, as every pipeline here has: they copy the tensors that a function captures, 264 MiB for a
                 file of 256 where it takes 16 without them.
 
@@ -52,10 +54,13 @@ class Rows:
         self._mark = Mark(folder)
         self._columns = entry.columns
         self._mapped: list[Any] = []
-        self._files: list[_File] = []
+        self._files: list[_File | _TextFile] = []
         for number, column in enumerate(entry.columns):
             path = os.path.join(folder, file_name(number))
-            if mapped:
+            if column.texts:
+                texts = os.path.join(folder, text_name(number))
+                self._files.append(_TextFile(path, texts, column, scattered=scattered))
+            elif mapped:
                 self._mapped.append(_mapped(tf, path, column, entry.rows))
             else:
                 self._files.append(_File(path, column, scattered=scattered))
@@ -164,9 +169,35 @@ class _File:
         return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def _damage(self, what: str) -> StoredDataError:
-        folder, name = os.path.split(self._path)
-        named = f"{name} (component `{self._column.name}`)"
-        return StoredDataError(f"SD404: the cache {folder} is damaged: {named}: {what}")
+        return _damage(self._path, self._column, what)
+
+
+class _TextFile:
+    """The texts of one column, read to objects that TensorFlow copies."""
+
+    def __init__(self, rows: str, texts: str, column: Column, *, scattered: bool) -> None:
+        self._path = texts
+        self._column = column
+        self._texts = Texts(rows, texts, column, scattered=scattered)
+
+    def read(self, places: Any) -> Any:
+        """Return rows as a NumPy array of bytes.
+
+        Raises:
+            StoredDataError: SD404, a file ends before them, or cannot be read.
+        """
+        try:
+            return self._texts.read(places)
+        except OSError as error:
+            raise _damage(self._path, self._column, (error.strerror or str(error)).lower()) from None
+        except CutOffError as error:
+            raise _damage(self._path, self._column, str(error)) from None
+
+
+def _damage(path: str, column: Column, what: str) -> StoredDataError:
+    folder, name = os.path.split(path)
+    named = f"{name} (component `{column.name}`)"
+    return StoredDataError(f"SD404: the cache {folder} is damaged: {named}: {what}")
 
 
 def _mapped(tf: Any, path: str, column: Column, rows: int) -> Any:

@@ -7,13 +7,24 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
 from typing_extensions import Self
 
-from safedata.store.entry import MANIFEST, Block, Column, Entry, checksum, file_name, to_text
+from safedata.store.entry import (
+    MANIFEST,
+    Block,
+    Column,
+    Entry,
+    block_from,
+    checksum,
+    file_name,
+    parts,
+    text_name,
+    to_text,
+)
 
 BLOCK_BYTES: Final = 32 << 20
 """About the bytes of a block: what is made again after a kill, and what a checksum stands for."""
@@ -46,10 +57,15 @@ class Writer:
         self._head = json.dumps([key, [list(column) for column in self._columns], self._per_block])
         os.makedirs(self._folder, exist_ok=True)
         self._blocks = list(self._finished())
-        self._open = 0
-        self._sums = [0] * len(self._columns)
+        self._whole = sum(block.rows for block in self._blocks)
+        self._begin_block()
+        sizes = {part.name: part.size for part in parts(self._columns, self._blocks)}
+        with_texts = [number for number, column in enumerate(self._columns) if column.texts]
+        self._ends = {number: sizes[text_name(number)] for number in with_texts}
         with contextlib.ExitStack() as opened:
-            self._files = [self._truncated(opened, number) for number in range(len(self._columns))]
+            files = {name: self._truncated(opened, name, size) for name, size in sizes.items()}
+            self._files = [files[file_name(number)] for number in range(len(self._columns))]
+            self._heaps = {number: files[text_name(number)] for number in with_texts}
             journal = "\n".join([self._head, *(json.dumps(block) for block in self._blocks)])
             self._write_journal(journal)
             self._journal = opened.enter_context(open(self._path(_JOURNAL), "a", encoding="utf-8"))
@@ -58,7 +74,12 @@ class Writer:
     @property
     def rows(self) -> int:
         """The number of rows that are written: where to go on."""
-        return sum(block.rows for block in self._blocks) + self._open
+        return self._whole + self._open
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all rows that are written, texts included."""
+        return self.rows * sum(column.row_bytes for column in self._columns) + sum(self._ends.values())
 
     def append(self, values: Sequence[Any]) -> None:
         """Write the next rows.
@@ -73,13 +94,33 @@ class Writer:
         while at < rows:
             taken = min(rows - at, self._per_block - self._open)
             for number, value in enumerate(values):
-                data = memoryview(value[at : at + taken]).cast("B") if value[at : at + taken].nbytes else b""
+                piece = value[at : at + taken]
+                piece = self._append_texts(number, piece) if self._columns[number].texts else piece
+                data = memoryview(piece).cast("B") if piece.nbytes else b""
                 _write_all(self._files[number], data, self.rows * self._columns[number].row_bytes)
                 self._sums[number] = zlib.crc32(data, self._sums[number])
             self._open += taken
             at += taken
-            if self._open == self._per_block:
+            if self._full(self._open, (size for size, _ in self._texts.values())):
                 self._finish_block()
+
+    def _append_texts(self, number: int, values: Any) -> Any:
+        """Write texts behind those that are there; return where each of them ends."""
+        import numpy as np
+
+        texts: list[bytes] = values.ravel().tolist()
+        begin = self._ends[number]
+        ends: Any = begin + np.cumsum(np.fromiter(map(len, texts), "int64", len(texts)), dtype="int64")
+        data = b"".join(texts)
+        _write_all(self._heaps[number], data, begin)
+        self._ends[number] = begin + len(data)
+        size, sum_ = self._texts[number]
+        self._texts[number] = size + len(data), zlib.crc32(data, sum_)
+        return ends.reshape(values.shape)
+
+    def _full(self, rows: int, texts: Iterable[int]) -> bool:
+        """Return whether a block of so many rows, with so many bytes of texts, is one that ends there."""
+        return rows == self._per_block or sum(texts) >= BLOCK_BYTES
 
     def publish(self, made: Mapping[str, Any]) -> Entry:
         """Make all that was written visible, in one step; return the entry.
@@ -93,7 +134,7 @@ class Writer:
         if self._open:
             self._finish_block()
         entry = Entry(self._key, self._columns, tuple(self._blocks), made)
-        for file in self._files:
+        for file in (*self._files, *self._heaps.values()):
             os.fsync(file)
         with open(self._path(MANIFEST), "w", encoding="utf-8") as manifest:
             manifest.write(to_text(entry))
@@ -121,10 +162,16 @@ class Writer:
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
+    def _begin_block(self) -> None:
+        self._open = 0
+        self._sums = [0] * len(self._columns)
+        self._texts = {number: (0, 0) for number, column in enumerate(self._columns) if column.texts}
+
     def _finish_block(self) -> None:
-        block = Block(self._open, tuple(self._sums))
+        block = Block(self._open, tuple(self._sums), tuple(self._texts.values()))
         self._blocks.append(block)
-        self._open, self._sums = 0, [0] * len(self._columns)
+        self._whole += block.rows
+        self._begin_block()
         self._journal.write(f"\n{json.dumps(block)}")
         self._journal.flush()
 
@@ -140,27 +187,30 @@ class Writer:
         with contextlib.ExitStack() as opened:
             try:
                 files = [
-                    opened.enter_context(open(self._path(file_name(number)), "rb"))
-                    for number in range(len(self._columns))
+                    opened.enter_context(open(self._path(part.name), "rb"))
+                    for part in parts(self._columns, ())
                 ]
             except FileNotFoundError:
                 return
             for line in lines:
-                block = _block(line, len(self._columns))
-                if block is None or block.rows != self._per_block or not self._right(block, files):
+                block = _block(line, self._columns)
+                if block is None or not self._full(block.rows, (size for size, _ in block.texts)):
+                    return
+                if not self._right(block, files):
                     return
                 yield block
 
     def _right(self, block: Block, files: Sequence[Any]) -> bool:
         return all(
-            checksum(file, block.rows * column.row_bytes) == sum_
-            for file, column, sum_ in zip(files, self._columns, block.sums, strict=True)
+            checksum(file, size) == sum_
+            for file, part in zip(files, parts(self._columns, [block]), strict=True)
+            for size, sum_ in part.pieces
         )
 
-    def _truncated(self, opened: contextlib.ExitStack, number: int) -> int:
-        handle = os.open(self._path(file_name(number)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _truncated(self, opened: contextlib.ExitStack, name: str, size: int) -> int:
+        handle = os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         opened.callback(os.close, handle)
-        os.ftruncate(handle, self.rows * self._columns[number].row_bytes)
+        os.ftruncate(handle, size)
         return handle
 
     def _write_journal(self, text: str) -> None:
@@ -170,14 +220,13 @@ class Writer:
         os.replace(fresh, self._path(_JOURNAL))
 
 
-def _block(line: str, columns: int) -> Block | None:
+def _block(line: str, columns: Sequence[Column]) -> Block | None:
     """Return what a line of the journal says; None for one that was cut off."""
     try:
-        rows, sums = json.loads(line)
-        block = Block(int(rows), tuple(int(one) for one in sums))
+        rows, sums, texts = json.loads(line)
+        return block_from(rows, sums, texts, columns)
     except (ValueError, TypeError):
         return None
-    return block if len(block.sums) == columns else None
 
 
 def _write_all(handle: int, data: memoryview | bytes, place: int) -> None:

@@ -38,6 +38,10 @@ EXPRESSIONS = [
     "timestamp(t, '%Y-%m-%d %H:%M:%S')", "year(i)", "month(i)", "day_of_week(i)", "hour(i)",
     "uniform(0, 1, shape=[16_000])", "normal(0, 1, shape=[16_000])",
     "beta(0.2, 0.3, shape=[16_000])", "[x * i for i in range(3)]",
+    "transpose(w)", "prod(u)", "prod(w, axis=0)", "var(x)", "var(w, axis=0)", "argmin(w, axis=0)",
+    "argmin(w, axis=1)", "meshgrid(x[:1000], x[:1000])", "meshgrid(i[:1000], x[:1000])", "log1p(x)",
+    "sigmoid(i)", "strip(t)", "bitwise_and(i, 255)", "bitwise_or(u, 256)", "invert(u)",
+    "left_shift(i, 3)", "right_shift(u, 4)",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safedata.problem import Fault
 from safedata.types import BROKEN, DTYPE_BYTES, UNBOUNDED, Dim, Tensor, ValueRange
 
 Element = dict[str, Tensor]
+UNTOLD = ["prod(image)", "log1p(x)", "bitwise_and(n, many)", "bitwise_or(n - 1, 3)", "left_shift(image, n)"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,16 @@ Element = dict[str, Tensor]
         ("substr(s, 0, n)", "string[<=5B]"),
         ("as_string(many)", "string[<=11B]"),
         ("words + s", "string[<=52B][2]"),
+        ("transpose(image)", "uint8[3, <=5, <=6]"),
+        ("transpose(image, [-1, 0, 1])", "uint8[3, <=6, <=5]"),
+        ("argmin(boxes, axis=0)", "int64[4]"),
+        ("prod(image)", "int64[]"),
+        ("prod(half)", "float16[]"),
+        ("var(image, axis=0)", "float32[<=5, 3]"),
+        ("meshgrid(x, half)", "float32[3, <=8, 2]"),
+        ("bitwise_or(image, 256)", "int32[<=6, <=5, 3]"),
+        ("left_shift(small, 7)", "int8[]"),
+        ("strip(words)", "string[<=12B][2]"),
     ],
 )
 def test_types(text: str, shown: str, element: Element) -> None:
@@ -88,6 +100,26 @@ def test_types(text: str, shown: str, element: Element) -> None:
         ("n if flag else -1", -1, 5),
         ("uint8(x * 0 + 7)", 7, 7),
         ("sqrt(image * image)", 0, 255),
+        ("argmin(y)", 0, 2),
+        ("prod(half)", 0, 64),
+        ("prod(x)", -256, 256),
+        ("prod(half[:n])", 0, 64),
+        ("prod(half / 8)", 0, 0.125),
+        ("prod(half[:n] / 8)", 0, 1),
+        ("var(image)", 0, 127.5**2),
+        ("log1p(n)", 0, math.log(6)),
+        ("tanh(n * 0)", 0, 0),
+        ("sigmoid(n * 0)", 0.5, 0.5),
+        ("bitwise_and(n, image)", 0, 5),
+        ("bitwise_or(n, 8)", 0, 15),
+        ("bitwise_xor(n, n)", 0, 7),
+        ("invert(n)", -6, -1),
+        ("invert(image)", 0, 255),
+        ("left_shift(1, n)", 1, 32),
+        ("right_shift(image, 4)", 0, 15),
+        ("right_shift(n - 5, 1)", -3, 0),
+        ("meshgrid(x, [3])", -2, 3),
+        ("transpose(image)", 0, 255),
     ],
 )
 def test_ranges(text: str, low: float, high: float, element: Element) -> None:
@@ -96,7 +128,7 @@ def test_ranges(text: str, low: float, high: float, element: Element) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["y", "1 / x", "sqrt(x)", "uint8(x)", "max(x)", "exp(image * 9)", "n / (n - 1)", "y + 1"]
+    "text", ["y", "1 / x", "sqrt(x)", "uint8(x)", "max(x)", "exp(image * 9)", "n / (n - 1)", "y + 1", *UNTOLD]
 )
 def test_ranges_that_cannot_be_told(text: str, element: Element) -> None:
     """Where nothing bounds the values, no range is claimed."""
@@ -132,6 +164,19 @@ def test_ranges_that_cannot_be_told(text: str, element: Element) -> None:
         ("sum(y, axis=1)", "SD203", "sum(y, axis=1)", "no axis 1"),
         ("argmax(image)", "SD203", "argmax(image)", "needs an axis"),
         ("concat(y, image)", "SD203", "image", "1 and 3 dimensions"),
+        ("argmin(image)", "SD203", "argmin(image)", "`argmin` of `uint8.*` needs an axis"),
+        ("transpose(image, [0, 1])", "SD203", None, "`perm` of `transpose` has every axis"),
+        ("transpose(image, [0, 1, 1])", "SD203", None, "`perm` of `transpose` has every axis"),
+        ("transpose(image, [0, 1, 3])", "SD203", None, "`perm` of `transpose` has every axis"),
+        ("meshgrid(image, y)", "SD203", "image", "takes two vectors"),
+        ("meshgrid(y, words)", "SD208", "words", "takes two vectors of numbers"),
+        ("bitwise_and(n, 0.5)", "SD208", None, "`bitwise_and` takes integers"),
+        ("invert(flag)", "SD208", "flag", "`invert` takes integers"),
+        ("left_shift(x, 1)", "SD208", "x", "`left_shift` takes integers"),
+        ("left_shift(small, n * 2)", "SD205", "n * 2", "shifts int8 by 0..10"),
+        ("right_shift(n, -1)", "SD205", "-1", "shifts int64 by -1..-1"),
+        ("right_shift(n, many)", "SD205", "many", "by an unknown number of places"),
+        ("strip(n)", "SD208", "n", "takes a string"),
         ("stack(y, half[:2])", "SD203", "half[:2]", "cannot join"),
         ("reshape(y, [2, -1])", "SD203", "reshape(y, [2, -1])", "do not fill"),
         ("squeeze(y, 0)", "SD203", "squeeze(y, 0)", "not 1"),

@@ -233,3 +233,34 @@ def test_generated_expressions_have_the_type_they_get(
         agrees(alone, said)
     batch = {name: tf.stack([value, value]) for name, value in values.items()}
     assert expression.lower(tf, batch, 1).shape == (2, *alone.shape)
+
+
+def test_values_are_tensorflows(sample: Sample, tf: Any) -> None:
+    """Functions give what TensorFlow's of that name, or what they are said to be, give."""
+    one = sample(2)
+    wide, image, x = one["wide"], one["image"], one["x"]
+    grid = tf.meshgrid(wide[0], tf.constant([7, 8], tf.int64))
+    for text, expected in [
+        ("transpose(image, [2, 0, 1])", tf.transpose(image, [2, 0, 1])),
+        ("argmin(wide, axis=1)", tf.argmin(wide, 1)),
+        ("prod(wide, axis=0)", wide[0] * wide[1]),
+        ("var(x)", tf.reduce_mean((x - tf.reduce_mean(x)) ** 2)),
+        ("log1p(abs(x))", tf.math.log1p(abs(x))),
+        ("tanh(x)", tf.tanh(x)),
+        ("sigmoid(x)", 1 / (1 + tf.exp(-x))),
+        ("strip(' \t' + words)", one["words"]),
+        ("bitwise_xor(image, 255)", 255 - image),
+        ("invert(image)", 255 - image),
+        ("left_shift(wide, 2)", wide * 4),
+        ("right_shift(wide, 1)", wide // 2),
+        ("bitwise_and(wide, 1)", wide % 2),
+        ("bitwise_or(image, 1)", image + (1 - image % 2)),
+        ("meshgrid(wide[0], [7, 8])[..., 0]", grid[0]),
+        ("meshgrid(wide[0], [7, 8])[..., 1]", grid[1]),
+    ]:
+        found = parse(text).lower(tf, one)
+        assert found.dtype == expected.dtype, text
+        if found.dtype.is_floating:
+            tf.debugging.assert_near(found, expected, rtol=1e-5, atol=1e-6, message=text)
+        else:
+            assert bool(tf.reduce_all(found == expected)), text

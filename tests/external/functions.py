@@ -9,6 +9,7 @@ import safedata
 
 ALLOW = ["mine"]
 FEEDS = """
+import time
 import numpy as np
 
 events = []
@@ -113,6 +114,32 @@ class Endless:
 
 def endless():
     return Endless()
+
+def scaled(value, factor, words=(), more=None):
+    assert list(words) in ([], ["a", "b"]) and (more is None or more == {"deep": [1, None, 2.5]})
+    if isinstance(words, list):
+        words.append("c")
+    return value * factor
+
+def traced_scaled(value, factor, words=(), more=None):
+    assert words == ["a", "b"] and more == {"deep": [1, None, 2.5]}
+    return value * factor
+
+def counted(factor, words=(), more=None):
+    for value in range(4):
+        yield scaled(value, factor, words if value == 0 else (), more)
+
+def dozing(value):
+    if value == 2:
+        time.sleep(3)
+    return value
+
+def dozes(value):
+    yield dozing(value)
+
+def drowsy():
+    for value in range(6):
+        yield dozing(value)
 
 def big(value):
     for number in range(8):

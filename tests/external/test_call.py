@@ -314,10 +314,10 @@ def test_a_graph_function_is_traced(mine: Path) -> None:
 
 
 def test_workspace_is_counted_for_each_call(mine: Path) -> None:
-    """A larger `workspace` raises the bound by itself for each call that runs at once."""
+    """A larger `workspace` raises the bound by itself for each call that may be in the function at once."""
 
-    def held(size: str) -> int:
-        entry = call("cut", 'image: "uint8[2, 2, 3]"', f"workspace: {size}")
+    def held(size: str, calls: int = 1) -> int:
+        entry = call("cut", 'image: "uint8[2, 2, 3]"', f"workspace: {size}, parallel: {calls}")
         text = spec(entry, "image", IMAGE, "runtime: {threads: 3}\n")
         verdict = safedata.check(text, allow=ALLOW, host="64GiB")
         return sum(
@@ -326,7 +326,9 @@ def test_workspace_is_counted_for_each_call(mine: Path) -> None:
             if line.hold.place == HOST and line.step is not None
         )
 
-    assert held("101MiB") - held("1MiB") == 300 * 2**20
+    assert held("101MiB") - held("1MiB") == 100 * 2**20
+    assert held("101MiB", 2) - held("1MiB", 2) == 200 * 2**20
+    assert held("101MiB", 9) - held("1MiB", 9) == 300 * 2**20
 
 
 @pytest.mark.tf

@@ -91,10 +91,10 @@ def test_a_bad_batch_is_left_out_whole(mine: Path) -> None:
 
 
 def test_a_batch_counts_what_it_makes_and_its_workspace_once(mine: Path) -> None:
-    """Results count for each element of the batch, the declared workspace for each call."""
+    """Results count for each element of the batch, workspace and their copy for each call in the function at once."""
 
-    def held(batch: int, workspace: str) -> int:
-        entry = mapped("doubled", "float32[1024]").replace("1KiB", workspace)
+    def held(batch: int, workspace: str, calls: int = 1) -> int:
+        entry = mapped("doubled", "float32[1024]", f", parallel: {calls}").replace("1KiB", workspace)
         text = spec(
             "range: 64",
             f"batch: {{size: {batch}, drop_remainder: true}}",
@@ -105,5 +105,6 @@ def test_a_batch_counts_what_it_makes_and_its_workspace_once(mine: Path) -> None
         found = (line.hold for line in verdict.lines if line.hold.place == HOST and line.step is not None)
         return sum(hold.bytes or 0 for hold in found if "calls at once" in hold.why)
 
-    assert held(8, "101MiB") - held(8, "1MiB") == 2 * 100 * MIB
-    assert held(16, "1MiB") - held(8, "1MiB") >= 2 * 8 * 2 * 4 * KIB
+    assert held(8, "101MiB") - held(8, "1MiB") == 100 * MIB
+    assert held(8, "101MiB", 2) - held(8, "1MiB", 2) == 2 * 100 * MIB
+    assert held(16, "1MiB") - held(8, "1MiB") >= 3 * 8 * 4 * KIB

@@ -146,9 +146,9 @@ def test_a_seed_for_each_epoch(mine: Path) -> None:
             "`mine.feeds:fails` raised KeyError: .*gone.*, in element 2 of the",
         ),
         (
-            feed("dice", VALUE),
+            feed("dice", VALUE, more="workspace: 0 B, arguments: {seed: -1}"),
             "SD512",
-            "raised TypeError: .*missing 1 required positional argument.*element 0",
+            "raised ValueError: expected non-negative integer.*element 0",
         ),
     ],
 )

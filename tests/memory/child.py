@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache
 """What the steps are called that TensorFlow's nodes stand for."""
 SLOW = (3, 4, 5)
 """The consumer takes its time with these elements, so that every buffer before it fills."""
+UNEVEN = (0, 0, 0, 0.005, 0.02, 0.1)
+"""Seconds that an uneven consumer takes for an element."""
 PAUSE = 0.4
 """Seconds between two looks at resident memory."""
 LOOKS = 2
@@ -70,7 +73,12 @@ def checked(text: str) -> Verdict:
 
 
 def consume(datasets: list[Any], case: dict[str, Any]) -> None:
-    """Go through the data: all datasets alive at once, `epochs` times, `take` elements of each at most."""
+    """Go through the data: all datasets alive at once, `epochs` times, `take` elements of each at most.
+
+    With `uneven` some elements take the consumer longer than others, another time others: what the pool has to take
+    anew depends on when each block is let go of.
+    """
+    pace = random.Random(os.getpid())
     for _ in range(case.get("epochs", 1)):
         for number, element in enumerate(together(datasets)):
             if number in SLOW and case.get("pause", True):
@@ -78,6 +86,8 @@ def consume(datasets: list[Any], case: dict[str, Any]) -> None:
             if number + 1 == case.get("take"):
                 break
             del element
+            if case.get("uneven"):
+                time.sleep(pace.choice(UNEVEN))
 
 
 def together(datasets: list[Any]) -> Iterator[Any]:

@@ -40,7 +40,16 @@ def test_the_table_names_stages_that_can_exist() -> None:
     """The words of the table are stages, of this version or a later one, or its five other words."""
     from safedata.reader import LATER
 
-    known = {*registry.names("stages"), *LATER, "random", "deep", "evaluation", "inputs", "reordered"}
+    known = {
+        *registry.names("stages"),
+        *LATER,
+        "random",
+        "deep",
+        "evaluation",
+        "inputs",
+        "reordered",
+        "seeded",
+    }
     words = {
         word.lstrip("!") for order in mistakes.RULES.values() for one in order for word in one.split("|")
     }

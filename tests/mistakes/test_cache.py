@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.mistakes.specs import codes, found, images
+import safedata
+from tests.mistakes.specs import codes, found, images, spec
 
 FLIP = "map: {image: [random_flip_left_right]}"
 END = ("batch: 10", "prefetch: 2")
@@ -35,6 +36,30 @@ def test_a_stage_that_draws_moves_as_a_whole() -> None:
     ):
         [problem] = found(step, "cache: memory", "shuffle: all", *END)
         assert (problem.code, problem.help) == ("SD601", f"move `{name}` behind `cache`")
+
+
+@pytest.mark.parametrize("seeded", [True, False])
+@pytest.mark.parametrize("cache", ["cache: memory", "shuffle: 50\n  - cache: memory"])
+def test_a_source_that_draws(seeded: bool, cache: str) -> None:
+    """What a seeded source drew is frozen by the first cache behind it, a step's draws too; its order is not fixed."""
+    fields = 'function: "mine.feeds:dice", returns: {x: "int64[]"}, workspace: 0 B, cardinality: 900'
+    source = f"call: {{{fields}, seed: {str(seeded).lower()}}}"
+    step = (
+        'call: {function: "mine.feeds:twice", from: x, returns: {x: "int64[]"}, workspace: 0 B, seed: true}'
+    )
+
+    def told(*steps: str) -> list[tuple[str, str]]:
+        verdict = safedata.check(spec(*steps, source=source), host="64GiB", allow=["mine"])
+        return [(one.code, one.help or "") for one in verdict.problems]
+
+    frozen = [
+        one for one in told(cache, "shuffle: all", "cache: memory", "shuffle: all", *END) if one[0] == "SD601"
+    ]
+    way_out = "take `cache` out, or `seed: true` out of the source, and draw in steps behind `cache`"
+    assert frozen == ([("SD601", way_out)] if seeded else [])
+    [(code, _)] = [one for one in told(step, "cache: memory", "shuffle: all", *END) if one[0] == "SD601"]
+    assert code == "SD601"
+    assert ("SD610" in [code for code, _ in told("repeat: 2", *END)]) is not seeded
 
 
 @pytest.mark.parametrize(

@@ -252,3 +252,20 @@ def test_a_spec_for_evaluation_is_not_told_to_shuffle() -> None:
     given = {"source": PHOTOS, "folder": ROOT / "specs"}
     assert codes(DECODE, *END, **given) == ["SD610"]
     assert codes(DECODE, *END, top="name: eval", **given) == ["SD620"]
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted"), [((), ["SD620"]), (("shuffle: all",), []), (("repeat: 2",), ["SD610"])]
+)
+@pytest.mark.parametrize("batch", ["batch", "padded_batch"])
+def test_a_last_batch_that_is_filled_up_is_for_evaluation(
+    batch: str, before: tuple[str, ...], wanted: list[str]
+) -> None:
+    """Where each element counts once and nothing is shuffled or repeated, draws are a mistake and the order is none."""
+    steps = (
+        "map: {image: [random_flip_left_right]}",
+        f"{batch}: {{size: 10, pad_last: valid}}",
+        "prefetch: 2",
+    )
+    found = codes(*before, DECODE, *steps, source=PHOTOS, folder=ROOT / "specs")
+    assert found == wanted

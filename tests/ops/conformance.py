@@ -113,6 +113,10 @@ LINE = Tensor("string", length=Dim.at_most(14))
 """Lines of two fields, the second a whole number."""
 SAVED = Tensor("string", length=Dim.at_most(99))
 """Files that `numpy.save` writes, of int16[?, 3]."""
+EXAMPLE = Tensor("string", length=Dim.at_most(61))
+"""Examples with `label`, an int64, and `tokens`, some of them."""
+STEPS = Tensor("string", length=Dim.at_most(62))
+"""Sequence examples with `frames`, steps of float32[4], and `steps`, one int64 each."""
 _SAVED_HEAD = b"{'descr': '<i2', 'fortran_order': False, 'shape': (%d, 3), }"
 DIGITS = Tensor("string", (Dim.exactly(2),), length=Dim.at_most(6))
 BOOLS = Tensor("bool", (Dim.exactly(3), Dim.exactly(2)))
@@ -148,6 +152,8 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
             SAVED,
             tuple(b"\x93NUMPY\x01\0" + bytes([59, 0]) + _SAVED_HEAD % n + bytes(6 * n) for n in (0, 1, 4)),
         ),
+        (EXAMPLE, tuple(example(label=[n], tokens=list(range(2 * n))) for n in (0, 1, 2))),
+        (STEPS, tuple(steps(frames=[[0.5] * 4] * n, steps=[[n]] * n) for n in (0, 1))),
         (LINE, (b"a,1", b'"b, ""c""",-2', b",3")),
         (DIGITS, (np.array([b"12", b" -3"], object), np.array([b"0", b"123456"], object))),
         (BOOLS, (np.array([[True, False]] * 3), np.array([[False, False]] * 3))),
@@ -169,3 +175,35 @@ def encode(mode: str, fmt: str, size: tuple[int, int] = (40, 30), seed: int = 0,
     out = io.BytesIO()
     picture.save(out, fmt, **how)
     return out.getvalue()
+
+
+def message(*fields: tuple[int, bytes]) -> bytes:
+    """Return a message of the protobuf wire format with these fields, each of fewer than 128 bytes."""
+    return b"".join(bytes([number << 3 | 2, len(value)]) + value for number, value in fields)
+
+
+def feature(values: Sequence[int | float | bytes]) -> bytes:
+    """Return a `tf.train.Feature`; of no values an int64 one."""
+    import struct
+
+    if values and isinstance(values[0], bytes):
+        return message((1, message(*((1, cast("bytes", one)) for one in values))))
+    if values and isinstance(values[0], float):
+        return message((2, message((1, struct.pack(f"<{len(values)}f", *values)))))
+    return message((3, message((1, bytes(cast("Sequence[int]", values))))))
+
+
+def entries(named: dict[str, bytes]) -> bytes:
+    """Return the entries of a map from names."""
+    return message(*((1, message((1, name.encode()), (2, value))) for name, value in named.items()))
+
+
+def example(**features: Sequence[int | float | bytes]) -> bytes:
+    """Return a serialized `tf.train.Example`; int64 values are below 128."""
+    return message((1, entries({name: feature(values) for name, values in features.items()})))
+
+
+def steps(**lists: Sequence[Sequence[int | float | bytes]]) -> bytes:
+    """Return a serialized `tf.train.SequenceExample` without a context."""
+    made = {name: message(*((1, feature(step)) for step in found)) for name, found in lists.items()}
+    return message((2, entries(made)))

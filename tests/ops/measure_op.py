@@ -37,14 +37,15 @@ def main() -> None:
     if loose.encoded:
         height, width = Dim.at_most(x.encoded.height.most), Dim.at_most(x.encoded.width.most)
         loose = replace(loose, encoded=Encoded(height, width, x.encoded.formats))
-    function = traced(tf, parse(text), loose)
+    batched = isinstance(values[0], list)  # of strings: a batch of them
+    function = traced(tf, parse(text), loose, (None,) if batched else ())
     small, large = (tf.constant(value, x.dtype) for value in values)
     del values
-    zero = tf.constant(0, tf.int64)
-    function(small, zero, zero)
+    zeros = [tf.zeros(one.shape if batched else [], tf.int64) for one in (small, large)]
+    function(small, zeros[0], zeros[0])
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = resident("VmRSS")
-    made = function(large, zero, zero)
+    made = function(large, zeros[1], zeros[1])
     sys.stdout.write(f"{resident('VmHWM') - before}\n")
     del made
 

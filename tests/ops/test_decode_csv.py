@@ -86,3 +86,14 @@ output: [name, n]
 """
     made = [(name.numpy(), int(n)) for name, n in safedata.load(spec, folder=tmp_path)]
     assert made == [(b"a", 1), (b"d", 4)]
+
+
+@pytest.mark.tf
+def test_bytes_that_are_no_utf8(tf: Any) -> None:
+    """A line in another encoding has its fields too, and a bad one is named by an error that can be read."""
+    name, number = run(tf, "{decode_csv: [string, int64]}", [LINE], [b"caf\xe9,1"])
+    assert (name, number) == (b"caf\xe9", 1)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="SD404: decode_csv: a line that is not 2 fields"
+    ):
+        run(tf, "{decode_csv: [string, string]}", [LINE], [b"caf\xe9"])

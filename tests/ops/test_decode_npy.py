@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
-from safedata.ops.tensor.decode_npy import NpyDtype
+from safedata.ops._fields import NpyDtype
+from safedata.problem import Fault
 from safedata.types import Dim, Tensor
-from tests.ops.conformance import fault, parse, run
+from tests.ops.conformance import fault, parse, run, run_batch
 
 FILE = Tensor("string", length=Dim.at_most(400))
 
@@ -61,6 +62,7 @@ def test_what_is_no_such_array(tf: Any) -> None:
     array = np.arange(6, dtype="int16").reshape(2, 3)
     good = saved(array)
     not_a_file = [b"", b"\x93NUM", b"x" * 100, b"\x93NUMPY\x01\0\xff\xff", good[:6] + b"\x09" + good[7:]]
+    not_a_file.append(good[:6] + b"\2\0" + (1 << 17).to_bytes(4, "little") + b" " * (1 << 17))
     others = [
         array.astype("int32"),
         array.astype(">i2"),
@@ -77,3 +79,23 @@ def test_what_is_no_such_array(tf: Any) -> None:
     ]:
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"SD404: decode_npy: {message}"):
             run(tf, "{decode_npy: {dtype: int16, shape: [null, 3]}}", FILE, data)
+
+
+@pytest.mark.tf
+def test_batches(tf: Any) -> None:
+    """Files of a batch give the arrays that they give one by one: stacked, or ragged rows."""
+    np: Any = importlib.import_module("numpy")
+
+    arrays = [np.arange(3 * rows, dtype="int16").reshape(rows, 3) for rows in (2, 0, 1)]
+    files = [saved(one, version) for one, version in zip(arrays, (None, (2, 0), (3, 0)), strict=True)]
+    made = run_batch(tf, "{decode_npy: {dtype: int16, shape: [null, 3]}}", FILE, files)
+    assert [row.tolist() for row in made] == [one.tolist() for one in arrays]
+    alike = [np.full((2, 2), place, "float32") for place in range(3)]
+    stacked = run_batch(tf, "{decode_npy: {dtype: float32, shape: [2, 2]}}", FILE, list(map(saved, alike)))
+    np.testing.assert_array_equal(stacked, np.stack(alike))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"(?s)this is no float32\[2, 2\], little-endian.*<i2"
+    ):
+        run_batch(tf, "{decode_npy: {dtype: float32, shape: [2, 2]}}", FILE, [saved(alike[0]), files[0]])
+    with pytest.raises(Fault, match="makes arrays that differ in dimension 1, which no batch can hold"):
+        parse("{decode_npy: {dtype: int16, shape: [3, null]}}").check_batch(FILE)

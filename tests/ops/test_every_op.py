@@ -57,6 +57,8 @@ MORE = [
     "{pad_to: {length: 5, value: xyz}}",
     "{decode_raw: uint8}",
     "{decode_raw: {dtype: int16, shape: [3, 2], endian: big}}",
+    "{parse_example: {features: {tokens: {dtype: int64, kind: variable}}}}",
+    "{parse_sequence_example: {features: {steps: {dtype: int64, kind: sequence}}}}",
     "{decode_image: {channels: 1, max_size: [50, 50]}}",
     "decode_image",
     "decode_jpeg",
@@ -108,12 +110,15 @@ ROUNDED = ("log1p", "reduce_sum", "reduce_mean")
 
 def fits(op: Op, x: Tensor) -> bool:
     """Return whether the sample strings of type `x` are what a decoder wants; their type cannot tell."""
-    if op.key() == "decode_csv" or x is conformance.LINE:
-        return op.key() == "decode_csv" and x is conformance.LINE
-    if op.key() == "decode_npy" or x is conformance.SAVED:
-        return op.key() == "decode_npy" and x is conformance.SAVED
-    if op.key() == "parse_tensor" or (op.key().startswith("decode") and x is conformance.WRITTEN):
-        return op.key() == "parse_tensor" and x is conformance.WRITTEN
+    own = {
+        "decode_csv": conformance.LINE,
+        "decode_npy": conformance.SAVED,
+        "parse_tensor": conformance.WRITTEN,
+        "parse_example": conformance.EXAMPLE,
+        "parse_sequence_example": conformance.STEPS,
+    }
+    if op.key() in own or any(x is one for one in own.values()):
+        return x is own.get(op.key())
     if op.key() in ("to_number", "datetime_part") and x.dtype == "string":
         return op.key() == "to_number" and x is conformance.DIGITS
     return not op.key().startswith("decode") or (x is conformance.RAW) == (op.key() == "decode_raw")

@@ -46,3 +46,9 @@ def test_fields(text: str, message: str) -> None:
     """Values must be of the dtype, and there must be a class."""
     with pytest.raises(ValidationError, match=message):
         parse(text)
+
+
+def test_on_a_gpu() -> None:
+    """It runs on a GPU where TensorFlow has a kernel for the dtype of the vectors, and nowhere else."""
+    assert parse("one_hot: 5").on_gpu(LABEL)
+    assert not parse("one_hot: {depth: 5, dtype: int16}").on_gpu(LABEL)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 import safedata
-from safedata.ops.tensor.decode_raw import RawDtype
+from safedata.ops._fields import RawDtype
 from safedata.types import Dim, Tensor, ValueRange
 from tests.ops import conformance
 from tests.ops.conformance import fault, parse, run, run_batch, run_each

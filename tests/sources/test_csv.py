@@ -211,3 +211,34 @@ def test_measuring_a_compressed_file_tells_no_more_bytes_than_it_has(
     told: list[int] = []
     assert work.read(work.files[0].path, told.append)["rows"] == 500
     assert sum(told) <= (tmp_path / "packed").stat().st_size
+
+
+@pytest.mark.tf
+def test_columns_by_pattern(tf: Any, tmp_path: Path) -> None:
+    """A pattern reads all columns whose names match as its dtype, those named themselves as theirs; defaults alike."""
+    text = "px_1,label,px_2,other,px_10\n1,a,,x,3\n4,b,5,y,6\n"
+    found = open_csv(
+        tmp_path, text, columns={"px_*": "int64", "px_10": "float32", "label": "string"}, default={"px_*": 7}
+    )
+    assert str(types(found)) == "px_1: int64[], label: string[<=1B], px_2: int64[], px_10: float32[]"
+    assert run(tf, found)[0] == {"px_1": 1, "label": b"a", "px_2": 7, "px_10": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "message"),
+    [
+        ({"columns": {"py_*": "int64"}}, "SD201", "no column matches `py_*`"),
+        ({"columns": {"p*": "int8"}}, "SD202", "`int8` is not a dtype that CSV is read as"),
+        (
+            {"columns": {"p*": "int64"}, "header": False},
+            "SD105",
+            "`p*` is a pattern, and the files have no header",
+        ),
+    ],
+)
+def test_patterns_that_do_not_fit(tmp_path: Path, fields: dict[str, Any], code: str, message: str) -> None:
+    """A pattern that no column matches, and one where there are no names, is an error."""
+    with pytest.raises(Fault) as caught:
+        open_csv(tmp_path, "px_1\n1\n", **fields)
+    assert caught.value.code == code
+    assert caught.value.message.startswith(message)

@@ -148,9 +148,9 @@ runtime: {on_error: skip}
     data[len(data) // 2 + 14] ^= 255
     (tmp_path / "a.tfrecord").write_bytes(bytes(data))
     compiled = compile_plan(verdict.plan)
-    assert [int(row["n"]) for row in compiled.dataset] == [0, 0, 1, 1, 2, 3]
+    assert [int(row["n"]) for row in compiled.dataset] == [0, 0, 1, 1, 2, 3, 3]
     assert [one.split(", byte")[0] for one in compiled.skips.described()] == [
-        f"{tmp_path}/a.tfrecord record {number}" for number in (2, 3)
+        f"{tmp_path}/a.tfrecord record 2"
     ]
 
 

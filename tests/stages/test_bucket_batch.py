@@ -62,7 +62,7 @@ def test_batches_are_tensorflows(fields: dict[str, Any], drop: bool, scope: Any,
         plain = elements.bucket_by_sequence_length(
             lambda one: tf.shape(one["x"])[0],
             list(stage.starts),
-            stage._all_sizes(before),
+            stage.all_sizes(before),
             padding_values={"x": tf.constant(fields.get("values", {}).get("x", 0), tf.int64), "number": None},
             pad_to_bucket_boundary=stage.pad_to_boundary,
             drop_remainder=drop,
@@ -74,6 +74,64 @@ def test_batches_are_tensorflows(fields: dict[str, Any], drop: bool, scope: Any,
         for one in batches:
             shapes = zip(one["x"].shape, after.element["x"].shape, strict=True)
             assert all(size <= (dim.most or 0) for size, dim in shapes)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("end", [{}, {"drop_remainder": True}, {"pad_last": "valid"}])
+@pytest.mark.parametrize("fields", CASES)
+def test_groups_and_filled_batches(
+    fields: dict[str, Any], end: dict[str, Any], groups: int, scope: Any, low: Any
+) -> None:
+    """Batches leave in groups of one bucket, whole ones where all are; filled up, every element is in one of them."""
+    draw = random.Random(repr(fields))
+    stage = made(**fields, **end, same_bucket_groups=groups)
+    for count in (0, 1, 40):
+        lengths = [draw.randint(0, 30) for _ in range(count)]
+        before, elements = stream(count), data(low(stream(1), stream(1)).tf, lengths)
+        after = stage.infer(before, scope)
+        found = stage.lower(elements, low(before, after))
+        assert {name: tuple(one.shape) for name, one in found.element_spec.items()} == {
+            name: one.static_shape for name, one in after.element.items()
+        }
+        batches = list(found.as_numpy_iterator())
+        assert len(batches) <= (after.cardinality.count or 0)
+        sizes, rows = stage.all_sizes(before), [_real(one) for one in batches]
+        order = [_bucket(stage, lengths[row[0]]) if len(row) else None for row in rows]
+        seen = [number for row in rows for number in row]
+        assert sorted(set(seen)) == sorted(seen)
+        assert end == {"drop_remainder": True} or sorted(seen) == list(range(count))
+        for at, batch in enumerate(batches):
+            start = at - at % groups
+            bucket = order[start] if end else order[at]
+            assert bucket is not None
+            assert order[at] in (bucket, None)
+            assert {_bucket(stage, lengths[number]) for number in rows[at]} <= {bucket}
+            assert not end or len(batch["number"]) == sizes[bucket]
+        assert not end or len(batches) % groups == 0
+
+
+def _real(batch: dict[str, Any]) -> list[int]:
+    numbers = batch["number"]
+    return [int(one) for one in (numbers[batch["valid"]] if "valid" in batch else numbers)]
+
+
+def _bucket(stage: BucketBatch, length: int) -> int:
+    return sum(start <= length for start in stage.starts)
+
+
+def test_what_waits_grows_with_groups(scope: Any) -> None:
+    """Groups of batches hold as many times the elements; filling up holds no more than the buckets when full."""
+    before = stream(10_000)
+
+    def held(**fields: Any) -> list[int]:
+        stage = made(boundaries=[10, 20], size=8, **fields)
+        return [one.bytes or 0 for one in stage.holds(before, stage.infer(before, scope), scope)]
+
+    (one, batch), (four, same) = held(), held(same_bucket_groups=4)
+    assert (four - one, same) == (one // 7 * 24, batch)
+    filled = held(pad_last="valid")[0]
+    assert one < filled < 1.5 * one
 
 
 @pytest.mark.tf
@@ -194,3 +252,13 @@ def test_fields(fields: dict[str, Any], message: str) -> None:
     """Fields that contradict each other are refused where the spec is read."""
     with pytest.raises(ValidationError, match=message):
         made(**fields)
+
+
+def test_the_mask_is_there_behind_a_length_that_is_wrong(scope: Any) -> None:
+    """Where the length has no type, because of another problem, the steps behind find the mask all the same."""
+    from safedata.types import BROKEN
+
+    stage = made(boundaries=[5], size=3, pad_last="valid")
+    after = stage.infer(Stream({"x": BROKEN, "number": SCALAR_INT64}, exactly(9)), scope)
+    assert after.element["x"].broken
+    assert after.element["valid"].dtype == "bool"

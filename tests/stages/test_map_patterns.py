@@ -87,3 +87,34 @@ def test_a_pattern_that_nothing_matches() -> None:
     [problem] = [problem for problem in verdict.problems if problem.severity == "error"]
     assert (problem.code, problem.message) == ("SD201", "no component matches `bb_*`")
     assert problem.help == "did you mean `b_2`?"
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    ("step", "names"),
+    [
+        ("select: 'b_*'", ["b_1", "b_10", "b_2"]),
+        ("select: [b_2, 'b_*', a]", ["b_2", "b_1", "b_10", "a"]),
+        ("drop: 'b_*'", ["other", "a"]),
+        ("drop: ['b_1*', a]", ["other", "b_2"]),
+    ],
+)
+def test_select_and_drop_take_patterns(step: str, names: list[str]) -> None:
+    """`select` keeps, and `drop` leaves out, all components that a pattern matches, each once and in order."""
+    verdict = safedata.check(SPEC + f"  - {step}\n", host="8GiB")
+    assert verdict.plan is not None
+    assert list(verdict.plan.result.visible) == names
+    assert list(rows(f"  - {step}")[0]) == names
+
+
+def test_a_pattern_to_select_that_nothing_matches() -> None:
+    """It is one error, at its place in the list, whatever the patterns before it stand for."""
+    verdict = safedata.check(SPEC + "  - select:\n      components:\n      - b_*\n      - c_*\n", host="8GiB")
+    [problem] = [problem for problem in verdict.problems if problem.severity == "error"]
+    assert (problem.code, problem.message) == ("SD201", "no component matches `c_*`")
+    assert problem.span is not None
+    assert problem.span.line == 11
+    verdict = safedata.check(SPEC + "  - drop: '*'\n", host="8GiB")
+    assert [one.message for one in verdict.problems][:1] == [
+        "`drop` leaves no component: all of them are named"
+    ]

@@ -100,3 +100,38 @@ def test_every_dtype_is_padded(dtype: str, scope: Any, low: Any) -> None:
     data = tf.data.Dataset.range(3).map(lambda _: {"x": tf.cast(tf.zeros([2]), dtype)})
     batch = next(iter(stage.lower(data, low(before, stage.infer(before, scope)))))["x"]
     assert tf.cast(batch[:, 2], tf.int64).numpy().tolist() == [1 if dtype == "bool" else 5] * 3
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("size", [1, 3, 5, 16])
+@pytest.mark.parametrize("count", [0, 1, 9, 10])
+def test_pad_last_keeps_every_element(size: int, count: int, run: Any) -> None:
+    """All batches have one size, real rows are those without it, in order, and the others are of the padding values."""
+    step = f"padded_batch: {{size: {size}, values: {{numbers: -1, value: -7}}, pad_last: valid}}"
+    plain = run(f"padded_batch: {{size: {size}, values: {{numbers: -1}}}}", count=count)
+    ran = run(step, count=count)
+    batches = list(ran.data.as_numpy_iterator())
+    assert len(batches) == ran.stream.cardinality.count == ran.data.cardinality().numpy()
+    assert str(ran.stream.element["valid"]) == f"bool[{size}]"
+    for one, whole in zip(plain.data.as_numpy_iterator(), batches, strict=True):
+        valid = whole["valid"]
+        assert len(valid) == size
+        for name in one:
+            assert one[name].tolist() == whole[name][valid].tolist()
+        assert (whole["value"][~valid] == -7).all()
+        assert (whole["numbers"][~valid] == -1).all()
+        assert not (whole["words"][~valid] != b"").any()
+        assert not whole["image"][~valid].any()
+
+
+def test_pad_last_widens_types(infer: Any, faults: Any) -> None:
+    """Values of the rows that fill up are in the range of the type; the mask's name is a new one."""
+    after = infer("padded_batch: {size: 4, values: {value: 12}, pad_last: valid}")
+    assert str(after.element["value"].range) == "0..12"
+    assert str(after.element["numbers"].range) == "0..1"
+    [fault] = faults("padded_batch: {size: 4, pad_last: words}")
+    assert "there is a component `words` already" in fault.message
+    [fault] = faults("padded_batch: 4", "padded_batch: {size: 2, pad_last: valid}")
+    assert (fault.code, "dimension 0 is <=4" in fault.message) == ("SD206", True)
+    with pytest.raises(ValueError, match="the last batch is left out or filled up"):
+        faults("padded_batch: {size: 4, drop_remainder: true, pad_last: valid}")

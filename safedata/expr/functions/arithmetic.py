@@ -110,6 +110,10 @@ def _round(one: ValueRange) -> Interval:
     return ValueRange(round(one.low), round(one.high))
 
 
+def _logistic(number: float) -> float:
+    return math.tanh(number / 2) / 2 + 0.5
+
+
 def _clip(one: ValueRange, low: ValueRange, high: ValueRange) -> Interval:
     return ranges.smaller(ranges.larger(one, low) or one, high)
 
@@ -242,6 +246,15 @@ FUNCTIONS: Final = (
     unary("sqrt", ranges.rising(math.sqrt, 0.0), named("sqrt"), "square root", "sqrt(abs(x))"),
     unary("exp", ranges.rising(math.exp), named("exp"), "e to the power of x", "exp(x)"),
     unary("log", ranges.rising(math.log), named("math.log"), "natural logarithm", "log(abs(x) + 1)"),
+    unary(
+        "log1p",
+        ranges.rising(math.log1p, -1.0),
+        named("math.log1p"),
+        "log(1 + x), exact near 0",
+        "log1p(abs(x))",
+    ),
+    unary("tanh", ranges.rising(math.tanh), named("tanh"), "hyperbolic tangent, -1 to 1", "tanh(x)"),
+    unary("sigmoid", ranges.rising(_logistic), named("sigmoid"), "1 / (1 + exp(-x)), 0 to 1", "sigmoid(x)"),
     unary("sin", lambda _: ValueRange(-1.0, 1.0), named("sin"), "sine of radians", "sin(x)"),
     unary("cos", lambda _: ValueRange(-1.0, 1.0), named("cos"), "cosine of radians", "cos(x)"),
     unary("floor", _floor, _whole("floor"), "rounded down; the dtype stays", "floor(x)", _kept),

@@ -21,6 +21,7 @@ from safedata.expr.functions.base import (
 )
 from safedata.expr.ranges import Interval
 from safedata.expr.shapes import ShapeError
+from safedata.expr.tree import Static
 from safedata.memory import add, times
 from safedata.types import DTYPE_BYTES, INTEGERS, Dim, Tensor, ValueRange
 
@@ -145,6 +146,35 @@ def _product_extra(arguments: Arguments, result: Tensor) -> int | None:
     return add(*(times(size, tensor.elements) for tensor in arguments.types))
 
 
+def _order(static: dict[str, Static], rank: int) -> tuple[int, ...]:
+    """Return the axes in their new order, counted from the front: turned round where none is named."""
+    given = static["perm"]
+    if given is None:
+        return tuple(reversed(range(rank)))
+    named = given if isinstance(given, tuple) else (given,)
+    return tuple(axis % rank if isinstance(axis, int) and -rank <= axis < rank else rank for axis in named)
+
+
+def _turned_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    tensor = arguments.types[0]
+    order = _order(arguments.static, tensor.rank)
+    if sorted(order) != list(range(tensor.rank)):
+        message = f"`perm` of `transpose` has every axis of `{tensor}` once"
+        raise arguments.fault("SD203", message, way_out=f"write {list(reversed(range(tensor.rank)))}, say")
+    return tuple(tensor.shape[axis] for axis in order)
+
+
+def _turned(site: Site) -> Value:
+    lead = site.lead()
+    order = [*range(lead), *(lead + axis for axis in _order(site.static, site.types[0].rank))]
+    return Value(site.tf.transpose(site.args[0].tensor, order), site.args[0].batched)
+
+
+def _own_dtype(arguments: Arguments) -> Dtypes:
+    dtype = arguments.types[0].dtype
+    return (dtype,), dtype
+
+
 _TENSORS: Final = Parameter("x", "tensors")
 
 
@@ -211,5 +241,16 @@ FUNCTIONS: Final = (
         "product of two matrices",
         "matmul(boxes, zeros([4, 2]))",
         extra=_product_extra,
+    ),
+    Function(
+        "transpose",
+        (X, Parameter("perm", "axes", None)),
+        _own_dtype,
+        _turned_shape,
+        _turned,
+        "the axes in another order, turned round unless said",
+        "transpose(image, [2, 0, 1])",
+        _values_range,
+        _values_length,
     ),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from safedata.expr import promote
 from safedata.expr.functions.base import (
+    TWO,
     Arguments,
     Dtypes,
     Function,
@@ -72,6 +73,27 @@ def _both_ends(arguments: Arguments, _dtype: str) -> Interval:
 def _linspace_lower(site: Site) -> Value:
     start, stop = site.aligned()
     return Value(site.tf.linspace(start, stop, site.static["num"], axis=-1), site.batched)
+
+
+def _grid_dtype(operands: list[promote.Operand]) -> str | None:
+    dtype = promote.join(operands)
+    return dtype if dtype in INTEGERS or dtype in FLOATS else None
+
+
+def _grid_shape(arguments: Arguments) -> tuple[Dim, ...]:
+    for index, tensor in enumerate(arguments.types):
+        if tensor.rank != 1:
+            raise arguments.fault("SD203", f"`meshgrid` takes two vectors, not `{tensor}`", index)
+    across, down = (tensor.shape[0] for tensor in arguments.types)
+    return (down, across, Dim.exactly(2))
+
+
+def _grid_lower(site: Site) -> Value:
+    tf = site.tf
+    across, down = (site.full(at) if site.batched else site.args[at].tensor for at in (0, 1))
+    shape = tf.concat([tf.shape(down), tf.shape(across)[-1:]], 0)
+    sides = (tf.broadcast_to(across[..., None, :], shape), tf.broadcast_to(down[..., None], shape))
+    return Value(tf.stack(sides, -1), site.batched)
 
 
 def _given_dtype(arguments: Arguments) -> Dtypes:
@@ -200,6 +222,17 @@ FUNCTIONS: Final = (
         _both_ends,
         extra=lambda _, result: times(2, result.bytes),
         settles=_always,
+    ),
+    Function(
+        "meshgrid",
+        TWO,
+        joined(_grid_dtype, "two vectors of numbers"),
+        _grid_shape,
+        _grid_lower,
+        "for each place of a grid its value of a, from left to right, and of b, downwards: [len(b), len(a), 2]",
+        "meshgrid(linspace(0, 1, 4), range(3))",
+        _both_ends,
+        extra=lambda _, result: result.bytes,
     ),
     _filled(0),
     _filled(1),

@@ -22,7 +22,7 @@ from safedata.expr.functions.base import (
     joined,
     no_range,
 )
-from safedata.expr.ranges import Interval
+from safedata.expr.ranges import Interval, around
 from safedata.expr.tree import Static
 from safedata.memory import times
 from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
@@ -120,7 +120,7 @@ def _reorder_extra(arguments: Arguments, _result: Tensor) -> int | None:
     tensor = arguments.types[0]
     dtype = tensor.dtype
     if dtype not in FLOATS:
-        dtype = {"sum": "int64", "mean": "float32"}.get(arguments.function, dtype)
+        dtype = {"sum": "int64", "prod": "int64", "mean": "float32"}.get(arguments.function, dtype)
     return times(_copies(arguments), bytes_as(tensor, dtype))
 
 
@@ -135,13 +135,35 @@ def _reduction(name: str, rule: DtypeRule, ranges: RangeRule, doc: str, of: str 
         _PARAMETERS,
         rule,
         _shape,
-        _reduce({"any": "reduce_any", "all": "reduce_all"}.get(name, f"reduce_{name}")),
+        _reduce({"var": "reduce_variance"}.get(name, f"reduce_{name}")),
         doc,
         f"{name}({of}, axis=0)",
         ranges,
         extra=_reorder_extra,
         settles=_settles,
     )
+
+
+def _prod_range(arguments: Arguments, dtype: str) -> Interval:
+    """Return the range of a product of as many values; None where it may not fit its dtype, and wrap around."""
+    interval, count = promote.implied(arguments.types[0]), _count(arguments)
+    if interval is None or count.most is None:
+        return None
+    size = max(abs(interval.low), abs(interval.high))
+    try:
+        ends = [float(interval.low) ** count.most, float(interval.high) ** count.most]
+        if interval.low < 0:
+            ends = [-(float(size) ** count.most), float(size) ** count.most]
+    except OverflowError:
+        return None
+    every = ends if count.exact and interval.low >= 0 else [*ends, 1.0, interval.low, interval.high]
+    found = around(every)
+    return found if found is not None and (dtype in FLOATS or promote.fits(found, dtype)) else None
+
+
+def _var_range(arguments: Arguments, dtype: str) -> Interval:
+    found = _std_range(arguments, dtype)
+    return ValueRange(0.0, found.high**2) if found else None
 
 
 def _argmax_dtype(arguments: Arguments) -> Dtypes:
@@ -156,8 +178,9 @@ def _argmax_axis(static: dict[str, Static], rank: int) -> int:
 def _argmax_shape(arguments: Arguments) -> tuple[Dim, ...]:
     shape = arguments.types[0].shape
     if arguments.static["axis"] is None and len(shape) != 1:
-        found = f"`argmax` of `{arguments.types[0]}` needs an axis"
-        raise arguments.fault("SD203", found, way_out="add one, as in `argmax(x, axis=-1)`")
+        found = f"`{arguments.function}` of `{arguments.types[0]}` needs an axis"
+        way_out = f"add one, as in `{arguments.function}(x, axis=-1)`"
+        raise arguments.fault("SD203", found, way_out=way_out)
     if arguments.static["axis"] is not None:
         arguments.axis(len(shape))
     gone = _argmax_axis(arguments.static, len(shape))
@@ -170,9 +193,22 @@ def _argmax_range(arguments: Arguments, _dtype: str) -> Interval:
     return ValueRange(0.0, most - 1) if most else None
 
 
-def _argmax_lower(site: Site) -> Value:
-    axis = _argmax_axis(site.static, site.types[0].rank) + site.lead()
-    return Value(site.tf.argmax(site.args[0].tensor, axis, site.tf.int64), site.args[0].batched)
+def _place(name: str, which: str) -> Function:
+    def lower(site: Site) -> Value:
+        axis = _argmax_axis(site.static, site.types[0].rank) + site.lead()
+        found = getattr(site.tf, name)(site.args[0].tensor, axis, site.tf.int64)
+        return Value(found, site.args[0].batched)
+
+    return Function(
+        name,
+        (X, Parameter("axis", "axis", None, keyword=True)),
+        _argmax_dtype,
+        _argmax_shape,
+        lower,
+        f"index of the {which} value, the first of several",
+        f"{name}(x)",
+        _argmax_range,
+    )
 
 
 _ORDERED: Final = all_of(*INTEGERS, *FLOATS, wanted="numbers")
@@ -183,21 +219,20 @@ FUNCTIONS: Final = (
     _reduction("min", _ORDERED, _extreme_range, "smallest value; of nothing, the dtype's largest"),
     _reduction("max", _ORDERED, _extreme_range, "largest value; of nothing, the dtype's smallest"),
     _reduction("sum", joined(_sum_dtype, "numbers"), _sum_range, "sum; int64 for every integer and for bool"),
+    _reduction(
+        "prod", joined(_sum_dtype, "numbers"), _prod_range, "product, 1 of nothing; int64 as for `sum`"
+    ),
     _reduction("mean", _FLOATING, _same_range, "mean, a float; NaN of nothing"),
+    replace(
+        _reduction("var", _FLOATING, _var_range, "variance of the values given, a float"),
+        extra=_std_extra,
+    ),
     replace(
         _reduction("std", _FLOATING, _std_range, "standard deviation of the values given, a float"),
         extra=_std_extra,
     ),
     _reduction("any", _TRUTH, no_range, "whether one holds", of="flags"),
     _reduction("all", _TRUTH, no_range, "whether all hold", of="flags"),
-    Function(
-        "argmax",
-        (X, Parameter("axis", "axis", None, keyword=True)),
-        _argmax_dtype,
-        _argmax_shape,
-        _argmax_lower,
-        "index of the largest value, the first of several",
-        "argmax(x)",
-        _argmax_range,
-    ),
+    _place("argmax", "largest"),
+    _place("argmin", "smallest"),
 )

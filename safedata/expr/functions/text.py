@@ -196,6 +196,16 @@ FUNCTIONS: Final = (
     _case("lower", "with small letters a to z"),
     _case("upper", "with capital letters A to Z"),
     Function(
+        "strip",
+        (S,),
+        strings(),
+        broadcast,
+        named("strings.strip"),
+        "without white space at both ends",
+        "strip(s)",
+        length=same_length,
+    ),
+    Function(
         "substr",
         (S, Parameter("start"), Parameter("length")),
         _substr_dtype,

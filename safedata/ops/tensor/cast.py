@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Final, Literal
 
+from safedata.fields import Scalar
 from safedata.lowering import Call
 from safedata.ops._fields import NUMBERS
 from safedata.ops.base import Op
@@ -12,21 +13,8 @@ from safedata.problem import Fault
 from safedata.records import replace
 from safedata.types import DTYPE_BYTES, FLOATS, UNSIGNED, Tensor, ValueRange
 
-Number = Literal[
-    "bool",
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "uint32",
-    "int32",
-    "uint64",
-    "int64",
-    "float16",
-    "bfloat16",
-    "float32",
-    "float64",
-]
+Number = Literal[Scalar, "float16", "bfloat16"]
+"""Every dtype but those of text and of complex numbers."""
 
 _LARGEST_HALF: Final = 65504.0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, PositiveInt, field_validator
 
 from safedata.insist import Check, insist
 from safedata.lowering import Call
-from safedata.memory import times
+from safedata.memory import add, times
+from safedata.ops._fields import NpyDtype
 from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.types import DTYPE_BYTES, UINT8_RANGE, Dim, Tensor
@@ -29,20 +30,6 @@ _DESCR: Final = {
     "complex128": "<c16",
 }
 """What a header calls each dtype, as a pattern."""
-NpyDtype = Literal[
-    "bool",
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "int32",
-    "int64",
-    "float16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
 _START: Final = 12
 """Bytes in front of the longest header: the magic string, the version, the header's length in two bytes or four."""
 _LEAST: Final = 60
@@ -53,12 +40,12 @@ class DecodeNpy(Op):
     """Read the array in the bytes of a `.npy` file, as `numpy.load` does; rows of a file come from the source `numpy`.
 
     What is no such array of this dtype and shape, little-endian and row by row, is an error with the element's name
-    (SD404 at run time), found in its header. One size may be `null`: as many as the file has, which its bytes bound.
+    (SD404 at run time), found in its header. One size may be `null`: as many as the file has, which its bytes bound. Of
+    a batch of files the arrays are stacked; where the first size is `null` they become ragged rows.
     """
 
     example: ClassVar[str] = "{decode_npy: {dtype: int16, shape: [null, 3]}}"
     fallible: ClassVar[bool] = True
-    batches: ClassVar[bool] = False
 
     dtype: NpyDtype
     """The dtype of the array."""
@@ -96,49 +83,75 @@ class DecodeNpy(Op):
         dims = tuple(varies if size is None else Dim.exactly(size) for size in self.shape)
         return Tensor(self.dtype, dims, range=UINT8_RANGE if self.dtype == "uint8" else None)
 
+    @property
+    def rows(self) -> bool:
+        """Whether files of a batch become ragged rows: those whose first size varies."""
+        return self.shape[:1] == (None,)
+
+    def check_batch(self, x: Tensor) -> None:
+        """Raise SD207 for arrays that differ in another size than their first, which no batch can hold."""
+        if None in self.shape[1:]:
+            problem = f"`decode_npy` makes arrays that differ in dimension {self.shape.index(None)}"
+            raise Fault("SD207", f"{problem}, which no batch can hold", help="put this map before `batch`")
+
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the values behind the header, and of the header and what is made of it."""
-        header = None if x.length.most is None else min(x.length.most, 1 << 16)
-        values = x.length.most
-        return None if header is None or values is None else values + (times(4, header) or 0) + 4096
+        if x.length.most is None:
+            return None
+        return x.length.most + 4 * min(x.length.most, 1 << 16) + 4096
+
+    def batch_workspace(self, x: Tensor, y: Tensor, count: int) -> int | None:
+        """Return the same for each file of a batch; for ragged rows all values are joined once."""
+        return times(count, add(self.workspace(x, y), x.length.most if self.rows else 0))
 
     def lower(self, x: Any, call: Call) -> Any:
-        """Return the array in `x`."""
+        """Return the array in `x`, or in each file of a batch."""
         tf = call.tf
-        x, first, size = self._headed(x, call)
-        header = tf.strings.substr(x, first, size)
+        files, first, size = self._headed(tf.reshape(x, [-1]), call)
+        header = tf.strings.substr(files, first, size)
         fine = tf.strings.regex_full_match(header, self._pattern("[0-9]{1,9}"))
         wanted = f"{self.dtype}[{', '.join('?' if one is None else str(one) for one in self.shape)}]"
         message = f"SD404: decode_npy: this is no {wanted}, little-endian and row by row, but"
-        header = insist(tf, header, [Check(fine, message, header)], call.where)
-        dims = [0 if one is None else one for one in self.shape]
-        count = tf.constant(1, tf.int64)
+        other = tf.boolean_mask(header, ~fine)[:1]
+        header = insist(tf, header, [Check(tf.reduce_all(fine), message, other)], call.where)
+        count = tf.ones_like(first, tf.int64)
         if None in self.shape:
             found = tf.strings.regex_replace(header, self._pattern("([0-9]{1,9})"), r"\1")
             count = tf.strings.to_number(found, tf.int64)
-        left, needs = tf.strings.length(x) - first - size, count * self._known
-        check = Check(
-            tf.cast(left, tf.int64) == needs, f"SD404: decode_npy: {wanted} has other bytes than", left
-        )
-        values = insist(tf, tf.strings.substr(x, first + size, left), [check], call.where)
+        left = tf.strings.length(files) - first - size
+        whole = tf.reduce_all(tf.cast(left, tf.int64) == count * self._known)
+        check = Check(whole, f"SD404: decode_npy: {wanted} has other bytes than", left)
+        values = insist(tf, tf.strings.substr(files, first + size, left), [check], call.where)
+        return self._arrays(x, values, count, call)
+
+    def _arrays(self, x: Any, values: Any, count: Any, call: Call) -> Any:
+        """Return the arrays in the bytes `values`, one string each, of which `count` says the sizes that vary."""
+        tf = call.tf
+        if call.batch_dims and self.rows:
+            joined = tf.io.decode_raw(tf.strings.reduce_join(values), self.dtype)
+            flat = tf.reshape(joined, [-1, *self.shape[1:]])
+            return tf.RaggedTensor.from_row_lengths(flat, count, validate=False)
         made = tf.io.decode_raw(values, self.dtype)
-        shape = [
-            tf.cast(count, tf.int32) if one is None else size
-            for one, size in zip(self.shape, dims, strict=True)
-        ]
-        return tf.ensure_shape(tf.reshape(made, tf.stack(shape) if shape else []), call.y.static_shape)
+        sizes = [tf.cast(count[0], tf.int32) if one is None else one for one in self.shape]
+        shape = tf.concat([call.leading(x), tf.stack(sizes) if sizes else tf.zeros([0], tf.int32)], 0)
+        return tf.ensure_shape(tf.reshape(made, shape), (*x.shape[: call.batch_dims], *call.y.static_shape))
 
     def _headed(self, x: Any, call: Call) -> tuple[Any, Any, Any]:
-        """Return the file once it starts as one does, where its header starts, and the header's bytes."""
+        """Return files once they start as such do, where their headers start, and these have so many bytes."""
         tf = call.tf
         start = tf.strings.join([tf.strings.substr(x, 0, _START), tf.constant(b"\0" * _START)])
         magic = tf.strings.substr(start, 0, 6) == tf.constant(b"\x93NUMPY")
-        raw = tf.cast(tf.io.decode_raw(tf.strings.substr(start, 0, _START), tf.uint8), tf.int32)
+        bytes_ = tf.io.decode_raw(tf.strings.substr(start, 0, _START), tf.uint8)
+        raw = tf.unstack(tf.cast(bytes_, tf.int32), _START, axis=1)
         old = raw[6] == 1
         first = tf.where(old, 10, _START)
-        size = raw[8] + 256 * raw[9] + tf.where(old, 0, 1 << 16) * raw[10]
+        size = raw[8] + 256 * raw[9]
         length = tf.strings.length(x)
-        fine = magic & (raw[6] >= 1) & (raw[6] <= 3) & (old | (raw[11] == 0)) & (first + size <= length)
+        short = old | (
+            (raw[10] == 0) & (raw[11] == 0)
+        )  # a header of 64 KiB or more is none that NumPy writes
+        known = (raw[6] >= 1) & (raw[6] <= 3)
+        fine = tf.reduce_all(magic & known & short & (first + size <= length))
         message = "SD404: decode_npy: these bytes are no .npy file; bytes"
         return insist(tf, x, [Check(fine, message, length)], call.where), first, size
 

@@ -10,26 +10,10 @@ from typing_extensions import Self
 
 from safedata.insist import Check, insist
 from safedata.lowering import Call
-from safedata.ops._fields import Sizes
+from safedata.ops._fields import RawDtype, Sizes
 from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.types import DTYPE_BYTES, UINT8_RANGE, Dim, Tensor
-
-RawDtype = Literal[
-    "bool",
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "int32",
-    "int64",
-    "float16",
-    "bfloat16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
 
 
 class DecodeRaw(Op):

@@ -15,6 +15,8 @@ from safedata.ops.tensor.cast import Number, limits
 from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
 
 _TAKEN: Final = ("uint8", "int8", "int32", "int64")
+_MADE_ON_GPU: Final = ("bool", "int8", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+"""The dtypes of results for which TensorFlow has GPU kernels of `OneHot`."""
 
 
 class OneHot(WithDepth):
@@ -42,6 +44,10 @@ class OneHot(WithDepth):
             if not whole or (held is not None and not held.low <= value <= held.high):
                 raise ValueError(f"`{name}` {value:g} is not a value of {self.dtype}")
         return self
+
+    def on_gpu(self, x: Tensor) -> bool:
+        """Return whether there are kernels for the class numbers, and for the vectors that they become."""
+        return super().on_gpu(x) and self.dtype in _MADE_ON_GPU
 
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with a last dimension of `depth`."""

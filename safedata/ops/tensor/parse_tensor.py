@@ -7,9 +7,8 @@ from typing import Any, ClassVar, Final
 
 from safedata.insist import Check, insist
 from safedata.lowering import Call
-from safedata.ops._fields import Sizes
+from safedata.ops._fields import RawDtype, Sizes
 from safedata.ops.base import Op
-from safedata.ops.tensor.decode_raw import RawDtype
 from safedata.problem import Fault
 from safedata.types import DTYPE_BYTES, UINT8_RANGE, Dim, Tensor
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import Self
 
-from safedata.insist import Check, insist
+from safedata.insist import Check, either, insist
 from safedata.lowering import Call
 from safedata.ops.base import Joint
 from safedata.ops.text._text import blank
@@ -75,17 +75,21 @@ class DecodeCsv(Joint):
         )
 
     def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
-        """Return the bytes of all fields as texts, twice: as found, and with their defaults."""
+        """Return the bytes of all fields as texts, twice: as found, and with their defaults.
+
+        Before, while there are none of them, a line that is no UTF-8 is there with three bytes for each such.
+        """
         most = xs[0].length.most
         if most is None:
             return None
         beside = sum(len(one.encode()) for one in self._defaults if one is not None)
-        return 2 * (len(self.dtypes) * (STRING_SLOT + STRING_HEAP) + most + beside) + 4096
+        fields = 2 * (len(self.dtypes) * (STRING_SLOT + STRING_HEAP) + most + beside)
+        return max(fields, 3 * most) + 4096
 
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return the fields of a line, or of each of a batch."""
         tf, [line] = call.tf, values
-        fine = tf.strings.regex_full_match(line, self._pattern)
+        fine = self._matched(tf, line)
         bad = tf.boolean_mask(tf.reshape(line, [-1]), tf.reshape(~fine, [-1]))[:1]
         message = f"SD404: decode_csv: a line that is not {len(self.dtypes)} fields: got"
         check = Check(tf.reduce_all(fine), message, tf.strings.substr(bad, 0, _SHOWN))
@@ -93,6 +97,16 @@ class DecodeCsv(Joint):
         fields = tf.io.decode_csv(line, [[""]] * len(self.dtypes), self.delimiter)
         parts = zip(fields, self.dtypes, self._defaults, self.infer_all(xs), strict=True)
         return tuple(_value(one, dtype, default, call.typed(xs[0], y)) for one, dtype, default, y in parts)
+
+    def _matched(self, tf: Any, line: Any) -> Any:
+        """Return which lines have the right number of fields; to RE2 bytes that are no UTF-8 match nothing."""
+        found = tf.strings.regex_full_match(line, self._pattern)
+
+        def again(found: Any) -> Any:
+            readable = tf.strings.unicode_transcode(line, "UTF-8", "UTF-8", errors="replace")
+            return found | tf.strings.regex_full_match(readable, self._pattern)
+
+        return either(tf, tf.reduce_all(found), found, tf.identity, again)
 
     @property
     def _pattern(self) -> str:

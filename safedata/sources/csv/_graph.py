@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from safedata.cardinality import UNKNOWN, exactly
@@ -11,10 +11,10 @@ from safedata.insist import Where
 from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import HOST, Evidence, Hold, add, times
 from safedata.scope import Scope
+from safedata.sources._interleave import FileRoot
 from safedata.sources._parsing import ParseRecord
 from safedata.sources._records import RECORD, Places, buffers, text_lines
 from safedata.sources._stream import Compression
-from safedata.sources.base import Root
 from safedata.sources.csv._columns import Value
 from safedata.sources.csv._rows import MARK
 from safedata.types import Dim, Element, Stream, Tensor
@@ -27,7 +27,7 @@ _FIELD_BYTES: Final = 256
 
 
 @dataclass(frozen=True)
-class CsvRoot(Root):
+class CsvRoot(FileRoot):
     """The rows of CSV files, file by file, their fields not read yet."""
 
     files: tuple[str, ...]
@@ -85,16 +85,13 @@ class CsvRoot(Root):
             data = data.apply(tf.data.experimental.assert_cardinality(self.count))
         return data.map(named)
 
-    def describe(self, index: int) -> str:
-        """Return the file and the line where the row starts."""
-        found = self.places.find(index) if self.places else None
-        return f"{found[0]} line {found[1]}" if found else super().describe(index)
+    def numbering(self) -> Places | None:
+        """Return where each row lies; None where they were not all read."""
+        return self.places
 
-    def origin(self, tf: Any, index: Any) -> Any:
-        """Return the same inside the graph."""
-        return (
-            self.places.origin(tf, index) if self.places and self.places.count else super().origin(tf, index)
-        )
+    def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
+        """Return the dataset of one file's rows."""
+        return replace(self, files=(file,), count=None).lower(low)
 
 
 def _unmarked(tf: Any, lines: Any) -> Any:

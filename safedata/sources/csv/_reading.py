@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from safedata.patterns import by_name, matching
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
 from safedata.sources._listing import FIRST
@@ -167,15 +168,18 @@ class Reading:
         declared = self.source.columns
         for section, given in (("columns", declared or {}), ("default", self.source.default)):
             for name in given:
-                if name not in names:
-                    known = did_you_mean(name, names, what="columns")
-                    raise Fault("SD201", f"there is no column `{name}`", (section, name), help=known)
+                if name not in names and not ("*" in name and matching(name, names)):
+                    known = did_you_mean(name.replace("*", ""), names, what="columns")
+                    problem = f"no column matches `{name}`" if "*" in name else f"there is no column `{name}`"
+                    raise Fault("SD201", problem, (section, name), help=known)
+        for name, written in (declared or {}).items():
+            _dtype(written, ("columns", name))
+        default = by_name(self.source.default, names)
+        dtypes = by_name(declared or {}, names)
         for place, name in enumerate(names):
-            if declared is None:
-                yield Column(name, place, None, self.source.default.get(name))
-            elif name in declared:
-                dtype = _dtype(declared[name], ("columns", name))
-                yield Column(name, place, dtype, self.source.default.get(name))
+            if declared is None or name in dtypes:
+                dtype = None if declared is None else _dtype(dtypes[name], ("columns", name))
+                yield Column(name, place, dtype, default.get(name))
 
     def _row(self, row: Row, file: int) -> None:
         self._measure(row)
@@ -198,6 +202,11 @@ class Reading:
         names = [f"column_{place}" for place in range(count)]
         if self.source.columns is not None:
             names = list(self.source.columns)
+            pattern = next((name for name in names if "*" in name), None)
+            if pattern is not None:
+                message = f"`{pattern}` is a pattern, and the files have no header whose names could match"
+                way_out = "without a header, name all columns in order"
+                raise Fault("SD105", message, ("columns", pattern), help=way_out, on_key=True)
             if len(names) != count:
                 message = f"`columns` names {len(names)} columns, and the first row has {count} fields"
                 raise Fault(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from pydantic import Field, field_validator
 
 from safedata.memory import Evidence
+from safedata.patterns import by_name
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._fingerprint import digest
@@ -18,7 +19,6 @@ from safedata.sources._records import Places, find_files
 from safedata.sources._stream import Compression
 from safedata.sources.base import Inspected, Source
 from safedata.sources.csv._columns import Column, is_number
-from safedata.sources.csv._files import CsvFiles
 from safedata.sources.csv._graph import CsvRoot, ParseRow, Read
 from safedata.sources.csv._reading import Reading
 from safedata.sources.csv._rows import is_marked
@@ -49,14 +49,14 @@ class Csv(Source):
     path: str | Annotated[tuple[str, ...], Field(strict=False)]
     """A file, a pattern such as `data/*.csv`, or a list of them."""
     columns: Annotated[dict[str, str], Field(min_length=1)] | None = None
-    """The columns to read with their dtypes: `{age: int64, name: "string[<=1KiB]"}`. Without a header, the
-    names of all columns in order."""
+    """The columns to read with their dtypes: `{age: int64, name: "string[<=1KiB]"}`; `{"px_*": int64}` are all whose
+    names match and that are not named themselves. Without a header, the names of all columns in order."""
     header: bool = True
     """Whether the first row of each file has the columns' names."""
     delimiter: str | None = None
     """What stands between fields: a comma, or a tab in `.tsv` files, unless said."""
     default: dict[str, int | float | str] = Field(default_factory=dict)
-    """By column, what a missing value becomes; text that is missing is empty unless said."""
+    """By column or pattern, what a missing value becomes; text that is missing is empty unless said."""
     compression: Compression = "none"
     """How the whole files are compressed."""
     interleave: Interleave | None = None
@@ -84,7 +84,8 @@ class Csv(Source):
         reading.run(WHOLE, known)
         notes = tuple(reading.report(scope))
         evidence: Evidence = "measured" if reading.complete else "sampled"
-        columns = tuple(_read(column, self.columns or {}, evidence) for column in reading.table.columns)
+        declared = by_name(self.columns or {}, [column.name for column in reading.table.columns])
+        columns = tuple(_read(column, declared, evidence) for column in reading.table.columns)
         if not reading.complete:
             notes = (*notes, f"{reading.places.count} rows were read, the first ones of each file")
         root = CsvRoot(
@@ -99,8 +100,7 @@ class Csv(Source):
             compression=self.compression,
         )
         node = ParseRow(columns, reading.width, delimiter)
-        turns = in_turn(CsvFiles(root, files), self.interleave) if self.interleave else root
-        return Inspected(turns, (node,), digest(found), files, notes)
+        return Inspected(in_turn(root, self.interleave), (node,), digest(found), files, notes)
 
     def _known(
         self, reading: Reading, found: Sequence[Found], delimiter: str, scope: Scope

@@ -8,24 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from safedata.fields import Scalar
 from safedata.problem import Fault
 from safedata.sources.files._table import Column, text_column
 from safedata.types import DTYPE_BYTES, Tensor, ValueRange
 
-Dtype = Literal[
-    "bool",
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "uint32",
-    "int32",
-    "uint64",
-    "int64",
-    "float32",
-    "float64",
-    "string",
-]
+Dtype = Literal[Scalar, "string"]
 """The dtypes that a column may be declared as."""
 Kind = Literal["empty", "bool", "int", "float", "text", "nested"]
 

@@ -114,6 +114,11 @@ class TableRoot(Root):
         path = str(self.columns[self.path].values[index])
         return f"{self.rows_of} row {index + 1}: {path}" if self.rows_of else path
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts: the file, and the manifest's row that names it."""
+        named = {"manifest": self.rows_of, "row": index + 1} if self.rows_of else {}
+        return {"file": str(self.columns[self.path].values[index]), **named}
+
     def diagnose(self, message: str) -> str | None:
         """Return what is wrong where TensorFlow could not read a file that was there at the check."""
         gone = any(reason in message for reason in _GONE)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from safedata.headers import Header, Headers, try_header
 from safedata.internal.read import Read
@@ -17,6 +18,7 @@ from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
 from safedata.sources.base import Inspected, Source
 from safedata.sources.files._images import Images, max_size_for
+from safedata.sources.files._labels import ByPattern, Classes, numbered, told
 from safedata.sources.files._table import TableRoot, text_column
 from safedata.types import Dim, Tensor
 
@@ -28,7 +30,7 @@ _MAGIC = ("*", "?", "[")
 
 
 class Files(Source):
-    """The files that a pattern names: `data`, their bytes; `path`.
+    """The files that a pattern names: `data`, their bytes; `path`; with `labels` also `label`, their class.
 
     `*`, `?` and `[...]` stand for characters of one name, `**` for any folders; hidden files are not meant by
     them. Elements come in the order of the paths, folder by folder; a file that several patterns name comes
@@ -40,6 +42,17 @@ class Files(Source):
 
     path: str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """A pattern or a list of them, relative to the spec."""
+    labels: ByPattern | None = None
+    """`{regex: "^([a-z]+)_"}`: a component `label`, the class that the pattern's group has in the path relative to the
+    spec, `/` between its parts. A path that does not match is an error."""
+    classes: Classes = None
+    """With `labels`: the names of the classes in the order of their labels; all of them, sorted, when left out."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.classes is not None and self.labels is None:
+            raise ValueError("`classes` stands beside `labels`")
+        return self
 
     def inspect(self, scope: Scope) -> Inspected:
         """Return the files' paths, and what their sizes and, for images, their headers say.
@@ -56,12 +69,19 @@ class Files(Source):
             headers, sampled = Images(partial(self._question, scope), found, fingerprint).headers(scope)
         encoded = headers.encoded if headers and not headers.damaged else None
         size = Dim.at_most(max(file.size for file in found), "measured")
+        columns = {"path": text_column(paths)}
+        said: tuple[str, ...] = ()
+        if self.labels is not None:
+            below = [os.path.relpath(path, scope.folder or os.curdir) for path in paths]
+            names = self.labels.classes_of(below, "files")
+            columns["label"], classes = numbered(names, self.classes)
+            said = tuple(told(names, classes))
         return Inspected(
-            TableRoot("files", {"path": text_column(paths)}, "path"),
+            TableRoot("files", columns, "path"),
             (Read("data", Tensor("string", length=size, encoded=encoded)),),
             fingerprint,
             paths,
-            (*_notes(headers), *sampled),
+            (*_notes(headers), *sampled, *said),
             max_size_for(encoded),
         )
 

@@ -17,21 +17,15 @@ from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
 from safedata.sources.base import Inspected, Source
 from safedata.sources.files._images import Images, bad_files, max_size_for
-from safedata.sources.files._table import Column, TableRoot, text_column
-from safedata.types import IMAGE_LEAST, Dim, Tensor, ValueRange
+from safedata.sources.files._labels import ByPattern, Classes, labels, numbered, told
+from safedata.sources.files._table import TableRoot, text_column
+from safedata.types import IMAGE_LEAST, Dim, Tensor
 
 if TYPE_CHECKING:
     from safedata.measured import Question
     from safedata.sources._shelf import Work
 
 _CLASSES = ("classes",)
-
-
-def _different(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    twice = sorted({name for name in names or () if (names or ()).count(name) > 1})
-    if twice:
-        raise ValueError(f"`{twice[0]}` stands twice; each class needs a folder of its own")
-    return names
 
 
 def _lowered(extensions: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,10 +49,13 @@ class ImageFolder(Source):
 
     path: str
     """The folder, relative to the spec."""
-    labels: Literal["directory", "none"] | None = "directory"
-    """`directory`: a class for each subfolder; `none`: no `label`, and images anywhere below `path`."""
-    classes: Annotated[tuple[str, ...] | None, Field(strict=False), AfterValidator(_different)] = None
-    """The names of the subfolders, in the order of their labels; all of them, sorted, when left out."""
+    labels: Literal["directory", "none"] | ByPattern | None = "directory"
+    """`directory`: a class for each subfolder; `none`: no `label`, and images anywhere below `path`;
+    `{regex: "^([a-z]+)_"}`: images anywhere below `path`, each of the class that the pattern's group has in its path
+    below that folder, `/` between its parts. A path that does not match is an error."""
+    classes: Classes = None
+    """The names of the subfolders, or of the pattern's classes, in the order of their labels; all of them, sorted,
+    when left out."""
     extensions: Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_lowered)] = (
         "jpg",
         "jpeg",
@@ -89,15 +86,20 @@ class ImageFolder(Source):
         largest = Dim.at_most(max(file.size for file in found.files), "measured")
         image = Tensor("string", length=largest, encoded=headers.encoded)
         columns = {"path": text_column(paths)}
+        said: tuple[str, ...] = ()
         if found.labels is not None:
-            most = max(len(found.classes) - 1, 0)
-            columns["label"] = Column(Tensor("int64", range=ValueRange(0, most)), found.labels)
+            columns["label"] = labels(found.labels, len(found.classes))
+        elif isinstance(self.labels, ByPattern):
+            below = [os.path.relpath(path, folder) for path in paths]
+            names = self.labels.classes_of(below, self.path)
+            columns["label"], classes = numbered(names, self.classes)
+            said = tuple(told(names, classes))
         return Inspected(
             TableRoot("image_folder", columns, "path"),
             (Read("image", image, least=IMAGE_LEAST),),
             fingerprint,
             paths,
-            (*notes, *sampled, *found.notes()),
+            (*notes, *sampled, *said, *found.notes()),
             max_size_for(image.encoded),
         )
 

@@ -148,11 +148,15 @@ def _leaves_out(low: Lowering) -> bool:
 
 def _fine(rows: Any, low: Lowering) -> Any:
     """Return the rows that nothing is wrong with; the others are recorded by their index."""
+    from safedata.attempt import left_out
+
     tf = low.tf
 
     def kept(values: Values) -> Any:
-        fine, record = tf.equal(values[_REASON], ""), low.skipped
-        return fine if record is None else tf.cond(fine, lambda: True, lambda: record(values[INDEX]))
+        fine = tf.equal(values[_REASON], "")
+        if low.skipped is None:
+            return fine
+        return tf.cond(fine, lambda: True, lambda: left_out(low, values[INDEX], values[_REASON]))
 
     return rows.filter(as_written(low, kept))
 

@@ -269,17 +269,6 @@ class LinesRoot(FileRoot):
         found = found.skip(self.skip) if self.skip else found
         return found if self.blank else found.filter(as_written(low, filled))
 
-    def describe(self, index: int) -> str:
-        """Return the file and the line."""
-        found = self.places.find(index) if self.places else None
-        return f"{found[0]} line {found[1]}" if found else super().describe(index)
-
-    def origin(self, tf: Any, index: Any) -> Any:
-        """Return the same inside the graph."""
-        return (
-            self.places.origin(tf, index) if self.places and self.places.count else super().origin(tf, index)
-        )
-
 
 def all_lines(
     files: Sequence[str],

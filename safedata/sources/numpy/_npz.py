@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from mmap import mmap
 from typing import TYPE_CHECKING, Final
 
+from safedata.npy import Header, read_header
 from safedata.problem import Fault
 from safedata.sources._listing import unreadable
 from safedata.sources._records import damaged
-from safedata.sources.numpy._npy import Header, read_header
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo

@@ -11,13 +11,14 @@ from pydantic import ConfigDict, Field
 from safedata.cardinality import exactly
 from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold
+from safedata.npy import Header, read_header
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
 from safedata.sources._fingerprint import fingerprint
 from safedata.sources._listing import unreadable
 from safedata.sources._records import READ_BUFFER, damaged, file_size, find_files
 from safedata.sources.base import Inspected, Root, Source
-from safedata.sources.numpy._npy import Header, decode_row, read_header
+from safedata.sources.numpy._npy import decode_row
 from safedata.sources.numpy._npz import load_rows, read_members
 from safedata.types import Stream
 
@@ -236,6 +237,10 @@ class NumpyRoot(Root):
     def describe(self, index: int) -> str:
         """Return the first array's file and the row."""
         return f"{self.arrays[0].file} row {index}"
+
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts."""
+        return {"file": self.arrays[0].file, "row": index}
 
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the same inside the graph."""

@@ -147,15 +147,6 @@ class ParquetRoot(FileRoot):
         count = tf.size(lost, tf.int64)
         return tf.data.Dataset.range(count).map(tf.autograph.experimental.do_not_convert(row))
 
-    def describe(self, index: int) -> str:
-        """Return the file and the row's number in it, counted from 0."""
-        found = self.places.find(index)
-        return f"{found[0]} row {found[1]}" if found else super().describe(index)
-
-    def origin(self, tf: Any, index: Any) -> Any:
-        """Return the same inside the graph."""
-        return self.places.origin(tf, index) if self.places.count else super().origin(tf, index)
-
 
 def _as_it_is(where: Any) -> Any:
     return where

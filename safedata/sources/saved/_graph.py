@@ -75,6 +75,10 @@ class SavedRoot(Root):
         found = self.places.find(index) if self.places else None
         return f"{found[0]} element {found[1]}" if found else super().describe(index)
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the same in parts."""
+        return (self.places.located(index) if self.places else {}) or super().located(index)
+
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the same inside the graph."""
         known = self.places if self.places and self.places.count else None

@@ -20,10 +20,10 @@ def _entry(value: int) -> int:
     return value
 
 
-def crc32c(data: bytes) -> int:
-    """Return the CRC-32C of `data`."""
+def crc32c(data: bytes, before: int = 0) -> int:
+    """Return the CRC-32C of `data`, or of it behind other bytes, whose CRC is `before`."""
     table = _table()
-    crc = 0xFFFFFFFF
+    crc = before ^ 0xFFFFFFFF
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     return crc ^ 0xFFFFFFFF
@@ -31,5 +31,9 @@ def crc32c(data: bytes) -> int:
 
 def masked(data: bytes) -> int:
     """Return the CRC as TFRecord files store it: rotated by 15 bits, a constant added."""
-    crc = crc32c(data)
+    return mask(crc32c(data))
+
+
+def mask(crc: int) -> int:
+    """Return a CRC as TFRecord files store it."""
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from math import prod
 from typing import Any, Final
 
-from safedata.internal.parse_example import Parsed
+from safedata.examples.parsing import Parsed
 from safedata.measured import CorruptError
 from safedata.memory import largest
 from safedata.problem import Fault
+from safedata.scope import Scope
+from safedata.sources._listing import FIRST
 from safedata.sources._records import damaged
 from safedata.sources._stream import Budget
 from safedata.sources._survey import Bad, Seen, Survey, Wanted
-from safedata.sources.tfrecord._framing import HEADER, Compression, Scan, scan
+from safedata.sources.tfrecord._framing import Compression, Scan, scan
+from safedata.sources.tfrecord._recovery import HEADER, Loss
 
 _KEYS: Final = 1000
 """Keys that records have which are kept, for the help where a feature is missing."""
@@ -34,11 +37,28 @@ class Part:
     """Bytes of the longest record."""
     complete: bool
     damage: Fault | None
+    """Why what follows in the file is lost."""
+    losses: tuple[Loss, ...] = ()
+    """What is lost in between; each counts as one of `records`, in its place."""
+
+    @property
+    def sound(self) -> int:
+        """How many of its records can be read, as far as headers say."""
+        return self.records - len(self.losses)
+
+    @property
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong with it, in order."""
+        for loss in self.losses:
+            yield damaged(self.path, loss.why, way_out="write it again, or leave it out")
+        if self.damage is not None:
+            yield self.damage
 
     @staticmethod
     def of(found: Scan) -> Part:
         """Return what headers say of a file."""
-        return Part(found.path, len(found.offsets), found.largest, found.complete, found.damage)
+        losses = tuple(found.losses.values())
+        return Part(found.path, len(found.offsets), found.largest, found.complete, found.damage, losses)
 
 
 def asked_of(wanted: Sequence[Wanted]) -> str:
@@ -61,7 +81,7 @@ def read_records(
         survey.add(data, f" record {number}, decompressed byte {offset}")
         tick(0)
 
-    found = scan(path, compression, Budget(None, None), keep)
+    found = scan(path, compression, Budget(None, None), keep, recover=-1)
     if compression == "none":
         through = _parse(found, survey, tick)
         tick(max(0, found.size - through))
@@ -75,6 +95,8 @@ def _parse(found: Scan, survey: Survey, tick: Callable[[int], None]) -> int:
     told = since = 0
     with open(found.path, "rb", buffering=0) as file:
         for number, (offset, length) in enumerate(zip(found.offsets, found.lengths, strict=True)):
+            if number in found.losses:
+                continue
             survey.add(
                 os.pread(file.fileno(), length, offset + HEADER.size), f" record {number}, byte {offset}"
             )
@@ -93,6 +115,7 @@ def _kept(found: Scan, survey: Survey) -> dict[str, Any]:
         "records": len(found.offsets),
         "largest": found.largest,
         "damage": damage,
+        "losses": [list(one) for one in found.losses.values()],
         "parsed": survey.records,
         "keys": sorted(survey.keys)[:_KEYS],
         "broken": _kept_bad(survey.broken),
@@ -146,7 +169,8 @@ def take(value: Any, survey: Survey, path: str) -> Part:
         if value["damage"] is not None:
             what, way_out = value["damage"]
             damage = damaged(path, str(what), way_out=str(way_out))
-        return Part(path, _number(value["records"]), _number(value["largest"]), True, damage)
+        losses = tuple(Loss(_number(start), _number(end), str(why)) for start, end, why in value["losses"])
+        return Part(path, _number(value["records"]), _number(value["largest"]), True, damage, losses)
     except (KeyError, TypeError, ValueError):
         raise CorruptError("an entry is no record file's") from None
 
@@ -183,13 +207,34 @@ def bad_records(values: Mapping[str, Any], wanted: tuple[Wanted, ...]) -> tuple[
     survey = Survey(wanted)
     parts = [take(value, survey, path) for path, value in values.items()]
     files = [
-        (one.path, one.damage.message.removeprefix(f"`{one.path}` "))
-        for one in parts
-        if one.damage is not None
+        (one.path, fault.message.removeprefix(f"`{one.path}` ")) for one in parts for fault in one.faults
     ]
     bad = (survey.broken, *(one.bad for one in survey.seen.values()))
     count = len(files) + sum(one.count for one in bad)
     return count, [*files, *(first for one in bad for first in one.first)]
+
+
+def damages(parts: Sequence[Part], scope: Scope) -> Iterator[str]:
+    """Yield what is lost under `on_error: skip`.
+
+    Raises:
+        Fault: a file is damaged, and bad data is not left out.
+    """
+    faults = [fault for one in parts for fault in one.faults]
+    if not faults:
+        return
+    if scope.on_error != "skip":
+        rest = tuple(str(one) for one in faults[1:FIRST])
+        raise replace(faults[0], at=("path",), notes=(*faults[0].notes, *rest))
+    losses = [(one.path, loss) for one in parts for loss in one.losses]
+    for path, loss in losses[:FIRST]:
+        yield f"`{path}`: {loss.lost}; the records behind them are read"
+    if len(losses) > FIRST:
+        lost = sum(loss.end - loss.start for _, loss in losses)
+        yield f"{len(losses)} pieces of files are lost, {lost} bytes in all"
+    for one in parts:
+        if one.damage is not None:
+            yield f"{one.damage}; what follows in that file is left out, and not counted"
 
 
 def declared_for(features: Sequence[Parsed]) -> str:

@@ -7,7 +7,6 @@ CRC-32C of the data. Compression is of the whole file.
 from __future__ import annotations
 
 import os
-import struct
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +17,9 @@ from safedata.sources._listing import unreadable
 from safedata.sources._records import damaged, file_size
 from safedata.sources._stream import CHUNK, Budget, DamageError, Reader, SpentError, decompressed
 from safedata.sources.tfrecord._crc32c import masked
+from safedata.sources.tfrecord._recovery import FOOTER, HEADER, Loss, Search, TiredError
 
 Compression = Literal["none", "gzip", "zlib"]
-
-HEADER: Final = struct.Struct("<QI")
-FOOTER: Final = 4
 
 
 @dataclass(slots=True)
@@ -39,6 +36,14 @@ class Scan:
     """Whether every header was read, up to the end or to the damage."""
     damage: Fault | None = None
     """Why the rest of the file cannot be read."""
+    losses: dict[int, Loss] = field(default_factory=dict[int, Loss])
+    """Pieces that were found to be lost and passed over, by the number that each has among the records: it has an
+    offset, and a length of 0."""
+
+    @property
+    def records(self) -> int:
+        """How many records there are, what is lost not counted."""
+        return len(self.offsets) - len(self.losses)
 
     @property
     def largest(self) -> int:
@@ -47,7 +52,11 @@ class Scan:
 
 
 def scan(
-    path: str, compression: Compression, budget: Budget, keep: Callable[[int, int, bytes], None] | None = None
+    path: str,
+    compression: Compression,
+    budget: Budget,
+    keep: Callable[[int, int, bytes], None] | None = None,
+    recover: int | None = None,
 ) -> Scan:
     """Return what a file's headers say, as far as the budget reaches.
 
@@ -57,6 +66,8 @@ def scan(
         budget: what may be read; what is read is taken from it.
         keep: for a compressed file, takes the number, offset and data of each record that is no longer than
             64 MiB: it cannot be read again without decompressing all that is in front of it.
+        recover: for an uncompressed file, goes on behind damage; of so many bytes at most the checksums are worked out
+            to find where, -1 for all. Where that does not reach, and in a compressed file, the rest is lost.
 
     Raises:
         Fault: the system does not let us read it.
@@ -64,7 +75,7 @@ def scan(
     found = Scan(path, file_size(path))
     try:
         if compression == "none":
-            _scan_plain(found, budget)
+            _scan_plain(found, budget, recover)
         else:
             _scan_stream(found, compression, budget, keep)
     except OSError as error:
@@ -72,27 +83,63 @@ def scan(
     return found
 
 
-def _scan_plain(found: Scan, budget: Budget) -> None:
+def _scan_plain(found: Scan, budget: Budget, recover: int | None) -> None:
     descriptor = os.open(found.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    search = Search(descriptor, found.size, None if recover == -1 else recover)
     try:
-        position, number = 0, 0
+        position = 0
         while position < found.size:
             if not budget.record():
                 found.complete = False
                 return
-            header = os.pread(descriptor, HEADER.size, position)
-            length = _length(found, header, position, number)
-            if length is None:
-                return
-            end = position + HEADER.size + length + FOOTER
-            if end > found.size:
-                found.damage = _cut_off(found.path, number, position, end - found.size)
-                return
-            found.offsets.append(position)
-            found.lengths.append(length)
-            position, number = end, number + 1
+            end = _scan_one(found, descriptor, position)
+            if end is None:
+                if recover is None:
+                    return
+                end = _pass_over(found, search, position)
+            position = end
+    except TiredError:
+        return  # what `found` says of the damage holds for all that follows
     finally:
         os.close(descriptor)
+
+
+def _scan_one(found: Scan, descriptor: int, position: int) -> int | None:
+    """Take the record at a place and return where it ends; None where it is damaged, which `found` then says."""
+    header, number = os.pread(descriptor, HEADER.size, position), len(found.offsets)
+    length = _length(found, header, position, number)
+    if length is None:
+        return None
+    end = position + HEADER.size + length + FOOTER
+    if end > found.size:
+        found.damage = _cut_off(found.path, number, position, end - found.size)
+        return None
+    found.offsets.append(position)
+    found.lengths.append(length)
+    return end
+
+
+def _pass_over(found: Scan, search: Search, position: int) -> int:
+    """Take what is lost from a damaged record on, and return where the next sound one begins.
+
+    Where the record before it is no longer what was written, that may not end where its length says: then it is
+    part of what is lost, and the next one is looked for behind its header.
+
+    Raises:
+        TiredError: that was not found; `found` still says what the damage is.
+    """
+    assert found.damage is not None
+    why = found.damage.message.removeprefix(f"`{found.path}` ")
+    start, last = position, len(found.offsets) - 1
+    if last >= 0 and last not in found.losses and not search.sound(found.offsets[last]):
+        start = found.offsets.pop()
+        found.lengths.pop()
+    end = search.behind(start)
+    found.losses[len(found.offsets)] = Loss(start, end, why)
+    found.offsets.append(start)
+    found.lengths.append(0)
+    found.damage = None
+    return end
 
 
 _KEPT: Final = 64 << 20

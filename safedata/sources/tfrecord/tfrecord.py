@@ -10,15 +10,17 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, NonNegativeInt
 
+from safedata.examples.feature import Feature, check_feature, default_of, encode
+from safedata.examples.parsing import Parsed
 from safedata.fields import Size
-from safedata.internal.parse_example import Parsed, ParseExample
+from safedata.internal.parse_example import ParseExample
 from safedata.measured import Question
 from safedata.memory import Evidence
 from safedata.problem import Fault, Path, did_you_mean
 from safedata.scope import Scope
 from safedata.sources._fingerprint import digest
 from safedata.sources._interleave import Interleave, in_turn
-from safedata.sources._listing import FIRST, Found, look_at
+from safedata.sources._listing import Found, look_at
 from safedata.sources._records import READ_BUFFER, Places, find_files
 from safedata.sources._shelf import Shelf, Work, asked, no_summary, renewed
 from safedata.sources._stream import Budget
@@ -29,13 +31,15 @@ from safedata.sources.tfrecord._facts import (
     asked_of,
     bad_records,
     checker,
+    damages,
     declared_for,
     parts_of,
     read_records,
 )
-from safedata.sources.tfrecord._feature import Feature, check_fields, default_of, encode, encoded_of
-from safedata.sources.tfrecord._framing import HEADER, Compression, Scan, scan
+from safedata.sources.tfrecord._feature import encoded_of
+from safedata.sources.tfrecord._framing import Compression, Scan, scan
 from safedata.sources.tfrecord._reader import TfrecordRoot
+from safedata.sources.tfrecord._recovery import HEADER, SUMMED
 from safedata.types import Dim, Tensor
 
 HEADERS: Final = 200_000
@@ -88,10 +92,10 @@ class Tfrecord(Source):
         scans = list(self._scan(new, survey, scope))
         parts = [*parts_of(files, values, scans, survey)]
         complete = len(parts) == len(files) and all(one.complete for one in parts)
-        notes = [*_damages(parts, scope)]
+        notes = [*damages(parts, scope)]
         if self.compression == "none":
             _parse_sample(scans, survey)
-        count = sum(one.records for one in parts)
+        count = sum(one.sound for one in parts)
         if complete and count == 0:
             raise Fault("SD403", "the files have no records", ("path",), help="name files with records")
         parsed = complete and survey.records == count
@@ -122,7 +126,7 @@ class Tfrecord(Source):
         return (Work(question, files, digest(files), read, no_summary, bad, checker(wanted), by_bytes=True),)
 
     def _question(self, wanted: Sequence[Wanted], scope: Scope) -> Question:
-        return asked("records", self.path, scope, "tfrecord", self.compression, asked_of(wanted))
+        return asked("records", self.path, scope, "tfrecord with losses", self.compression, asked_of(wanted))
 
     def _all_parsed(self, files: Sequence[Found], wanted: tuple[Wanted, ...], scope: Scope) -> bool:
         """Return whether a check parses every record."""
@@ -131,7 +135,7 @@ class Tfrecord(Source):
         if self.compression == "none":
             _parse_sample(scans, survey)
         whole = len(scans) == len(files) and all(one.complete for one in scans)
-        return whole and survey.records == sum(len(one.offsets) for one in scans)
+        return whole and survey.records == sum(one.records for one in scans)
 
     def _wanted(self) -> Iterator[Wanted]:
         keys: dict[str, str] = {}
@@ -143,19 +147,11 @@ class Tfrecord(Source):
                 raise Fault(
                     "SD105", f"`{name}` is not a name for a component", at, help="start it with a letter"
                 )
-            key = one.key or name
-            # TensorFlow takes one feature in several ragged components, and in no other two
-            used = [part for part in (key, one.row_lengths, one.row_splits) if part is not None]
-            for part in used:
-                other = keys.setdefault(part, name)
-                if other != name and not (one.kind == self.features[other].kind == "ragged"):
-                    message = f"`{other}` and `{name}` read the same feature `{part}`"
-                    raise Fault("SD105", message, at, help="read it once, and copy it with `{from: ...}`")
-            check_fields(one, at)
+            check_feature(name, self.features, keys)
             splits = one.row_splits is not None
             yield Wanted(
                 name,
-                key,
+                one.key or name,
                 one.kind,
                 one.dtype,
                 one.shape,
@@ -181,7 +177,7 @@ class Tfrecord(Source):
                 if survey.records < PARSED and kept <= PARSED_BYTES:
                     survey.add(data, f"{path} record {number}, decompressed byte {offset}")
 
-            yield scan(path, self.compression, budget, keep)
+            yield scan(path, self.compression, budget, keep, SUMMED if everything else None)
 
     def _root(self, files: tuple[str, ...], parts: Sequence[Part], complete: bool) -> TfrecordRoot:
         largest = max(one.largest for one in parts)
@@ -191,12 +187,15 @@ class Tfrecord(Source):
             for number, one in enumerate(parts):
                 places.add_run(number, 0, one.records)
         count = self.count if places is None else places.count
-        if places is not None and self.count not in (None, places.count):
+        lost = any(one.losses for one in parts)  # nobody knows how many records these were
+        if places is not None and not lost and self.count not in (None, places.count):
             message = f"`count` says {self.count} records, and the files have {places.count}"
             raise Fault("SD404", message, ("count",), help="remove `count`")
         evidence: Evidence = "measured" if complete else "sampled"
         counted: Evidence = "declared" if places is None and self.count is not None else evidence
-        return TfrecordRoot(files, self.compression, self.buffer, largest, evidence, places, count, counted)
+        return TfrecordRoot(
+            files, self.compression, self.buffer, largest, evidence, places, count, counted, searched=True
+        )
 
     def _faults(self, survey: Survey, scope: Scope) -> Iterator[str]:
         """Report what does not fit the spec; under `on_error: skip`, yield what will be left out."""
@@ -213,7 +212,7 @@ class Tfrecord(Source):
 
     def _parsed(self, one: Wanted, seen: Seen, evidence: Evidence) -> Parsed:
         feature = self.features[one.name]
-        default = default_of(feature, one)
+        default = default_of(feature, one.name)
         tensor = Tensor(one.dtype, tuple(Dim.exactly(size) for size in one.shape))
         if one.kind in ("variable", "sequence"):
             tensor = replace(tensor, shape=(bound(one.most, seen.most, evidence), *tensor.shape))
@@ -233,7 +232,7 @@ class Tfrecord(Source):
 
 def _parse_sample(scans: Sequence[Scan], survey: Survey) -> None:
     """Parse every record of uncompressed files where there are few, else some, evenly spaced."""
-    records = sum(len(one.offsets) for one in scans)
+    records = sum(one.records for one in scans)
     total = sum(sum(one.lengths) for one in scans)
     step = 1 if records <= PARSED and total <= PARSED_BYTES else max(1, records // SAMPLED)
     left, number = PARSED_BYTES, 0
@@ -241,28 +240,12 @@ def _parse_sample(scans: Sequence[Scan], survey: Survey) -> None:
         with open(one.path, "rb", buffering=0) as file:
             for record in range(-number % step, len(one.offsets), step):
                 length, offset = one.lengths[record], one.offsets[record]
-                if length > left:
+                if length > left or record in one.losses:
                     continue
                 left -= length
                 data = os.pread(file.fileno(), length, offset + HEADER.size)
                 survey.add(data, f"{one.path} record {record}, byte {offset}")
         number += len(one.offsets)
-
-
-def _damages(parts: Sequence[Part], scope: Scope) -> Iterator[str]:
-    """Yield what is lost under `on_error: skip`.
-
-    Raises:
-        Fault: a file is damaged, and bad data is not left out.
-    """
-    damages = [one.damage for one in parts if one.damage is not None]
-    if not damages:
-        return
-    if scope.on_error != "skip":
-        rest = tuple(str(one) for one in damages[1:FIRST])
-        raise replace(damages[0], at=("path",), notes=(*damages[0].notes, *rest))
-    for one in damages:
-        yield f"{one}; what follows in that file is left out, and not counted"
 
 
 def _wrong_spec(one: Wanted, seen: Seen, survey: Survey) -> Fault | None:

@@ -1,0 +1,127 @@
+"""What the allocator keeps beside the live bytes of a plan: holes, free ends, what earlier epochs left.
+
+`safedata.allocator` knows how the allocators behave; here it is asked about the steps of a plan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safedata import allocator
+from safedata.memory import HOST
+from safedata.scope import Scope
+from safedata.sources.base import Root
+from safedata.stages.base import ElementNode
+from safedata.types import Element
+from safedata.walk import PlannedStep
+
+if TYPE_CHECKING:
+    from safedata.plan import Plan
+
+
+def allocator_share(plan: Plan, live: int | None) -> int | None:
+    """Return a bound on what the allocator keeps beside the live bytes of the steps; None where these are unknown.
+
+    A cache lays its elements down in the room that other blocks left, for good, and the pool hands out a piece of
+    less than twice the size asked for whole.
+    """
+    if live is None:
+        return None
+    elements = _blocks(plan)
+    blocks = sorted({size for sizes in elements for size in sizes})
+    block, steady = allocator.room(elements), _steady(plan)
+    share = allocator.share(live, block, pooled=plan.scope.pooled, heap=_heap(plan), steady=steady)
+    share += _left(plan)
+    for step in plan.steps:
+        if step.before is None or not getattr(step.node, "freezes", False) or not step.holds:
+            continue
+        for size in _sizes(step.before.element):
+            unsplit = plan.scope.pooled or size >= allocator.ALWAYS_POOLED
+            kept = size * (step.before.cardinality.most or 0)
+            share += int(kept * allocator.unsplit(size, blocks)) if unsplit else 0
+    return share
+
+
+def _steady(plan: Plan) -> bool:
+    """Return whether each element takes the very room that one before it left.
+
+    So it is where one thread makes them all, of one size, and stacks them once; numbers beside them do not matter.
+    """
+    stacked, element = 0, plan.source.after.element
+    for step in plan.steps:
+        if isinstance(step.node, Root):
+            if step is not plan.source:
+                return False
+            continue
+        if step.before is None or not step.node.orderly(step.before) or (step.node.ahead and not stacked):
+            return False
+        stacked += step.node.fills
+    numbers = [one for one in element.values() if one.dtype != "string" and not one.broken]
+    if stacked != 1 or not all(one.static and not one.ragged_rank for one in numbers):
+        return False
+    return sum(one.bytes is None or one.bytes > allocator.LEAST for one in numbers) <= 1
+
+
+def _heap(plan: Plan) -> int:
+    """Return the bytes that lie in glibc's heap for certain: a source's own, and small elements that a step keeps."""
+    return sum(
+        hold.bytes or 0
+        for step in plan.steps
+        if step.holds and (isinstance(step.node, Root) or not (plan.scope.pooled or _enlarges(step)))
+        for hold in step.holds
+        if hold.place == HOST
+    )
+
+
+def _left(plan: Plan) -> int:
+    """Return what may stay behind in glibc's heap when an epoch ends: what was in buffers that threads fill or empty.
+
+    Only a `prefetch` and parallel calls have threads, and without one there is nothing of it.
+    """
+    total, threads, parallel, boxed, any_boxed = 0, False, False, False, False
+    for step in plan.steps:
+        if isinstance(step.node, Root):
+            any_boxed = any_boxed or step.node.boxed
+            boxed = any_boxed if step.node.parts() else step.node.boxed
+            continue
+        boxed = boxed and not (isinstance(step.node, ElementNode) or step.node.fills)
+        total += _freed(step, plan.scope, parallel=parallel, boxed=boxed)
+        parallel = parallel or step.calls > 1
+        threads = threads or parallel or step.node.ahead
+    return total if threads else 0
+
+
+def _freed(step: PlannedStep, scope: Scope, *, parallel: bool, boxed: bool) -> int:
+    """Return what a step's elements may leave behind in arenas; those of a cache stay where they are."""
+    node = step.node
+    sizes = [hold.bytes or 0 for hold in step.holds if hold.place == HOST]
+    if not sizes or step.before is None or isinstance(node, (Root, ElementNode)) or node.freezes:
+        return 0
+    made = sizes.pop() if node.fills else 0
+    taken = sum(sizes) - (node.hollow(step.before, scope) or 0)
+    before, after = (
+        allocator.again(one, pooled=scope.pooled, parallel=parallel, boxed=boxed)
+        for one in (step.before, step.after)
+    )
+    return int(before * taken + after * made)
+
+
+def _enlarges(step: PlannedStep) -> bool:
+    """Return whether a step has tensors that TensorFlow's pool takes whatever is chosen; a map may, in between."""
+    around = (step.before or step.after, step.after)
+    large = any(size >= allocator.ALWAYS_POOLED for one in around for size in _sizes(one.element))
+    return large or isinstance(step.node, ElementNode)
+
+
+def _blocks(plan: Plan) -> list[list[int]]:
+    """Return for each element that a step hands on the bytes of its numeric tensors."""
+    made = [step.after for step in plan.steps if step.after.place == HOST]
+    different = {
+        (id(one.element), one.together): one for one in made
+    }.values()  # many steps change no component
+    return [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
+
+
+def _sizes(element: Element) -> list[int]:
+    numbers = [one.bytes for one in element.values() if one.dtype != "string" and not one.broken]
+    return [size for size in numbers if size]

@@ -1,0 +1,75 @@
+"""What the chains of a map take in, and what they hold, by their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from safedata.chain import Chain
+from safedata.memory import Evidence, add, times, weakest
+from safedata.ops import _walk
+from safedata.problem import Fault, did_you_mean
+from safedata.stages._elements import batch_shape
+from safedata.types import Element, Stream, Tensor
+
+
+def entering(chain: Chain, before: Stream) -> tuple[Tensor, ...]:
+    """Return the types that a chain without patterns starts from, those of one element."""
+    if chain.wrong is not None:
+        raise chain.wrong
+    for start in chain.starts:
+        if start not in before.element:
+            way_out = did_you_mean(start, before.visible, what="components")
+            at = chain.links[0].path if chain.computed else ()
+            raise Fault("SD201", f"there is no component `{start}` here", at, help=way_out)
+    found = (before.element[start] for start in chain.starts)
+    return tuple(x if x.broken else x.without_leading(before.batch_dims) for x in found)
+
+
+def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
+    """Yield what enters a chain's operations and what leaves each of them, one element's types.
+
+    Raises:
+        Fault: an operation cannot take what comes in.
+    """
+    chain = chain.spelled(before.visible)
+    yield from _walk.types(chain.links, entering(chain, before), before.batch_dims, chain.starts)
+
+
+def bare(stream: Stream) -> Element:
+    """Return the components that an expression can name, as types of one element."""
+    return {
+        name: tensor if tensor.broken else tensor.without_leading(stream.batch_dims)
+        for name, tensor in stream.visible.items()
+    }
+
+
+def chain_bytes(chain: Chain, before: Stream, *, aside: bool = False) -> int | None:
+    """Return an upper bound in bytes of what one call of a chain holds beside the element; None when unbounded.
+
+    Args:
+        chain: the chain.
+        before: the elements, or batches, that it gets.
+        aside: whether the call is in no function of Python's.
+    """
+    copies = Tensor("bool", batch_shape(before)).elements  # 1 where nothing is batched
+    try:
+        if chain.expression is not None:
+            types = bare(before)
+            result = chain.expression.infer(types)
+            return times(copies, add(chain.expression.workspace(types), result.bytes))
+        bundles = list(types_of(chain, before))
+    except Fault:
+        return None
+    if not before.batch_dims:
+        return _walk.peak(chain.links, bundles, aside=aside)
+    return None if copies is None else _walk.peak(chain.links, bundles, copies, aside=aside)
+
+
+def chain_evidence(chain: Chain, before: Stream) -> Evidence:
+    """Return the weakest evidence of what enters and leaves each operation of a chain."""
+    if chain.expression is not None:
+        return "exact"  # it reads components of the element, and these count already
+    try:
+        return weakest(*(tensor.evidence for bundle in types_of(chain, before) for tensor in bundle))
+    except Fault:  # the walk reports it
+        return "exact"

@@ -1,0 +1,67 @@
+"""What the allocator keeps beside a plan's live bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+import safedata
+from safedata.allocation import allocator_share
+from safedata.memory import MIB
+
+IMAGES = {"image": "uint8[128, 128, 3]", "label": "int64[]"}
+BATCH = 500 * 128 * 128 * 3
+
+
+def share(components: dict[str, str], *steps: dict[str, Any]) -> int:
+    """Return the allocator's share beside 200 MiB of live bytes."""
+    source = {"synthetic": {"components": components, "count": 4_000}}
+    text = yaml.safe_dump({"safedata": 1, "source": source, "steps": list(steps)})
+    verdict = safedata.check(text, host="1TiB")
+    assert verdict.plan is not None
+    found = allocator_share(verdict.plan, 200 * MIB)
+    assert found is not None
+    return found
+
+
+def test_one_thread_with_one_batch_ready_finds_its_room_again() -> None:
+    """With two batches ready room for one more is counted, with one or none it is not."""
+    two = share(IMAGES, {"batch": 500}, {"prefetch": 2})
+    one = share(IMAGES, {"batch": 500}, {"prefetch": 1})
+    none = share(IMAGES, {"batch": 500})
+    assert two - one >= BATCH
+    assert none <= one
+
+
+@pytest.mark.parametrize(
+    ("components", "steps"),
+    [
+        (IMAGES, [{"shuffle": 100}, {"batch": 500}]),
+        (IMAGES, [{"prefetch": 1}, {"batch": 500}]),
+        (IMAGES, [{"window": {"size": 10, "drop_remainder": True}}, {"batch": 50}]),
+        (IMAGES, [{"map": {"image": [{"cast": "int16"}]}, "parallel": 2}, {"batch": 500}]),
+        ({"image": "uint8[128, 128, 3]", "mask": "uint8[128, 128]"}, [{"batch": 500}]),
+    ],
+    ids=[
+        "in a random order",
+        "two threads",
+        "two sizes of batches",
+        "parallel calls",
+        "two large components",
+    ],
+)
+def test_whatever_may_stand_in_the_way_counts_the_largest_block(
+    components: dict[str, str], steps: list[dict[str, Any]]
+) -> None:
+    """Room for one more batch is counted wherever blocks may come and go in another order, or in several sizes."""
+    alone = share(IMAGES, {"batch": 500})
+    assert share(components, *steps) - alone >= BATCH * 3 // 4
+
+
+@pytest.mark.parametrize("step", ["ragged_batch", "padded_batch"])
+def test_elements_of_several_sizes_count_the_largest_block(step: str) -> None:
+    """Where elements differ in size, what one left need not be enough for the next."""
+    alone = share({"x": "uint8[49152]"}, {"batch": 500})
+    assert share({"x": "uint8[<=49152]"}, {step: 500}) - alone >= BATCH * 3 // 4
