@@ -13,6 +13,7 @@ import pytest
 import safedata
 from safedata.problem import DataError
 from safedata.run import Report
+from tests.ops.conformance import encode
 
 pytestmark = pytest.mark.tf
 
@@ -64,6 +65,15 @@ def test_the_first_bad_file_stops_the_run_by_name(how: str, photos: Path, tf: Mo
     bad = damage(photos, how)
     with pytest.raises(DataError, match=bad.name):
         build(photos)
+
+
+def test_a_torn_file_among_images_of_one_size_is_named(tmp_path: Path, tf: ModuleType) -> None:
+    """Where all sizes are exact, what cannot be decoded is named all the same: not its missing pixels."""
+    for name, length in (("good.jpg", None), ("torn.jpg", 700)):
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        (tmp_path / "cat" / name).write_bytes(encode("RGB", "JPEG")[:length])
+    with pytest.raises(DataError, match=r"SD404.*torn\.jpg"):
+        build(tmp_path)
 
 
 @pytest.mark.parametrize("how", ["truncated", "empty", "text", "html"])

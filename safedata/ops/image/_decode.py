@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from safedata.insist import Check, either, insist, late
-from safedata.lowering import Call, enforce
+from safedata.lowering import Call, bounds
 from safedata.memory import MIB
 from safedata.ops.image._sizes import Limits, first_frame, jpeg_size, simple_size, whole_size
 from safedata.problem import Fault
@@ -179,8 +179,9 @@ def _careful(x: Any, call: Call, formats: tuple[str, ...], decode: Decode, limit
         damaged = "SD404: cannot decode: the image is damaged"
         checks = [Check(tf.reduce_all(size > 0), damaged), limits.check(size)]
         made = _try(tf, insist(tf, file, checks, call.where), decode)
-        made = insist(tf, made, [Check(tf.size(made) > 0, damaged)], call.where)
-        return enforce(tf, made, call.y, limits.name, call.where)
+        # Its exact sizes come last, behind all ways: TensorFlow would look at them before it looks whether all is well.
+        checks = [Check(tf.size(made) > 0, damaged), *bounds(tf, made, call.y, limits.name)]
+        return insist(tf, made, checks, call.where)
 
     def jpeg(file: Any) -> Any:
         return checked(file, _try(tf, file, partial(jpeg_size, tf)))

@@ -13,7 +13,8 @@ from safedata.sources._listing import FIRST
 from safedata.sources._stream import Budget
 from safedata.sources.saved._spec import Part, SpecError
 from safedata.sources.saved._tensor import Facts, read_tensor
-from safedata.sources.tfrecord._framing import HEADER, Compression, Scan, scan
+from safedata.sources.tfrecord._framing import Compression, Scan, scan
+from safedata.sources.tfrecord._recovery import HEADER
 from safedata.types import DTYPE_BYTES, Dim, Tensor
 
 _TICK: Final = 1 << 20
