@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,17 @@ def test_what_takes_dense_components_says_so(spec: str) -> None:
     assert problem.code == "SD203"
     assert problem.message == "`join` takes a dense component, not string[<=10B][<=3, <=4]"
     assert problem.help == "put `to_dense` before it"
+
+
+@pytest.mark.tf
+def test_a_vector_of_any_length_becomes_one_of_exactly_so_many(tmp_path: Path) -> None:
+    """What is no ragged tensor, being one row, is filled up and cut off all the same."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("\n".join(json.dumps({"t": list(range(n)), "w": ["a"] * n}) for n in (0, 3, 7)))
+    text = f"""
+safedata: 1
+source: {{jsonl: {{path: "{rows}", columns: {{t: "int64[<=7]", w: "string[<=4B][<=7]"}}}}}}
+steps: [{{map: {{t: [{{to_dense: [5]}}], w: [{{to_dense: {{shape: [5], value: "-"}}}}]}}}}]
+"""
+    found = [(e["t"].numpy().tolist(), b"".join(e["w"].numpy().tolist())) for e in safedata.load(text)]
+    assert found == [([0] * 5, b"-----"), ([0, 1, 2, 0, 0], b"aaa--"), ([0, 1, 2, 3, 4], b"aaaaa")]

@@ -86,9 +86,13 @@ class ToDense(Op):
         tf = call.tf
         value = self._fill(call.x)
         value = value if isinstance(value, str) else constant(tf, value, call.x.dtype)
-        if not isinstance(x, tf.RaggedTensor):
-            x = tf.RaggedTensor.from_tensor(x) if self.shape and x.shape.rank > 1 else x
+        shape = None if self.shape is None else [*(None,) * call.batch_dims, *self.shape]
+        alone = not isinstance(x, tf.RaggedTensor) and shape is not None and x.shape.rank == 1
+        if alone:  # one row, which is no ragged tensor by itself
+            x, shape = x[tf.newaxis], [1, *(shape or ())]
+        if shape is not None and not isinstance(x, tf.RaggedTensor):
+            x = tf.RaggedTensor.from_tensor(x)
         if isinstance(x, tf.RaggedTensor):
-            shape = None if self.shape is None else [*(None,) * call.batch_dims, *self.shape]
             x = x.to_tensor(value, shape=shape)
+        x = x[0] if alone else x
         return tf.ensure_shape(x, (*x.shape[: call.batch_dims], *call.y.static_shape))
