@@ -78,7 +78,11 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def emit(stream: TextIO | None, text: str) -> None:
-    """Write and flush; what the encoding lacks becomes escapes, a closed pipe is let go."""
+    """Write and flush; what the encoding lacks becomes escapes, a closed pipe is let go.
+
+    Raises:
+        OSError: it cannot be written; the stream is let go too, or Python would end with a status of its own.
+    """
     if stream is None:
         return
     try:
@@ -90,6 +94,9 @@ def emit(stream: TextIO | None, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         _let_go(stream)
+    except OSError:
+        _let_go(stream)
+        raise
 
 
 def _let_go(stream: TextIO) -> None:

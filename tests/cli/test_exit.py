@@ -127,10 +127,15 @@ def test_a_closed_pipe_is_quiet(counting: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_full_disk_is_told(counting: Path) -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_full_disk_is_told(counting: Path, buffered: bool) -> None:
     """Output that cannot be written is an error of its own, with status 4."""
     command = f"{sys.executable} -m safedata check counting.yaml --target small > /dev/full"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if buffered:  # then Python writes once more when it ends
+        environment.pop("PYTHONUNBUFFERED", None)
+    else:
+        environment["PYTHONUNBUFFERED"] = "1"
     done = subprocess.run(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=False
     )

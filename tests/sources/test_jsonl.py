@@ -205,7 +205,7 @@ def test_many_lines_cross_at_once(tf: Any, tmp_path: Path, monkeypatch: pytest.M
     rows = [{"n": number, "t": [number] * (number % 3)} for number in range(2 * LINES + 5)]
     found = open_json(tmp_path, rows, columns={"n": "int64", "t": "int64[?]"})
     assert [(int(row["n"]), row["t"].tolist()) for row in run(tf, found)] == [(r["n"], r["t"]) for r in rows]
-    assert sizes == [LINES, LINES, 5]
+    assert sorted(sizes) == [5, LINES, LINES]  # calls at once end in any order
 
 
 @pytest.mark.parametrize(
