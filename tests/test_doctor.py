@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ from safedata.machine.running import Used
 from safedata.machine.torch import TorchGpu
 from safedata.memory import GIB, MIB
 from safedata.report.doctor import examination_object, render
+from tests.machine import driver
 
 A100 = Gpu(0, "NVIDIA A100", "GPU-a", 40 * GIB, 40 * GIB, (8, 0), 1536 * MIB)
 TRAINER = GpuProcess(4242, "/usr/bin/trainer", 9 * GIB)
@@ -254,18 +256,26 @@ def test_tensorflow_on_request(tf: Any, tmp_path: Path) -> None:
     assert "CPU:0" in runtime.devices
 
 
-@pytest.mark.gpu
-def test_a_real_gpu(tmp_path: Path) -> None:
-    """With a GPU at hand the driver's version, its memory and what TensorFlow would take of it are known."""
-    found = safedata.doctor(folder=tmp_path)
-    if not found.gpus.gpus:
-        pytest.skip(
-            "no GPU, whose figures these are; tests/machine/test_nvml.py reads those of a driver made for it"
-        )
-    first = found.gpus.gpus[0]
-    assert found.gpus.driver
-    assert first.uuid
-    assert first.total is not None
-    assert first.free is not None
-    assert 0 < first.free <= first.total
-    assert first.available is not None
+SEEN = """
+import json, sys, safedata
+gpus = safedata.doctor(folder=sys.argv[1]).gpus
+first = gpus.gpus[0]
+print(json.dumps([gpus.driver, first.uuid, first.total, first.free, first.available]))
+"""
+
+
+@driver.needed
+def test_a_gpu_is_known_by_its_figures(tmp_path: Path) -> None:
+    """The driver's version, its memory and what TensorFlow would take: of a real GPU, else of a driver made for it."""
+    real = bool(safedata.doctor(folder=tmp_path).gpus.gpus)
+    environ = None if real else driver.environment(driver.make(tmp_path), "two_gpus")
+    done = subprocess.run(
+        [sys.executable, "-c", SEEN, str(tmp_path)], env=environ, capture_output=True, text=True, check=True
+    )
+    version, uuid, total, free, available = json.loads(done.stdout)
+    assert version
+    assert uuid
+    assert total is not None
+    assert free is not None
+    assert 0 < free <= total
+    assert available is not None

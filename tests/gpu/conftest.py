@@ -24,5 +24,6 @@ def gpu() -> None:
     """Skip the test where there is no GPU."""
     if not has_gpu():
         pytest.skip(
-            "TensorFlow lists no GPU, and this looks at tensors on one; what needs none is tested beside it"
+            "no GPU: the memory that CUDA gives out, and its peak, exist on nothing else; "
+            "the same graphs run on a second device in test_crossing.py, and kernels are looked up in test_kernels.py"
         )

@@ -16,8 +16,8 @@ from tests.limits.by_hand import pipeline
 pytestmark = pytest.mark.tf
 
 UNDELEGATED = (
-    "the system lets this user make no control group below its own (root may, where /sys/fs/cgroup is writable); "
-    "`SAFEDATA_TEST_CGROUP` may name another group, and the three other kinds of limit ran"
+    "the kernel takes a control group's limit only from its owner, and this user owns none: root does, and who was "
+    "given one (`SAFEDATA_TEST_CGROUP` names it); the same law ran under the limits that every user may set"
 )
 
 

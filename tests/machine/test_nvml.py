@@ -3,7 +3,6 @@ from __future__ import annotations
 import builtins
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,8 @@ import pytest
 from safedata.machine.gpus import read_gpus
 from safedata.machine.limits import CUDA_CONTEXT
 from safedata.memory import GIB, MIB
+from tests.machine import driver
 
-COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 CHILD = """
 import dataclasses, json
 from safedata.machine.gpus import read_gpus
@@ -24,32 +23,22 @@ found = report._asdict() | {"gpus": [dataclasses.asdict(gpu) for gpu in report.g
 found["available"] = [gpu.available for gpu in report.gpus]
 print(json.dumps(found))
 """
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or COMPILER is None, reason="the fake driver library needs Linux and a C compiler"
-)
+pytestmark = driver.needed
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compile the fake driver library; return its folder."""
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).with_name("fake_nvml.c")
-    target = folder / "libnvidia-ml.so.1"
-    subprocess.run([str(COMPILER), "-Wall", "-Werror", "-shared", "-fPIC", "-o", target, source], check=True)
-    return folder
+    return driver.make(tmp_path_factory.mktemp("nvml"))
 
 
 def report(library: Path, mode: str, **environ: str) -> dict[str, Any]:
     """Return what a fresh process reads with the fake driver in one of its modes."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA_", "TF_"))}
     log = library / "sessions"
     log.unlink(missing_ok=True)
-    paths = os.pathsep.join(one for one in sys.path if one)
     done = subprocess.run(
         [sys.executable, "-c", CHILD],
-        env=kept
-        | {"LD_LIBRARY_PATH": str(library), "FAKE_NVML": mode, "FAKE_NVML_LOG": str(log), "PYTHONPATH": paths}
-        | environ,
+        env=driver.environment(library, mode) | environ,
         capture_output=True,
         text=True,
         check=False,
