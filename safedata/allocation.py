@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from safedata import allocator
-from safedata.memory import HOST
+from safedata.memory import HOST, add
 from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages.base import ElementNode
@@ -30,16 +31,22 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     elements = _blocks(plan)
     blocks = sorted({size for sizes in elements for size in sizes})
     block, steady = allocator.room(elements), _steady(plan)
-    share = allocator.share(live, block, pooled=plan.scope.pooled, heap=_heap(plan), steady=steady)
-    share += _left(plan)
+    heap = _heap(plan)
+    if heap is None:
+        return None
+    share = allocator.share(live, block, pooled=plan.scope.pooled, heap=heap, steady=steady)
+    return add(share, _left(plan), *_unsplit(plan, blocks))
+
+
+def _unsplit(plan: Plan, blocks: list[int]) -> Iterator[int | None]:
+    """Yield what the pool adds to the pieces that a memory cache keeps; None where nobody knows how many."""
     for step in plan.steps:
-        if step.before is None or not getattr(step.node, "freezes", False) or not step.holds:
+        if step.before is None or isinstance(step.node, Root) or not step.node.freezes or not step.holds:
             continue
         for size in _sizes(step.before.element):
-            unsplit = plan.scope.pooled or size >= allocator.ALWAYS_POOLED
-            kept = size * (step.before.cardinality.most or 0)
-            share += int(kept * allocator.unsplit(size, blocks)) if unsplit else 0
-    return share
+            if plan.scope.pooled or size >= allocator.ALWAYS_POOLED:
+                part, most = allocator.unsplit(size, blocks), step.before.cardinality.most
+                yield None if most is None else int(part * size * most)
 
 
 def _steady(plan: Plan) -> bool:
@@ -62,48 +69,52 @@ def _steady(plan: Plan) -> bool:
     return sum(one.bytes is None or one.bytes > allocator.LEAST for one in numbers) <= 1
 
 
-def _heap(plan: Plan) -> int:
+def _heap(plan: Plan) -> int | None:
     """Return the bytes that lie in glibc's heap for certain: a source's own, and small elements that a step keeps."""
-    return sum(
-        hold.bytes or 0
+    kept = (
+        hold.bytes
         for step in plan.steps
         if step.holds and (isinstance(step.node, Root) or not (plan.scope.pooled or _enlarges(step)))
         for hold in step.holds
         if hold.place == HOST
     )
+    return add(*kept)
 
 
-def _left(plan: Plan) -> int:
+def _left(plan: Plan) -> int | None:
     """Return what may stay behind in glibc's heap when an epoch ends: what was in buffers that threads fill or empty.
 
     Only a `prefetch` and parallel calls have threads, and without one there is nothing of it.
     """
-    total, threads, parallel, boxed, any_boxed = 0, False, False, False, False
+    freed: list[int | None] = []
+    threads, parallel, boxed, any_boxed = False, False, False, False
     for step in plan.steps:
         if isinstance(step.node, Root):
             any_boxed = any_boxed or step.node.boxed
             boxed = any_boxed if step.node.parts() else step.node.boxed
             continue
         boxed = boxed and not (isinstance(step.node, ElementNode) or step.node.fills)
-        total += _freed(step, plan.scope, parallel=parallel, boxed=boxed)
+        freed.append(_freed(step, plan.scope, parallel=parallel, boxed=boxed))
         parallel = parallel or step.calls > 1
         threads = threads or parallel or step.node.ahead
-    return total if threads else 0
+    return add(*freed) if threads else 0
 
 
-def _freed(step: PlannedStep, scope: Scope, *, parallel: bool, boxed: bool) -> int:
+def _freed(step: PlannedStep, scope: Scope, *, parallel: bool, boxed: bool) -> int | None:
     """Return what a step's elements may leave behind in arenas; those of a cache stay where they are."""
     node = step.node
-    sizes = [hold.bytes or 0 for hold in step.holds if hold.place == HOST]
+    sizes = [hold.bytes for hold in step.holds if hold.place == HOST]
     if not sizes or step.before is None or isinstance(node, (Root, ElementNode)) or node.freezes:
         return 0
     made = sizes.pop() if node.fills else 0
-    taken = sum(sizes) - (node.hollow(step.before, scope) or 0)
+    taken, hollow = add(*sizes), node.hollow(step.before, scope)
+    if made is None or taken is None or hollow is None:
+        return None
     before, after = (
         allocator.again(one, pooled=scope.pooled, parallel=parallel, boxed=boxed)
         for one in (step.before, step.after)
     )
-    return int(before * taken + after * made)
+    return int(before * (taken - hollow) + after * made)
 
 
 def _enlarges(step: PlannedStep) -> bool:

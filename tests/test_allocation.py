@@ -9,7 +9,9 @@ import yaml
 
 import safedata
 from safedata.allocation import allocator_share
+from safedata.cardinality import UNKNOWN
 from safedata.memory import MIB
+from safedata.records import replace
 
 IMAGES = {"image": "uint8[128, 128, 3]", "label": "int64[]"}
 BATCH = 500 * 128 * 128 * 3
@@ -65,3 +67,21 @@ def test_elements_of_several_sizes_count_the_largest_block(step: str) -> None:
     """Where elements differ in size, what one left need not be enough for the next."""
     alone = share({"x": "uint8[49152]"}, {"batch": 500})
     assert share({"x": "uint8[<=49152]"}, {step: 500}) - alone >= BATCH * 3 // 4
+
+
+@pytest.mark.parametrize("step", ["cache", "shuffle"])
+def test_what_is_unknown_makes_the_share_unknown(step: str) -> None:
+    """Where nobody knows how many elements a cache keeps, or what a step holds, there is no bound to give."""
+    how = {"cache": "memory", "shuffle": 100}[step]
+    source = {"synthetic": {"components": {"x": "uint8[400000]"}, "count": 4_000}}
+    text = yaml.safe_dump({"safedata": 1, "source": source, "steps": [{step: how}, {"batch": 2}]})
+    plan = safedata.check(text, host="1TiB").plan
+    assert plan is not None
+    first, second, *others = plan.steps
+    assert second.before is not None
+    assert allocator_share(plan, 200 * MIB) is not None
+    if step == "cache":
+        unknown = replace(second, before=replace(second.before, cardinality=UNKNOWN))
+    else:
+        unknown = replace(second, holds=tuple(hold._replace(bytes=None) for hold in second.holds))
+    assert allocator_share(replace(plan, steps=(first, unknown, *others)), 200 * MIB) is None
