@@ -74,7 +74,9 @@ def test_what_is_unknown_makes_the_share_unknown(step: str) -> None:
     """Where nobody knows how many elements a cache keeps, or what a step holds, there is no bound to give."""
     how = {"cache": "memory", "shuffle": 100}[step]
     source = {"synthetic": {"components": {"x": "uint8[400000]"}, "count": 4_000}}
-    text = yaml.safe_dump({"safedata": 1, "source": source, "steps": [{step: how}, {"batch": 2}]})
+    text = yaml.safe_dump(
+        {"safedata": 1, "source": source, "steps": [{step: how}, {"batch": 2}, {"prefetch": 2}]}
+    )
     plan = safedata.check(text, host="1TiB").plan
     assert plan is not None
     first, second, *others = plan.steps
