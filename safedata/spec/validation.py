@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from safedata.problem import Path, Problem, did_you_mean
 from safedata.spec.expected import Expected, expected
-from safedata.spec.node import Document
+from safedata.spec.node import Document, Node
 
 
 def problems_of(
@@ -33,6 +33,7 @@ def problems_of(
     models = tuple(model) if isinstance(model, Sequence) else (model,)
     problems: list[Problem] = []
     values: dict[tuple[Path, str], list[Expected]] = {}
+    items: dict[tuple[Path, str], int] = {}
     for one in error.errors(include_url=False):
         details = cast("dict[str, Any]", one)
         found = _locate(document, path, details)
@@ -40,12 +41,23 @@ def problems_of(
             continue
         if details["type"] == "extra_forbidden":
             problems.append(_unknown(document, found, _keys_at(models, details["loc"][:-1])))
+        elif details["type"] == "missing" and isinstance(details["loc"][-1], int):  # one error for each item
+            place = (found.path, found.name)
+            items[place] = max(items.get(place, 0), details["loc"][-1] + 1)
         elif details["type"] == "missing":
             problems.append(_missing(document, found, _docstring(models, details["loc"])))
         else:
             values.setdefault((found.path, found.name), []).append(expected(details))
+    for place, number in items.items():
+        values.setdefault(place, []).append(_too_short(document.nearest(place[0])[1], number))
     problems += [_wrong(document, where, name, said) for (where, name), said in values.items()]
     return sorted(problems, key=_order)
+
+
+def _too_short(node: Node, number: int) -> Expected:
+    """Return what a list of fewer items than its type has should have been."""
+    given = len(cast("list[object]", node.value)) if isinstance(node.value, list) else 0
+    return expected({"type": "too_short", "ctx": {"min_length": number, "actual_length": given}})
 
 
 def _said_already(document: Document, found: _Place, details: dict[str, Any]) -> bool:
