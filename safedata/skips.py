@@ -70,7 +70,7 @@ def _noting(indices: dict[int, None], most: int, report: Report | None, whole: w
             # a batch that fails is left out whole
             for index in dict.fromkeys(int(one) for one in found.reshape(-1)):
                 if index not in indices and report is not None and len(indices) < most:
-                    report.write({"element": index, **_located(root, index, reason), **step})
+                    report.write({**_located(root, index, reason), "element": index, **step})
                 indices[index] = None
         if len(indices) > most:
             form = "skip" if report is None else "quarantine"
@@ -180,7 +180,7 @@ def _told(note: Note, plan: Plan, step: PlannedStep) -> Callable[[Any, bytes], b
         text = reason.decode("utf-8", "backslashreplace")
         spot = spot_in(text, components)
         title = whole if spot.part is None or spot.part >= len(titles) else titles[spot.part]
-        where = {"step": title, "line": line, "component": spot.component, "operation": spot.operation}
+        where = {"step": title, "spec_line": line, "component": spot.component, "operation": spot.operation}
         return note(found, worded(text), where)
 
     return noted

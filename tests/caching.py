@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
+
+import safedata
+from safedata.memory import DISK
+from safedata.store import writer as writing
 
 ROOT = Path(__file__).parent.parent
 Write = Callable[..., Path]
@@ -37,3 +42,26 @@ def column(dataset: Any, name: str) -> list[Any]:
 def entries(store: Path) -> list[Path]:
     """Return what lies in a store."""
     return sorted(store.iterdir()) if store.exists() else []
+
+
+class OnDisk(NamedTuple):
+    """The bytes of an entry: those counted for its rows and its manifest, and those that its files have."""
+
+    rows: int
+    manifest: int
+    rows_used: int
+    manifest_used: int
+
+
+def written(path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> OnDisk:
+    """Write the cache of a spec in many small blocks, and return what it was counted and what it takes."""
+    monkeypatch.setattr(writing, "BLOCK_BYTES", 64)
+    monkeypatch.setattr("safedata.stages._shelve.BLOCK_BYTES", 64)
+    rows, manifest = (line.hold.bytes for line in safedata.check(path).lines if line.hold.place == DISK)
+    assert rows is not None
+    assert manifest is not None
+    safedata.load(path)
+    [entry] = entries(store)
+    sizes = {file.name: file.stat().st_size for file in entry.iterdir()}
+    listed = sizes.pop("manifest.json")
+    return OnDisk(rows, manifest, sum(sizes.values()), listed)

@@ -18,9 +18,16 @@ import pytest
 import safedata
 from safedata.problem import DataError
 from safedata.quarantine import Report
+from safedata.records import replace
 from safedata.report.build import render
 from safedata.said import component_scope, operation_scope, part_scope, spot_in, worded
+from safedata.sources._interleave import Interleave, Interleaved
+from safedata.sources._records import Places
+from safedata.sources.lines._lines import LinesRoot
+from safedata.sources.saved._graph import SavedRoot
+from safedata.sources.tfrecord._reader import TfrecordRoot
 from safedata.spec.sections import OnError, Runtime
+from safedata.types import Dim
 
 HEAD = "safedata: 1\nsource: {{range: 6}}\nsteps:\n"
 WORDS = "  - map: {{y: [{{from: value}}, as_string, {{vocab_lookup: {{vocab: ['1', '2'], num_oov_indices: 0}}}}]}}\n"
@@ -53,7 +60,7 @@ def test_each_element_left_out_has_a_line(tmp_path: Path, tf: ModuleType) -> Non
     assert isinstance(made, safedata.run.Report)
     found = lines(tmp_path / "s.quarantine.jsonl")
     assert [one["element"] for one in found] == [0, 3, 4, 5]
-    assert {(one["step"], one["line"], one["component"], one["operation"]) for one in found} == {
+    assert {(one["step"], one["spec_line"], one["component"], one["operation"]) for one in found} == {
         ("map", 4, "y", "vocab_lookup")
     }
     assert "SD404" in found[0]["reason"]
@@ -62,6 +69,57 @@ def test_each_element_left_out_has_a_line(tmp_path: Path, tf: ModuleType) -> Non
     told = json.loads((tmp_path / "s.manifest.json").read_text())["pass"]["quarantine"]
     assert told == {"path": str(tmp_path / "s.quarantine.jsonl"), "elements": 4}
     assert "4 written to" in render(made)
+
+
+def _files(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Write data with a bad second element; return the source that reads it, and where that element is."""
+    (folder / "a.txt").write_text("1\nx\n3\n")
+    (folder / "a.csv").write_text('text\n1\n"x"\n3\n')
+    (folder / "a.jsonl").write_text('{"text": "1"}\n{"text": "x"}\n')
+    (folder / "a.bin").write_bytes(b"head" + b"1x3")
+    (folder / "m.csv").write_text("path,text\na.bin,1\na.txt,x\n")
+    fixed = "fixed_length: {path: a.bin, record_bytes: 1, header_bytes: 4}"
+    return {
+        "text": ("text: {path: a.txt}", {"file": "a.txt", "line": 2}),
+        "csv": ("csv: {path: a.csv, columns: {text: string}}", {"file": "a.csv", "line": 3}),
+        "jsonl": ('jsonl: {path: a.jsonl, columns: {text: "string[<=9]"}}', {"file": "a.jsonl", "line": 2}),
+        "fixed_length": (fixed, {"file": "a.bin", "record": 1, "byte": 5}),
+        "manifest": ("manifest: m.csv", {"file": "a.txt", "manifest": "m.csv", "row": 2}),
+    }
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("name", ["text", "csv", "jsonl", "fixed_length", "manifest"])
+def test_the_place_in_the_data_is_not_the_place_in_the_spec(
+    tmp_path: Path, tf: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of the report says where in its file the element is, and apart from that where in the spec its step is."""
+    monkeypatch.chdir(tmp_path)
+    source, place = _files(tmp_path)[name]
+    component = "bytes" if name == "fixed_length" else "text"
+    text = (
+        f"safedata: 1\nsource:\n  {source}\nsteps:\n"
+        f"  - map: {{n: [{{from: {component}}}, {{to_number: {{dtype: int64}}}}]}}\n  - select: [n]\n"
+        "runtime: {on_error: {quarantine: {report: r.jsonl}}}\n"
+    )
+    assert all(int(row["n"]) != 0 for row in safedata.load(text))
+    [one] = lines(tmp_path / "r.jsonl")
+    rest = {"run", "time", "spec", "element", "reason", "step", "spec_line", "component", "operation"}
+    assert {key: value for key, value in one.items() if key not in rest} == place
+    assert (one["element"], one["spec_line"], one["component"]) == (1, 5, "n")
+
+
+def test_every_source_names_places_alike() -> None:
+    """No part of a place has the name of something else that a line of the report says."""
+    places = Places("element", paths=("a", "b"))
+    places.add_run(0, 0, 2)
+    places.add_run(1, 0, 2)
+    parts = SavedRoot(TfrecordRoot((), "none", 0, 0, "exact", None, 4), (), places, 4)
+    assert parts.located(3) == {"file": "b", "row": 1}
+    lines = LinesRoot("text", ("a", "b"), "none", 0, False, Dim.at_most(1), None, None, "exact")
+    assert lines.located(5) == {"source": "text element 5"}
+    assert replace(lines, files=("a",)).located(5) == {"file": "a", "record": 5}
+    assert Interleaved(lines, Interleave(cycle=2)).located((1 << 32) + 5) == {"file": "b", "record": 5}
 
 
 @pytest.mark.tf

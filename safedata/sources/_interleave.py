@@ -106,8 +106,10 @@ class FileRoot(Root):
         return f"{found[0]} {places.unit} {found[1]}" if places and found else super().describe(index)
 
     def located(self, index: int) -> dict[str, Any]:
-        """Return the same in parts."""
+        """Return the same in parts; of one file whose lines or records were not counted, the number of the record."""
         places = self.numbering()
+        if places is None and len(self.files) == 1:
+            return {"file": self.files[0], "record": index}
         return (places.located(index) if places else {}) or super().located(index)
 
     def origin(self, tf: Any, index: Any) -> Any:
@@ -267,7 +269,7 @@ class Interleaved(Root):
         if self.inner.numbering() is not None:
             return self.inner.located(index)
         number, inside = divmod(index, 1 << _FILE_BITS)
-        return {"file": self.inner.files[number], "element": inside}
+        return {"file": self.inner.files[number], "record": inside}
 
     def reason(self, index: int, message: str) -> str | None:
         """Return why an element could not be read, where its file's reader knows."""

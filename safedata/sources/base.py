@@ -86,7 +86,12 @@ class Root:
         return f"{self.title()} element {index}"
 
     def located(self, index: int) -> dict[str, Any]:
-        """Return the same in parts, as far as known: `file`, the number of `record`, `row` or `line`, `byte`."""
+        """Return the same in parts, as far as known: what a line of the report of `quarantine` says of the place.
+
+        Returns:
+            `file`, and in it the number of the `record`, of the `row`, or of the `line`, and the `byte` where it
+            starts; `manifest`, whose `row` names the file; `input` of a combinator; `source` where no file is known.
+        """
         return {"source": self.describe(index)}
 
     def reason(self, index: int, message: str) -> str | None:

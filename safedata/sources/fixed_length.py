@@ -121,6 +121,12 @@ class FixedRoot(FileRoot):
         """Return where each record lies."""
         return self.places
 
+    def located(self, index: int) -> dict[str, Any]:
+        """Return the file, the record's number in it, counted from 0, and the byte where it starts."""
+        found = self.places.find(index)
+        byte = {} if found is None else {"byte": self.header + found[1] * self.size}
+        return {**super().located(index), **byte}
+
     def of_file(self, low: Lowering, file: Any, count: Any) -> Any:
         """Return the dataset of one file's records."""
 

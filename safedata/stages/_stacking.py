@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pydantic import model_validator
+from typing_extensions import Self
+
 from safedata.cardinality import UNKNOWN, Cardinality
 from safedata.problem import Fault
 from safedata.scope import Scope
+from safedata.stages.base import Stage
 from safedata.types import Dim, Stream, Tensor
 
 _EVEN: Final = "give the batch before it `drop_remainder: true`, so that all have the same size"
 
 
-def check_last(drop_remainder: bool, pad_last: str | None) -> None:
-    """Raise ValueError where a short last batch is to be left out and filled up."""
-    if drop_remainder and pad_last is not None:
-        raise ValueError(
-            "give one of `drop_remainder` and `pad_last`: the last batch is left out or filled up"
-        )
+class Stacking(Stage):
+    """A stage that makes batches, of which the last ones may be left out, or filled up."""
+
+    drop_remainder: bool = False
+    """Leave out the last batch when it is short."""
+    pad_last: str | None = None
+    """Fill up the last batch; the name of a new component, bool, which says of each row whether it is real."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.drop_remainder and self.pad_last is not None:
+            raise ValueError(
+                "give one of `drop_remainder` and `pad_last`: the last batch is left out or filled up"
+            )
+        return self
+
+    def needs(self, after: frozenset[str]) -> frozenset[str]:
+        """Return what passes by."""
+        return after - {self.pad_last}
 
 
 def check_even(stage: str, before: Stream, scope: Scope) -> None:

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from pydantic import model_validator
-from typing_extensions import Self
-
 from safedata.lowering import Lowering, as_written, rewrapped
 from safedata.memory import HOST, Hold, times
 from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import batched, slot_bytes
 from safedata.stages._fields import Count
-from safedata.stages._stacking import check_even, check_last
-from safedata.stages.base import Stage
+from safedata.stages._stacking import Stacking, check_even
 from safedata.types import Stream
 
 
-class Batch(Stage):
+class Batch(Stacking):
     """Stack consecutive elements along a new first dimension.
 
     Every component must have the same shape in all elements; ragged components may differ, and stay
@@ -38,19 +34,6 @@ class Batch(Stage):
 
     size: Count
     """Elements in one batch."""
-    drop_remainder: bool = False
-    """Leave out the last batch when it is short."""
-    pad_last: str | None = None
-    """Fill up the last batch; the name of a new component, bool, which says of each row whether it is real."""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        check_last(self.drop_remainder, self.pad_last)
-        return self
-
-    def needs(self, after: frozenset[str]) -> frozenset[str]:
-        """Return what passes by."""
-        return after - {self.pad_last}
 
     def orderly(self, before: Stream) -> bool:
         """Whether it does with each element the same as with the one before: always."""

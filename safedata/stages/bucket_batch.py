@@ -25,8 +25,7 @@ from safedata.stages._buckets import (
 from safedata.stages._elements import slot_bytes
 from safedata.stages._fields import Count, Names
 from safedata.stages._filling import Scalar, stand_in_bytes, with_mask
-from safedata.stages._stacking import check_last, check_single
-from safedata.stages.base import Stage
+from safedata.stages._stacking import Stacking, check_single
 from safedata.stages.padded_batch import PaddedBatch
 from safedata.types import Dim, Stream, Tensor
 
@@ -35,7 +34,7 @@ _SLOT = 24
 _SIZES = ("size", "sizes", "tokens")
 
 
-class BucketBatch(Stage):
+class BucketBatch(Stacking):
     """Put elements into buckets by their length, and pad and batch each bucket by itself.
 
     With boundaries 10 and 20 there are three buckets: lengths below 10, from 10 to 19, and from 20 on. A batch
@@ -71,18 +70,13 @@ class BucketBatch(Stage):
     """The largest length of a bucket times the elements in its batch stays within this; one element is always taken."""
     pad_to_boundary: bool = False
     """Pad to the last length of the bucket, so that there is one shape for each bucket."""
-    drop_remainder: bool = False
-    """Leave out what does not fill a batch."""
     values: dict[str, Scalar] = Field(default_factory=dict)
     """Component: the value that fills it up."""
-    pad_last: str | None = None
-    """Fill up short batches; the name of a new component, bool, which says of each row whether it is real."""
     same_bucket_groups: Count = 1
     """How many batches leave one behind the other, all of the same bucket."""
 
     @model_validator(mode="after")
     def _one_size(self) -> BucketBatch:
-        check_last(self.drop_remainder, self.pad_last)
         given = [name for name in _SIZES if getattr(self, name) is not None]
         if len(given) != 1:
             said = " and ".join(f"`{name}`" for name in given) or "none of them"
@@ -106,7 +100,7 @@ class BucketBatch(Stage):
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the components of `after`, those whose length counts, and those that `values` names."""
-        return (after - {self.pad_last}) | frozenset(self.named) | frozenset(self.values)
+        return super().needs(after) | frozenset(self.named) | frozenset(self.values)
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of padded batches.

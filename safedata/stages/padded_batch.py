@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, model_validator
-from typing_extensions import Self
+from pydantic import Field
 
 from safedata.lowering import Lowering, as_written
 from safedata.memory import HOST, Hold
@@ -17,14 +16,13 @@ from safedata.scope import Scope
 from safedata.stages._elements import batch_shape, batched, slot_bytes
 from safedata.stages._fields import Count
 from safedata.stages._filling import Scalar, filled, filled_up, gathered_bytes, named, padding, with_mask
-from safedata.stages._stacking import check_even_batches, check_last
-from safedata.stages.base import Stage
+from safedata.stages._stacking import Stacking, check_even_batches
 from safedata.types import FLOATS, INTEGERS, Dim, Stream, Tensor
 
 _NUMBERS: Final = (*FLOATS, "complex64", "complex128")
 
 
-class PaddedBatch(Stage):
+class PaddedBatch(Stacking):
     """Pad each dimension that varies, then stack consecutive elements along a new first dimension.
 
     A dimension of at most n is padded to the longest one in its batch, so it stays at most n; with a
@@ -44,23 +42,14 @@ class PaddedBatch(Stage):
 
     size: Count
     """Elements in one batch."""
-    drop_remainder: bool = False
-    """Leave out the last batch when it is short."""
     shapes: dict[str, Annotated[tuple[Count | None, ...], Field(strict=False)]] = Field(default_factory=dict)
     """Component: its dimensions after padding; null for the longest in the batch."""
     values: dict[str, Scalar] = Field(default_factory=dict)
     """Component: the value that fills it up."""
-    pad_last: str | None = None
-    """Fill up the last batch; the name of a new component, bool, which says of each row whether it is real."""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        check_last(self.drop_remainder, self.pad_last)
-        return self
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the components of `after`, and those that `shapes` and `values` name."""
-        return (after - {self.pad_last}) | frozenset(self.shapes) | frozenset(self.values)
+        return super().needs(after) | frozenset(self.shapes) | frozenset(self.values)
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of padded batches."""

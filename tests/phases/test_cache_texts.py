@@ -13,9 +13,8 @@ from safedata.memory import DISK, MIB
 from safedata.scope import Scope
 from safedata.stages._shelve import Shelve
 from safedata.stages.cache import Cache
-from safedata.store import writer as writing
 from safedata.types import Stream, Tensor
-from tests.caching import ROOT, Write, column, entries, spec
+from tests.caching import ROOT, Write, column, spec, written
 from tests.phases.test_cache_bytes import peaks
 
 TEXTS = """
@@ -86,17 +85,9 @@ def test_the_disk_is_not_used_above_the_bound(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Texts take no more than their longest each, and the manifest no more than its bound, with many small blocks."""
-    monkeypatch.setattr(writing, "BLOCK_BYTES", 64)
-    monkeypatch.setattr("safedata.stages._shelve.BLOCK_BYTES", 64)
-    verdict = safedata.check(write(spec(text=TEXTS)))
-    rows, manifest = (line.hold for line in verdict.lines if line.hold.place == DISK)
-    safedata.load(write(spec(text=TEXTS)))
-    [entry] = entries(tmp_path / "store")
-    sizes = {file.name: file.stat().st_size for file in entry.iterdir()}
-    assert manifest.bytes is not None
-    assert sizes.pop("manifest.json") < manifest.bytes
-    assert rows.bytes is not None
-    assert sum(sizes.values()) == 2 * 8000 + 2890 <= rows.bytes
+    made = written(write(spec(text=TEXTS)), tmp_path / "store", monkeypatch)
+    assert made.manifest_used < made.manifest
+    assert made.rows_used == 2 * 8000 + 2890 <= made.rows
 
 
 def test_texts_without_a_bound() -> None:

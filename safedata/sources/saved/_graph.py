@@ -76,8 +76,9 @@ class SavedRoot(Root):
         return f"{found[0]} element {found[1]}" if found else super().describe(index)
 
     def located(self, index: int) -> dict[str, Any]:
-        """Return the same in parts."""
-        return (self.places.located(index) if self.places else {}) or super().located(index)
+        """Return the same in parts; an element, which is several records, is a row."""
+        found = self.places.find(index) if self.places else None
+        return {"file": found[0], "row": found[1]} if found else super().located(index)
 
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the same inside the graph."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from safedata.records import record
+from safedata.sources._varint import varint
 
 _DTYPES: Final = {
     1: "float32",
@@ -84,38 +85,21 @@ def fields(data: bytes) -> Iterator[tuple[int, Value]]:
     """
     at = 0
     while at < len(data):
-        tag, at = varint(data, at)
+        tag, at = varint(data, at, error=SpecError)
         wire = tag & 7
         if wire == 0:
-            value, at = varint(data, at)
+            value, at = varint(data, at, error=SpecError)
             yield tag >> 3, value
             continue
         if wire not in (1, 2, 5) or not tag >> 3:
             raise SpecError(f"a field of wire type {wire}")
         size = 8 if wire == 1 else 4
         if wire == 2:
-            size, at = varint(data, at)
+            size, at = varint(data, at, error=SpecError)
         if at + size > len(data):
             raise SpecError("a field that ends behind its message")
         yield tag >> 3, data[at : at + size]
         at += size
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number that starts at `at`, and where what follows it starts.
-
-    Raises:
-        SpecError: it does not end.
-    """
-    value = shift = 0
-    while at < len(data) and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
-        shift += 7
-    raise SpecError("a number that does not end")
 
 
 def only(data: bytes, number: int) -> Iterator[bytes]:

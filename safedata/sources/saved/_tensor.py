@@ -8,7 +8,8 @@ from itertools import pairwise
 from math import prod
 from typing import Final
 
-from safedata.sources.saved._spec import SpecError, dims_of, fields, first, only, varint
+from safedata.sources._varint import varint
+from safedata.sources.saved._spec import SpecError, dims_of, fields, first, only
 
 _VARIANT: Final = 21
 """`DT_VARIANT`, what a ragged tensor is written as."""
@@ -50,7 +51,7 @@ def read_tensor(data: bytes, *, text: bool) -> Facts:
         elif number == 15:
             return _ragged(value, text=text)
     if variant and content:  # its length stands in front of it
-        size, at = varint(content, 0)
+        size, at = varint(content, 0, error=SpecError)
         return _ragged(content[at : at + size], text=text)
     if text and content:
         lengths += _lengths(content, prod(shape))
@@ -61,7 +62,7 @@ def _lengths(content: bytes, count: int) -> Iterator[int]:
     """Yield the lengths of strings, which stand in front of the strings."""
     at = 0
     for _ in range(count):
-        length, at = varint(content, at)
+        length, at = varint(content, at, error=SpecError)
         yield length
 
 
@@ -85,7 +86,7 @@ def _splits(data: bytes) -> list[int]:
         if number == 10 and isinstance(value, bytes):
             at = 0
             while at < len(value):
-                one, at = varint(value, at)
+                one, at = varint(value, at, error=SpecError)
                 numbers.append(one)
         elif number == 10 and isinstance(value, int):
             numbers.append(value)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from safedata.sources._varint import varint
+
 _KINDS: Final = {1: "string", 2: "float32", 3: "int64"}
 """The dtype of each list of `tf.train.Feature`, by its field number."""
 _HIGH: Final = bytes(range(128, 256))
@@ -59,7 +61,7 @@ def integers(data: bytes, values: Values) -> list[int]:
     found: list[int] = []
     for start, end in values.pieces:
         while start < end:
-            number, start = _varint(data, start, end)
+            number, start = varint(data, start, end)
             found.append(number - (1 << 64) if number >> 63 else number)
     return found
 
@@ -115,12 +117,12 @@ def _messages(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield number, wire type, start and end of each field between two places."""
     while start < end:
-        tag, start = _varint(data, start, end)
+        tag, start = varint(data, start, end)
         wire = tag & 7
         if wire == 0:
-            last = _varint(data, start, end)[1]
+            last = varint(data, start, end)[1]
         elif wire == 2:
-            size, start = _varint(data, start, end)
+            size, start = varint(data, start, end)
             last = start + size
         elif wire in (1, 5):
             last = start + (8 if wire == 1 else 4)
@@ -132,15 +134,3 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
             )
         yield tag >> 3, wire, start, last
         start = last
-
-
-def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while start < end and shift < 70:
-        byte = data[start]
-        start += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, start
-        shift += 7
-    raise ValueError("a number that does not end")
