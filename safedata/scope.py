@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Final, Literal
 
+from safedata.memory import KIB, MIB
 from safedata.problem import Fault
 from safedata.records import record, replace
 
@@ -20,6 +21,10 @@ ELEMENT_BYTES: Final = 16
 """What one buffered element takes beside its components and its slot: the rounding of its vector."""
 PREFETCH_BYTES: Final = 256
 """What a prefetch buffer adds to that for each element (memory facts, 3.0)."""
+THREAD_BYTES: Final = 80 * KIB
+"""Bound on what one busy thread takes at its peak beside what it works on; measured about 70 kB (memory facts, 3.7)."""
+ITERATOR_BYTES: Final = MIB
+"""Bound on the root iterator; measured 0.6 MB (memory facts, 3.7)."""
 MANY_FILES: Final = 4096
 """Above this many files their headers are sampled, evenly spaced, and the bounds say so."""
 

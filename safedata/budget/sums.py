@@ -10,14 +10,11 @@ from safedata.machine import Machine, tensorflow_footprint
 from safedata.machine.limits import HERE
 from safedata.memory import GIB, HOST, KIB, MIB, Hold, Place, add
 from safedata.plan import Plan, PlannedStep, allocator_share, consumer
+from safedata.scope import ITERATOR_BYTES, THREAD_BYTES
 from safedata.sources.base import Root
 
-THREAD: Final = 80 * KIB
-"""Bound on what one busy thread of a pipeline takes at its peak; measured about 70 kB (memory facts, 3.7)."""
 STEP: Final = 192 * KIB
 """Bound on a step's functions and iterators; measured about 150 kB (memory facts, 3.7)."""
-ITERATOR: Final = MIB
-"""Bound on the root iterator; measured 0.6 MB (memory facts, 3.7)."""
 REASONS: Final = 4 * MIB
 """Bound on what calling one failed step again takes, to learn why, beside the step's own call; measured 1.5 MB."""
 REASON: Final = 3 * MIB
@@ -39,7 +36,9 @@ def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
     yield _tensorflow(machine, max(affinity, plan.scope.cpus))
     threads = plan.scope.cpus + sum(1 for step in plan.steps if step.calls > 1) + _ahead(plan)
     steps = len(plan.steps)
-    yield Hold(HOST, ITERATOR + threads * THREAD + steps * STEP, f"{threads} threads and {steps} steps")
+    yield Hold(
+        HOST, ITERATOR_BYTES + threads * THREAD_BYTES + steps * STEP, f"{threads} threads and {steps} steps"
+    )
     if any(hold.place.startswith("gpu") for step in plan.steps for hold in step.holds):
         yield Hold(HOST, CUDA, "CUDA's context and libraries, an allowance", "declared")
     if plan.program.runtime.on_error.quarantine:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any
 
-from safedata.memory import HOST, KIB, Evidence, Hold, times
-from safedata.scope import Scope
-
-THREAD_BYTES: Final = 80 * KIB
-"""What a thread takes beside what it works on (memory facts, 3.7: about 70 kB)."""
+from safedata.memory import HOST, Evidence, Hold, times
+from safedata.scope import THREAD_BYTES, Scope
 
 
 def left_alone(calls: int, running: int | None, scope: Scope, evidence: Evidence) -> Iterator[Hold]:

@@ -7,17 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from safedata.lowering import Lowering, Values, as_written
-from safedata.memory import HOST, KIB, MIB, Hold, Place
+from safedata.memory import HOST, Hold, Place
 from safedata.problem import Fault, Path
-from safedata.scope import Scope
+from safedata.scope import ITERATOR_BYTES, THREAD_BYTES, Scope
 from safedata.stages._gpu import element_blocks, pinned_bytes
 from safedata.stages.base import Node
 from safedata.types import Stream, Tensor
-
-_ITERATOR = MIB
-"""Bound on one more iterator; measured 0.6 MB (memory facts, 3.7)."""
-_THREAD = 80 * KIB
-"""Bound on what one of its threads takes; measured about 70 kB (memory facts, 3.7)."""
 
 
 class Transfer(Node):
@@ -75,7 +70,7 @@ class Transfer(Node):
         yield Hold(HOST, pinned_bytes(after), "pinned memory for the copies, in regions that double", "exact")
         threads = scope.cpus
         why = f"a second iterator with {threads} threads of its own"
-        yield Hold(HOST, _ITERATOR + threads * _THREAD, why)
+        yield Hold(HOST, ITERATOR_BYTES + threads * THREAD_BYTES, why)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset on the host without what is not needed; a device has `Crossing`."""

@@ -13,7 +13,7 @@ from safedata.fields import Int
 from safedata.lowering import INDEX, Lowering, Values, as_written, rewrapped
 from safedata.memory import HOST, KIB, Hold, times
 from safedata.records import record, replace
-from safedata.scope import COMPONENT_BYTES, Scope
+from safedata.scope import COMPONENT_BYTES, THREAD_BYTES, Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import slot_bytes
 from safedata.stages._stacking import counted
@@ -31,9 +31,6 @@ Measured as growth of `VmHWM` over one file's, for each of 200 files of 1 kB: 37
 epoch, 77 of `csv` with indices in the fourth epoch; of 600 and of 1,000 files a quarter less."""
 _NAME: Final = 5 * COMPONENT_BYTES
 """Bound on a file's place in a shuffle's buffer beside its path: four components, and their slot."""
-_THREAD: Final = 80 * KIB
-"""Bound on what one busy thread takes at its peak; measured about 70 kB (memory facts, 3.7). There is one for each open
-file, and one for each that is read at once: 205 more than without for 200 files, 4 of them at once (measured)."""
 _FILE_BITS: Final = 32
 """Of an index, the low bits that count the elements of one file, where the files' own numbers are not known."""
 
@@ -183,8 +180,9 @@ class Interleaved(Root):
             waiting = self._cycle * (self.said.block + 1)
             ahead = times(waiting, slot_bytes(after, scope))
             yield Hold(HOST, ahead, f"{waiting} elements read ahead", after.weakest)
+            # for each open file, and each that is read at once: measured 205 more for 200 files, 4 of them at once
             threads = self._cycle + self._parallel + 1
-            yield Hold(HOST, threads * _THREAD, f"{threads} threads that read files")
+            yield Hold(HOST, threads * THREAD_BYTES, f"{threads} threads that read files")
 
     def lower(self, low: Lowering) -> Any:
         """Return the files' elements in turn, in the same order in every run."""

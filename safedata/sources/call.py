@@ -15,7 +15,7 @@ from safedata.internal.keys import each_epoch
 from safedata.lowering import Lowering, as_written
 from safedata.memory import HOST, Hold, add, times
 from safedata.records import record
-from safedata.scope import Scope
+from safedata.scope import THREAD_BYTES, Scope
 from safedata.sources.base import Inspected, Root, Source
 from safedata.stages._stacking import counted
 from safedata.types import Stream, element_bytes
@@ -123,8 +123,6 @@ class CallRoot(Root):
         )
         yield Hold(HOST, _MACHINERY, "the generator")
         if self.source.timeout_s is not None:
-            from safedata.external.timed import THREAD_BYTES
-
             yield Hold(HOST, THREAD_BYTES, "the generator's thread")
 
     def lower(self, low: Lowering) -> Any:
