@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from safedata.api import open_pipeline as open
     from safedata.isolation.call import isolated
     from safedata.ops._registered import op
-    from safedata.problem import BudgetError, ClosedError, DataError, IsolatedError, SafedataError, SpecError
+    from safedata.problem import (
+        BudgetError,
+        ClosedError,
+        DataError,
+        IsolatedError,
+        SafedataError,
+        SpecError,
+        StateError,
+    )
     from safedata.together import check_together
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "IsolatedError",
     "SafedataError",
     "SpecError",
+    "StateError",
     "__version__",
     "analyze",
     "build",
@@ -67,7 +76,7 @@ def __getattr__(name: str) -> Any:
         from safedata.ops._registered import op
 
         return op
-    if name in ("BudgetError", "ClosedError", "DataError", "IsolatedError", "SafedataError", "SpecError"):
+    if name.endswith("Error") and name in __all__:
         from safedata import problem
 
         return getattr(problem, name)

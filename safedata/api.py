@@ -202,6 +202,8 @@ def open_pipeline(
 ) -> Pipeline:
     """Return a checked pipeline, for a `with` block, at the end of which its memory is given back.
 
+    It has the `dataset` that `load` returns, and `iterate()`, which can go on in the middle of an epoch.
+
     Args:
         spec: a path, or the spec's text with a line break in it.
         target: as for `check`, like the next six.

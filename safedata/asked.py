@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from safedata.artifacts import Artifacts
     from safedata.spec.node import Node
+
+
+_CONDITIONS: Final = ("filter", "where", "assert", "that")
+"""Keys behind which an expression stands without a `=`."""
 
 
 def fingerprints(artifacts: Artifacts | None, pieces: Sequence[Node]) -> dict[str, str]:
@@ -20,7 +24,7 @@ def fingerprints(artifacts: Artifacts | None, pieces: Sequence[Node]) -> dict[st
 def asked(node: Node, key: str, *, condition: bool = False) -> Iterator[str]:
     """Yield what stands behind a key anywhere below a node; of `stats.age` the artifact, of an expression its names.
 
-    A condition, that of `filter`, is an expression without a `=` too.
+    A condition, that of `filter` or `assert`, is an expression without a `=` too.
     """
     if isinstance(node.value, list):
         for one in node.value:
@@ -30,7 +34,7 @@ def asked(node: Node, key: str, *, condition: bool = False) -> Iterator[str]:
             if name == key and isinstance(one.value, str):
                 yield one.value.partition(".")[0] if key == "artifact" else one.value
             else:
-                yield from asked(one, key, condition=name in ("filter", "where"))
+                yield from asked(one, key, condition=name in _CONDITIONS)
     elif key == "artifact" and isinstance(node.value, str):
         text = node.value.lstrip()
         if condition or text[:1] == "=":

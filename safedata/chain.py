@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from safedata.ops._links import Link, Links, Place, parse_link, parse_links
@@ -12,7 +12,9 @@ from safedata.records import record, replace
 if TYPE_CHECKING:
     from safedata.artifacts import Artifacts
     from safedata.expr import Expression
+    from safedata.ops._computed import Formula
     from safedata.ops.base import Op
+    from safedata.types import Tensor
 
 __all__ = ["Chain", "Link", "parse_chain"]
 
@@ -32,6 +34,8 @@ class Chain:
     """What the first operation reads beside `start`: linked components, or what is to be joined."""
     wrong: Fault | None = None
     """A pattern among these that no component matches."""
+    sound: bool = False
+    """Whether no values of the types that enter are bad for its expression."""
 
     @property
     def starts(self) -> tuple[str, ...]:
@@ -57,6 +61,33 @@ class Chain:
     def patterned(self) -> bool:
         """Whether it names components that it starts from by a pattern, `pixel_*`."""
         return any("*" in one for one in self.starts)
+
+    @property
+    def formula(self) -> Formula | None:
+        """The expression that it is, or starts from."""
+        return self.links[0].op.formula if self.links and self.computed else self.expression
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether it takes the types to tell that no values are bad for its expression."""
+        return self.formula is not None and self.formula.uncertain
+
+    @property
+    def fallible(self) -> bool:
+        """Whether values may be bad for it."""
+        linked = any(link.op.fallible or (bool(self.more) and link.op.moves) for link in self.links)
+        return linked or (self.uncertain and not self.sound)
+
+    def settled(self, element: Mapping[str, Tensor]) -> Chain:
+        """Return the chain that knows whether values of these types may be bad for its expression.
+
+        Raises:
+            Fault: the types do not fit.
+        """
+        if self.formula is None or not self.uncertain:
+            return self
+        sound = not self.formula.fails(element)
+        return self if sound == self.sound else replace(self, sound=sound)
 
     def spelled(self, components: Collection[str]) -> Chain:
         """Return the chain with the components written out that its patterns stand for.
@@ -216,7 +247,14 @@ def _start(
     given = first["from"]
     starts = tuple(cast("list[object]", given)) if isinstance(given, list) else (given,)
     names = tuple(one for one in starts if isinstance(one, str))
-    if len(first) != 1 or not names or len(names) != len(starts) or len(set(names)) != len(names):
+    twice = next((one for one in names if names.count(one) > 1), None)
+    if twice is not None and len(first) == 1:
+        problem = f"`from` names the component `{twice}` twice"
+        way_out = "name each once; an expression can use one several times"
+        again = starts.index(twice, starts.index(twice) + 1)
+        parsing.at(0, "from", again).fault(Fault("SD105", problem, help=way_out))
+        return None, 1
+    if len(first) != 1 or not names or len(names) != len(starts):
         problem = "`from` takes the name of one component, a list of several, or an expression"
         parsing.at(0).fault(Fault("SD105", problem, help="write `{from: image}` or `{from: [left, right]}`"))
         return None, 1

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from safedata import allocator
+from safedata.cardinality import UNKNOWN
 from safedata.internal.crossing import Crossing
+from safedata.internal.epochs import giving_back
 from safedata.internal.output import leaves, rebuild
 from safedata.internal.transfer import Transfer
 from safedata.lowering import Lowering, Values
@@ -65,6 +67,8 @@ class Compiled:
     skips: Skips
     plan: Plan
     """What it was made of: with all on the host where there was no GPU and the spec allows that."""
+    lower: Lower
+    """What made it, with the dataset behind each step."""
 
 
 def compile_plan(
@@ -94,13 +98,13 @@ def compile_plan(
     whole = device.settle(tf, plan, devices or {})
     plan = ready(tf, whole, told)
     skips = Skips.of(plan)
-    with _allowing(plan), tf.device("/CPU:0"):
-        lower = _Lower(tf, plan, skips, devices or {})
+    with allowing(plan), tf.device("/CPU:0"):
+        lower = Lower(tf, plan, skips, devices or {})
         dataset = lower.dataset().with_options(lower.options)
         if device.crosses(plan):
             lower.try_device()
-    _verify(tf, plan, dataset)
-    return Compiled(dataset, skips, whole)
+    verify(tf, plan, dataset)
+    return Compiled(giving_back(tf, dataset), skips, whole, lower)
 
 
 def ready(tf: Any, plan: Plan, told: Told | None = None) -> Plan:
@@ -122,7 +126,7 @@ def ready(tf: Any, plan: Plan, told: Told | None = None) -> Plan:
 
 
 @contextmanager
-def _allowing(plan: Plan) -> Generator[None, None, None]:
+def allowing(plan: Plan) -> Generator[None, None, None]:
     """Let the graph have the functions of the modules that the caller allows, and no others.
 
     Raises:
@@ -131,17 +135,17 @@ def _allowing(plan: Plan) -> Generator[None, None, None]:
     if not plan.program.allow:
         yield
         return
-    from safedata.external.allowing import allowing
+    from safedata.external import allowing as external
 
     try:
-        with allowing(plan.program.allow):
+        with external.allowing(plan.program.allow):
             yield
     except Fault as fault:
         document = plan.program.document
         raise DocumentError([problem_of(fault, document)], document.texts) from fault.__cause__
 
 
-class _Lower:
+class Lower:
     """Lowers the steps of one plan."""
 
     def __init__(self, tf: Any, plan: Plan, skips: Skips, devices: Mapping[Place, str]) -> None:
@@ -151,27 +155,46 @@ class _Lower:
         self.options = _options(tf, plan)
         self.surroundings = surroundings(tf, plan, skips)
         """By the input that a step belongs to."""
+        self.behind: list[Any] = []
+        """The dataset behind each step."""
+        self.renewed: list[list[Any]] = []
+        """For each step the datasets of which a new iterator takes the next numbers of a seed's sequence."""
+        self.mixed_in = int(tf.compat.v1.get_seed(0)[0])
+        """The program's own seed, of `tf.random.set_seed`, which TensorFlow mixes into these."""
 
     def dataset(self) -> Any:
         """Return the dataset of all steps."""
-        made: list[Any] = []
-        for step in self.plan.steps:
-            self._put(step, made)
-        [dataset] = made
-        return dataset
+        for step, numbers in zip(self.plan.steps, self.plan.flow, strict=True):
+            self.renewed.append([])
+            low = replace(self._low(step), renewed=self.renewed[-1])
+            self.behind.append(self.put(step, [self.behind[number] for number in numbers], low))
+        return self.behind[-1]
 
-    def _put(self, step: PlannedStep, made: list[Any]) -> None:
-        """Put the dataset of a step in the place of those that it takes its elements from, the last ones."""
-        count = len(step.node.parts()) if isinstance(step.node, Root) else 1
-        inputs = tuple(made[len(made) - count :])
-        del made[len(made) - count :]
+    def put(self, step: PlannedStep, inputs: Sequence[Any], low: Lowering | None = None) -> Any:
+        """Return the dataset of a step over those that it takes its elements from.
+
+        Raises:
+            Fault: a function that the spec names cannot be had.
+        """
+        low = self._low(step) if low is None else low
         try:
             if isinstance(step.node, Root):
-                made.append(step.node.lower(replace(self._low(step), inputs=inputs)))
-            else:
-                made.append(self._steps(inputs[0], [step]))
+                return step.node.lower(replace(low, inputs=tuple(inputs)))
+            return self._steps(inputs[0], [step], low)
         except Fault as fault:  # of a function that the spec names
             raise fault.under(*(step.path or ())) from fault.__cause__
+
+    def goes_on(self, step: PlannedStep, inputs: Sequence[Any], first: int, renewed: list[Any]) -> Any:
+        """Return the same where the first elements do not come in: how many there are is not as was planned.
+
+        Args:
+            step: one of the plan's.
+            inputs: the datasets that it takes its elements from, without their first elements.
+            first: how many of them are left out; for a source, how many of its own.
+            renewed: takes the datasets of which a new iterator takes the next numbers of a seed's sequence.
+        """
+        after = replace(step.after, cardinality=UNKNOWN)
+        return self.put(step, inputs, replace(self._low(step), after=after, first=first, renewed=renewed))
 
     def _low(self, step: PlannedStep) -> Lowering:
         before = step.after if step.before is None else step.before
@@ -181,7 +204,7 @@ class _Lower:
             around, before=before, after=step.after, seed=step.seed, parallel=step.calls, skipped=skipped
         )
 
-    def _steps(self, dataset: Any, steps: Sequence[PlannedStep]) -> Any:
+    def _steps(self, dataset: Any, steps: Sequence[PlannedStep], low: Lowering | None = None) -> Any:
         """Return a dataset with these steps behind it, none of them a source."""
         for step in steps:
             if isinstance(step.node, Root):
@@ -190,7 +213,7 @@ class _Lower:
                 behind = dataset.with_options(self.options)
                 dataset = Crossing(self.tf, behind, step.node.names, self._target(step.after.place))
                 continue
-            dataset = step.node.lower(dataset, self._low(step))
+            dataset = step.node.lower(dataset, self._low(step) if low is None else low)
         return dataset
 
     def _target(self, place: Place) -> str:
@@ -254,7 +277,7 @@ def ram_budget(plan: Plan) -> int:
     return max(1, sum(holds))
 
 
-def _verify(tf: Any, plan: Plan, dataset: Any) -> None:
+def verify(tf: Any, plan: Plan, dataset: Any) -> None:
     """Hold TensorFlow's own type of the dataset against the plan's; a difference is a bug of safedata."""
     result = plan.result
     promised = rebuild(plan.structure, lambda name: _spec(tf, result.element[name]))
@@ -332,4 +355,14 @@ def _declaring(text: str, declare: str) -> str:
     return f"; or declare {size} at least, where the sample says {declare}"
 
 
-__all__ = ["Compiled", "Fault", "Skips", "compile_plan", "components", "ready", "run_error", "tensorflow"]
+__all__ = [
+    "Compiled",
+    "Fault",
+    "Lower",
+    "Skips",
+    "compile_plan",
+    "components",
+    "ready",
+    "run_error",
+    "tensorflow",
+]

@@ -27,14 +27,18 @@ class FieldText:
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, FieldText]:
-    """Return the public fields of a model, those of its bases first, with what their source says."""
+    """Return the public fields of a model, those of its bases first, with what their source says.
+
+    Those that it has in `beside` come last.
+    """
     found: dict[str, FieldText] = {}
     for cls in reversed(model.__mro__):
         if issubclass(cls, BaseModel) and cls is not BaseModel:
             found.update(_own_fields(cls))
+    last = getattr(model, "beside", ())
     return {
         name: text
-        for name, text in found.items()
+        for name, text in sorted(found.items(), key=lambda one: one[0] in last)
         if name in model.model_fields and not model.model_fields[name].exclude
     }
 

@@ -16,8 +16,11 @@ from safedata.program import Program
 from safedata.records import record, replace
 from safedata.rewrite.entry import Entry
 from safedata.scope import Scope, unheard
+from safedata.sources._written import written_out
 from safedata.sources.base import Inspected, Root
 from safedata.stages._step import Step
+from safedata.stages.base import Node
+from safedata.types import Stream
 
 Names = tuple[str, ...]
 """Which input a step belongs to: the names that lead to it, the outermost first; none for the spec's own."""
@@ -31,11 +34,86 @@ class Line:
     path: Path
     """Where the spec says the source."""
     entries: tuple[Entry, ...]
+    written: Written
     inputs: tuple[Line, ...] = ()
     """Of a combinator: the lines that lead to it."""
     input: Names = ()
     notes: tuple[str, ...] = ()
     """A sentence for each rewrite that changed something, those of the inputs first."""
+
+
+class Written:
+    """What enters each step as the spec has it: also the components that nothing needs, which the plan leaves out.
+
+    It is worked out once it is asked for: few specs name what is not there, or make what must be new.
+    """
+
+    def __init__(self, inspected: Inspected, steps: Sequence[Step], scope: Scope) -> None:
+        self._inspected = inspected
+        self._steps = steps
+        self._scope = replace(scope, report=unheard)
+        self._found: dict[Path, tuple[Node, Stream]] | None = None
+        self._end: Stream | None = None
+
+    def typed(self, entry: Entry, before: Stream, scope: Scope) -> Stream | None:
+        """Return the type of what leaves a step that `before` enters; None where a fault ends it.
+
+        What the step would replace unsaid is put back before it. Faults are those of all components that are there.
+        """
+        faults: list[Fault] = []
+        silent = replace(scope, report=faults.append)
+        after = _after(entry.node, self._with_replaced(entry, before), silent, faults)
+        for fault in self._widened(entry, faults) if faults else ():
+            scope.fault(fault)
+        return after
+
+    def _with_replaced(self, entry: Entry, before: Stream) -> Stream:
+        added = entry.node.adds.difference(before.element)
+        found = self._at(entry) if added else None
+        if found is None or added.isdisjoint(found[1].element):
+            return before
+        return before.with_element(
+            {**before.element, **{n: t for n, t in found[1].element.items() if n in added}}
+        )
+
+    def _widened(self, entry: Entry, faults: list[Fault]) -> Iterator[Fault]:
+        """Yield each fault as it is where the step sees all components, so that its help names them."""
+        found, wide = self._at(entry), list[Fault]()
+        if found is not None:
+            _after(*found, replace(self._scope, report=wide.append), wide)
+        known = {(one.code, one.message, one.at): one for one in wide}
+        for fault in faults:
+            yield known.get((fault.code, fault.message, fault.at), fault)
+
+    def _at(self, entry: Entry) -> tuple[Node, Stream] | None:
+        """Return the step as the spec has it, and what enters it; None for one that no spec names, or not typed."""
+        if self._found is None:
+            self._found = dict(self._walked())
+        if entry.path is None:
+            return None
+        if isinstance(entry.node, Output):
+            return None if self._end is None else (entry.node, self._end)
+        return self._found.get(entry.path)
+
+    def _walked(self) -> Iterator[tuple[Path, tuple[Node, Stream]]]:
+        stream: Stream | None = self._inspected.root.infer(self._scope)
+        for node in self._inspected.then:
+            stream = None if stream is None else _after(node, stream, self._scope, [])
+        for step in self._steps:
+            if stream is None:
+                return
+            yield step.path, (step.stage, stream)
+            stream = _after(step.stage, stream, self._scope, [])
+        self._end = stream
+
+
+def _after(node: Node, before: Stream, scope: Scope, faults: list[Fault]) -> Stream | None:
+    """Return what leaves a step, None after the fault that ends it was put to the others."""
+    try:
+        return node.infer(before, scope)
+    except Fault as fault:
+        faults.append(fault)
+        return None
 
 
 def laid_out(program: Program, inspected: Inspected, structure: object, scope: Scope) -> Line:
@@ -50,33 +128,14 @@ def laid_out(program: Program, inspected: Inspected, structure: object, scope: S
     entries = _assembled(inspected, program.steps, scope)
     placed = _with_output(placement.place(entries, structure, scope), structure)
     placed += placement.dealt_out(program.runtime.replicas)
-    return _line(inspected, placed, program.source_path, scope)
-
-
-def written_out(inspected: Inspected, steps: Sequence[Step], scope: Scope) -> Sequence[Step]:
-    """Return the steps behind a source with the components written out that they name by patterns.
-
-    What stands behind a step that cannot be typed is left as it is: the walk over the types reports that step.
-    """
-    if not any(step.stage.patterned for step in steps):
-        return steps
-    found = list(steps)
-    silent = replace(scope, report=unheard)
-    try:
-        stream = inspected.root.infer(silent)
-        for node in inspected.then:
-            stream = node.infer(stream, silent)
-        for number, step in enumerate(steps):
-            found[number] = replace(step, stage=step.stage.spelled(stream))
-            stream = found[number].stage.infer(stream, silent)
-    except Fault:
-        return found
-    return found
+    written = Written(inspected, program.steps, scope)
+    return _line(inspected, placed, written, program.source_path, scope)
 
 
 def _line(
     inspected: Inspected,
     entries: Sequence[Entry],
+    written: Written,
     path: Path,
     scope: Scope,
     input: Names = (),
@@ -90,7 +149,7 @@ def _line(
     every = [note for one in inputs for note in one.notes]
     every += [": ".join((*input, note)) for note in notes]
     kept = (root.numbered() or root).keep(wanted)
-    return Line(kept, path, tuple(rewritten), inputs, input, tuple(every))
+    return Line(kept, path, tuple(rewritten), written, inputs, input, tuple(every))
 
 
 def _inputs(root: Root, wanted: frozenset[str], scope: Scope, input: Names) -> Iterator[Line]:
@@ -99,7 +158,8 @@ def _inputs(root: Root, wanted: frozenset[str], scope: Scope, input: Names) -> I
         after = root.wanted(number, wanted)
         steps = written_out(one.inspected, one.input.steps, scope)
         entries = _assembled(one.inspected, steps, scope, names, after)
-        yield _line(one.inspected, entries, one.input.source_path, scope, names, after)
+        written = Written(one.inspected, steps, scope)
+        yield _line(one.inspected, entries, written, one.input.source_path, scope, names, after)
 
 
 def _assembled(
@@ -125,19 +185,27 @@ def _assembled(
         front.append(Entry(Readable()))
     if random:
         if not joint:
-            front.append(Entry(Epoch(draws.derive_seed(scope.seed, *input, "epoch"))))
-        entries = list(_renewed(entries, scope, input, after))
+            front.append(Entry(_epoch(input)))
+        entries = list(_renewed(entries, input, after))
     return [*front, *entries]
 
 
-def _renewed(entries: Sequence[Entry], scope: Scope, input: Names, after: frozenset[str]) -> Iterator[Entry]:
+def _renewed(entries: Sequence[Entry], input: Names, after: frozenset[str]) -> Iterator[Entry]:
     """Yield the entries with a fresh epoch behind each cache: what is cached is frozen, epochs are not."""
     drawing = (number for number, entry in enumerate(entries) if entry.node.random)
     last = len(entries) if EPOCH in after else max(drawing, default=-1)
     for number, entry in enumerate(entries):
         yield entry
         if entry.node.freezes and number < last:
-            yield Entry(Epoch(draws.derive_seed(scope.seed, *input, "epoch", number)))
+            yield Entry(_epoch(input))
+
+
+def _epoch(input: Names) -> Epoch:
+    """Return the step that numbers epochs: alike whatever `runtime.seed` is, before a cache and behind it.
+
+    Each operation's seed is mixed into the number, and one of its own follows nothing else.
+    """
+    return Epoch(draws.derive_seed(0, *input, "epoch"))
 
 
 def _with_output(entries: list[Entry], structure: object) -> list[Entry]:

@@ -46,6 +46,16 @@ class Lowering:
     """For a combinator: the datasets of its inputs."""
     skipped: Callable[[Any], Any] | None = None
     """Under `on_error: skip`: records, at run time, that the element with an index is left out."""
+    first: int = 0
+    """How many of the first elements do not come in: more than none where a pass goes on in its middle."""
+    renewed: list[Any] | None = None
+    """Takes the datasets of which each new iterator takes the next numbers of a seed's sequence."""
+
+    def renews(self, data: Any) -> Any:
+        """Tell of a dataset of which each new iterator takes the next numbers of a seed's sequence; returns it."""
+        if self.renewed is not None:
+            self.renewed.append(data)
+        return data
 
 
 @record(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from safedata import allocator, placement
 from safedata.allocation import allocator_share
 from safedata.internal.output import leaves
-from safedata.layout import laid_out, written_out
+from safedata.layout import laid_out
 from safedata.memory import HOST, Evidence, Hold, add, weakest
 from safedata.problem import Fault, Problem
 from safedata.program import Program
 from safedata.records import record, replace
 from safedata.rewrite.entry import Entry
 from safedata.scope import Scope, unheard
+from safedata.sources._written import written_out
 from safedata.sources.base import Inspected, Root
 from safedata.stages._gpu import element_blocks
 from safedata.types import Element, Stream

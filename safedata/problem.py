@@ -106,8 +106,13 @@ CODES: Final[dict[str, str]] = {
     "SD507": "what cannot be sent to another process, or back from it",
     "SD508": "a process that ended before its function returned",
     "SD509": "a pipeline that is used after it was left",
+    "SD546": "no state of an iteration",
+    "SD547": "a state of another pipeline",
+    "SD548": "a pass that cannot be gone on with",
+    "SD549": "an iterator that TensorFlow cannot save",
     "SD511": "a function that did not return what the spec declares",
     "SD512": "a function that raised",
+    "SD540": "a cache that may grow beyond its `max_bytes`",
     "SD601": "a cache behind a random operation",
     "SD602": "a cache behind a shuffle",
     "SD603": "a cache of shuffled batches",
@@ -129,6 +134,7 @@ CODES: Final[dict[str, str]] = {
     "SD619": "boxes or a mask that stay behind when the image moves",
     "SD620": "random operations in a spec for evaluation",
     "SD621": "inputs of a zip that are shuffled apart",
+    "SD623": "values divided by 255 a second time",
 }
 """Every code with its title. A test holds this table against the pages."""
 
@@ -247,6 +253,14 @@ class DataError(SafedataError, OSError):
 
 class DeviceError(SafedataError, RuntimeError):
     """A GPU that is not there, not used, or can no longer be set up; `problems` say which."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(summary(self.problems))
+
+
+class StateError(SafedataError, ValueError):
+    """A state that cannot be told, saved or gone on from; `problems` has the one that says why."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)

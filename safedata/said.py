@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+NO_EXAMPLE: Final = ("Could not parse example input", "Invalid protocol message input")
+"""What TensorFlow's parsers say of a record that is no example; the first one goes on with the record's bytes."""
 _LONGEST: Final = 600
 """Characters of TensorFlow's own words that a message repeats."""
 _UNSAFE: Final = r"[^A-Za-z0-9_]"
@@ -13,6 +15,10 @@ _PART: Final = r"\bpart\.([0-9]+)\.(?:_[0-9]+)?/"
 _OF: Final = r"\bof\.(\w*)\.(?:_[0-9]+)?/"
 _DO: Final = r"\bdo\.(\w*)\.(?:_[0-9]+)?/"
 _BOUND: Final = r"SD501: ([^:]+): "
+_ITERATOR: Final = r"Error in user-defined function passed to \S+ transformation with iterator: \S+: "
+"""What stands before the words of an operation inside of a dataset's function."""
+_NAMED: Final = r"Name: SD404: (.+?), ((?:Key|Feature|Feature list|Context feature): .*?)\.?$"
+"""What TensorFlow's parser says of a record that it was told the name of."""
 
 
 class Spot(NamedTuple):
@@ -62,12 +68,16 @@ def spot_in(text: str, components: Iterable[str]) -> Spot:
 def worded(text: str) -> str:
     """Return TensorFlow's message without its node names."""
     known = [one for one in ("CallFailedError: ", "assertion failed: ", "DataError: ") if one in text]
+    if any(sign in text for sign in NO_EXAMPLE):
+        return "the record is no serialized example"
     text = text if known else _found(text)
     for start in known:
         text = text.split(start, 1)[-1]
     text = text.split("\n")[0].split(" [[{{")[0].split(" [Op:")[0]
     if text.startswith("{{"):
         text = text.partition("}} ")[2]
+    text = re.sub(_ITERATOR, "", text)
+    text = re.sub(_NAMED, r"SD404: \2, in \1", text)
     text = text.strip().strip("[]").replace("] [", " ").replace("'", "")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 

@@ -77,7 +77,7 @@ class Walk:
             seed = draws.derive_seed(seed, *line.input, "source") if line.input else seed
         self.steps.append(PlannedStep(line.root, line.path, None, stream, seed=seed, input=line.input))
         for entry in line.entries:
-            step = self._step(entry, stream, line.input)
+            step = self._step(entry, stream, line)
             if step is None:
                 return None
             self.steps.append(step)
@@ -118,23 +118,22 @@ class Walk:
         number = self.counted[kind] = self.counted.get(kind, 0) + 1
         return draws.derive_seed(self.scope.seed, *kind, number)
 
-    def _step(self, entry: Entry, before: Stream, input: Names) -> PlannedStep | None:
-        path, seed = entry.path, self._seed(entry.node, input)
-        old = self._taken_over(entry, before, input, seed)
+    def _step(self, entry: Entry, before: Stream, line: Line) -> PlannedStep | None:
+        path, names = entry.path, line.input
+        seed = self._seed(entry.node, names)
+        old = self._taken_over(entry, before, names, seed)
         if old is not None:
             return old
         scope = self._scope(path)
-        if input and entry.node.gpu is not None and path is not None:
-            self.report(_on_gpu(entry.node, path, input))
-        if input and entry.node.shelves and path is not None:
-            self.report(_on_disk(path, input))
-        try:
-            after = entry.node.infer(before, scope)
-        except Fault as fault:
-            self._reporter(path)(fault)
+        if names and entry.node.gpu is not None and path is not None:
+            self.report(_on_gpu(entry.node, path, names))
+        if names and entry.node.shelves and path is not None:
+            self.report(_on_disk(path, names))
+        after = line.written.typed(entry, before, scope)
+        if after is None:
             return None
         calls = entry.node.calls(scope)
-        return PlannedStep(entry.node, path, before, after, calls=calls, seed=seed, input=input)
+        return PlannedStep(entry.node, path, before, after, calls=calls, seed=seed, input=names)
 
     def _taken_over(self, entry: Entry, before: Stream, input: Names, seed: int) -> PlannedStep | None:
         """Return the same step of the other plan, None where it was not there, or something else entered it."""

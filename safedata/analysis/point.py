@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PASSING: Final = frozenset({"shuffle", "repeat", "cache", "prefetch"})
 """Steps that change when elements come, how often, or in which order, and not which there are."""
-_EACH: Final = frozenset({"map", "filter", "select", "drop", "rename", "batch"}) | _PASSING
+_EACH: Final = frozenset({"map", "filter", "assert", "select", "drop", "rename", "batch"}) | _PASSING
 """Steps that do the same to an element whichever stand before it."""
 _BESIDE: Final = ("name", "device", "parallel")
 _LAST: Final = ("drop_remainder", "pad_last")

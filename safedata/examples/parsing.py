@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any, Final, Literal
 
 from safedata.insist import Check, Where, insist
@@ -43,7 +44,7 @@ def parsing_bytes(features: Sequence[Parsed]) -> int | None:
     return add(*(times(2, one.tensor.bytes) for one in features), _FIXED_BYTES * len(features))
 
 
-def parsing_batch_bytes(features: Sequence[Parsed], count: int) -> int | None:
+def parsing_batch_bytes(features: Sequence[Parsed], count: int, sequence: bool = False) -> int | None:
     """Return the same for a batch of so many examples; sequences are padded before they are rows.
 
     Measured with the features, for batches of 64 and 256: numbers that vary take 2.0 times their bytes, steps of
@@ -51,7 +52,8 @@ def parsing_batch_bytes(features: Sequence[Parsed], count: int) -> int | None:
     """
     each: list[int | None] = [_RECORD_BYTES * len(features)]
     for one in features:
-        copied = one.kind != "fixed" and one.tensor.dtype != "string"
+        varies = one.kind != "fixed" or (sequence and one.default is None)  # as TensorFlow is asked for it
+        copied = varies and one.tensor.dtype != "string"
         each.append(times(2 if copied else 1, one.tensor.bytes))
         if one.kind == "sequence":
             each.append(times(_STEP_BYTES, one.tensor.shape[0].most))
@@ -78,6 +80,31 @@ def framed(tf: Any, records: Any, sequence: bool, where: Where) -> Any:
     )
 
 
+def parsed_named(tf: Any, record: Any, features: Sequence[Parsed], sequence: bool, where: Where) -> Values:
+    """Return the features of one record by name, as `parsed` does; what TensorFlow finds wrong names the record.
+
+    TensorFlow takes names of records for several of them only, so this is a batch of one.
+    """
+    if sequence:
+        return parsed(tf, record, features, sequence, where)
+    found = tf.io.parse_example(
+        tf.reshape(record, [1]), {_slot(one): _spec(tf, one) for one in features}, _names(tf, where, [1])
+    )
+
+    def alone(one: Parsed) -> Any:
+        value = found[_slot(one)]
+        if one.kind == "fixed":
+            return tf.reshape(value, [dim.most for dim in one.tensor.shape])  # an index would copy it
+        return value.values if one.kind == "ragged" else value
+
+    return {one.name: _bounded(tf, alone(one), one, where) for one in features}
+
+
+def _names(tf: Any, where: Where, shape: Any) -> Any:
+    """Return what TensorFlow's message calls records of this shape, with the code of what it says of them."""
+    return tf.fill(shape, tf.strings.join(["SD404: ", where.text]))
+
+
 def parsed(tf: Any, record: Any, features: Sequence[Parsed], sequence: bool, where: Where) -> Values:
     """Return the features of one record by name.
 
@@ -88,13 +115,19 @@ def parsed(tf: Any, record: Any, features: Sequence[Parsed], sequence: bool, whe
         sequence: whether it is a `SequenceExample`.
         where: where it came from, for messages.
     """
-    plain = {_slot(one): _spec(tf, one) for one in features if one.kind != "sequence"}
+    plain = {_slot(one): _spec(tf, one, sequence) for one in features if one.kind != "sequence"}
     if not sequence:
         found = tf.io.parse_single_example(record, plain)
     else:
         steps = {_slot(one): _spec(tf, one) for one in features if one.kind == "sequence"}
-        context, lists = tf.io.parse_single_sequence_example(record, plain or None, steps)
+        name = _names(tf, where, [])
+        context, lists = tf.io.parse_single_sequence_example(record, plain or None, steps, name)
         found = {**context, **lists}
+        found |= {
+            key: _required(tf, found[key].values, one, where)
+            for key, one in _unsaid(features)
+            if key in plain
+        }
     return {one.name: _bounded(tf, found[_slot(one)], one, where) for one in features}
 
 
@@ -112,14 +145,19 @@ def parsed_batch(
         batch_dims: the number of its dimensions.
     """
     flat = tf.reshape(records, [-1])
-    plain = {_slot(one): _batch_spec(tf, one) for one in features if one.kind != "sequence"}
+    names = _names(tf, where, tf.shape(flat))
+    plain = {_slot(one): _batch_spec(tf, one, sequence) for one in features if one.kind != "sequence"}
     if not sequence:
-        found = tf.io.parse_example(flat, plain)
+        found = tf.io.parse_example(flat, plain, names)
     else:
         steps = {one.key: _spec(tf, one) for one in features if one.kind == "sequence"}
-        context, lists, lengths = tf.io.parse_sequence_example(flat, plain or None, steps or None)
+        context, lists, lengths = tf.io.parse_sequence_example(flat, plain or None, steps or None, names)
         rows = {key: tf.RaggedTensor.from_tensor(lists[key], lengths[key]) for key in steps}
         found = {**context, **rows}
+        found |= {
+            key: _required(tf, found[key].values, one, where, found[key].row_lengths())
+            for key, one in _unsaid(features)
+        }
     made: Values = {}
     for one in features:
         value = found[_slot(one)]
@@ -132,8 +170,24 @@ def parsed_batch(
     return made
 
 
-def _batch_spec(tf: Any, one: Parsed) -> Any:
-    if one.kind != "variable":
+def _unsaid(features: Sequence[Parsed]) -> Iterator[tuple[str, Parsed]]:
+    """Yield what a sequence example must have, and TensorFlow does not say by name where it is missing."""
+    return ((_slot(one), one) for one in features if one.kind == "fixed" and one.default is None)
+
+
+def _required(tf: Any, values: Any, one: Parsed, where: Where, counts: Any = None) -> Any:
+    """Return a feature's values in its shape, once the record has as many; `counts` are those of a batch's records."""
+    shape = [dim.most or 0 for dim in one.tensor.shape]
+    counts = tf.size(values, tf.int64) if counts is None else counts
+    fine = counts == prod(shape)
+    bad = counts if not fine.shape.rank else tf.boolean_mask(counts, ~fine)[:1]
+    message = f"SD404: `{one.key}` must have {prod(shape)} values and has"
+    held = insist(tf, values, [Check(tf.reduce_all(fine), message, bad)], where)
+    return tf.reshape(held, shape if not fine.shape.rank else [-1, *shape])
+
+
+def _batch_spec(tf: Any, one: Parsed, sequence: bool) -> Any:
+    if one.kind == "fixed" and (one.default is not None or not sequence):
         return _spec(tf, one)
     return tf.io.RaggedFeature(tf.as_dtype(one.tensor.dtype), one.key, row_splits_dtype=tf.int64)
 
@@ -152,9 +206,11 @@ def _slot(one: Parsed) -> str:
     return f"#{one.name}" if one.kind == "ragged" else one.key
 
 
-def _spec(tf: Any, one: Parsed) -> Any:
+def _spec(tf: Any, one: Parsed, sequence: bool = False) -> Any:
     dtype = tf.as_dtype(one.tensor.dtype)
     shape = [dim.most for dim in one.tensor.shape]
+    if one.kind == "fixed" and sequence and one.default is None:
+        return tf.io.VarLenFeature(dtype)
     if one.kind == "fixed":
         return tf.io.FixedLenFeature(shape, dtype, None if one.default is None else list(one.default))
     if one.kind == "sequence":

@@ -6,14 +6,18 @@ lowered to TensorFlow operations. `docs/reference/expressions.md` is its referen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from safedata.expr.failing import failing, uncertain
 from safedata.expr.functions import FUNCTIONS, ON_HOST
+from safedata.expr.functions.site import Guard
 from safedata.expr.infer import Types, check_bounded
-from safedata.expr.lower import KEYS, Lowering
+from safedata.expr.lower import KEYS, NOTHING, Lowering
 from safedata.expr.parse import parse_tree
 from safedata.expr.tree import Call, Cut, Index, Name, Node, children, walk
+from safedata.insist import Where
 from safedata.memory import add
 from safedata.problem import Fault
 from safedata.records import record
@@ -21,6 +25,9 @@ from safedata.types import BROKEN, Tensor
 
 if TYPE_CHECKING:
     from safedata.artifacts import Artifacts, Words
+
+_LONGEST: Final = 60
+"""Characters of a piece of an expression in a message."""
 
 __all__ = ["FUNCTIONS", "Expression", "parse"]
 
@@ -39,7 +46,7 @@ def parse(text: str, artifacts: Artifacts | None = None) -> Expression:
     """
     root = parse_tree(text, artifacts)
     names = frozenset(node.name for node in walk(root) if isinstance(node, Name))
-    return Expression(text, root, names)
+    return Expression(text, root, names, uncertain(root))
 
 
 @record(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Expression:
     root: Node
     names: frozenset[str]
     """The components that it reads."""
+    uncertain: bool
+    """Whether values may be bad for it, as far as its text tells: positions, divisors, sizes that must be equal."""
 
     @property
     def random(self) -> bool:
@@ -120,7 +129,48 @@ class Expression:
         # Elements are then computed one by one, and their results stacked at the end.
         return add(inside, types.of(self.root).bytes) if self._one_by_one else inside
 
-    def lower(self, tf: Any, values: Mapping[str, Any], batch_dims: int = 0, seed: int = 0) -> Any:
+    def fails(self, element: Mapping[str, Tensor]) -> bool:
+        """Return whether values of these types may be bad for it, so that it fails at run time.
+
+        Raises:
+            Fault: as `infer` does, but for SD204.
+        """
+        return bool(self.failing(element))
+
+    def failing(self, element: Mapping[str, Tensor]) -> frozenset[int]:
+        """Return the identities of those of its nodes that values of these types may be bad for.
+
+        Raises:
+            Fault: as `infer` does, but for SD204.
+        """
+        if not self.uncertain or self._broken(element):
+            return frozenset()
+        return frozenset(id(node) for node in failing(self.root, Types(element)))
+
+    def guards(self, element: Mapping[str, Tensor], where: Where) -> dict[int, Guard]:
+        """Return what `lower` has to be handed so that it names what is wrong with values, and with which element.
+
+        Args:
+            element: the types of the components.
+            where: where the element came from.
+        """
+        found = self.failing(element)
+        return {id(node): Guard(where, self._piece(node)) for node in walk(self.root) if id(node) in found}
+
+    def _piece(self, node: Node) -> str:
+        piece = " ".join(
+            re.sub(r"[\"'\\]", "", self.text[slice(*node.span)]).split()
+        )  # TensorFlow escapes these
+        return piece if len(piece) <= _LONGEST else f"{piece[: _LONGEST - 3]}..."
+
+    def lower(
+        self,
+        tf: Any,
+        values: Mapping[str, Any],
+        batch_dims: int = 0,
+        seed: int = 0,
+        guards: Mapping[int, Guard] = NOTHING,
+    ) -> Any:
         """Return the result as a tensor.
 
         Args:
@@ -128,6 +178,7 @@ class Expression:
             values: the components as dense tensors of known rank, each with `batch_dims` leading dimensions.
             batch_dims: how many leading dimensions of every value, and of the result, belong to a batch.
             seed: that of its draws, beside the index and the epoch among the values.
+            guards: what `guards` returned; without it TensorFlow says what is wrong, in its own words.
 
         Raises:
             Fault: SD208, a batch where `batchable` is false.
@@ -137,8 +188,8 @@ class Expression:
             way_out = "put this step before `batch`"
             raise Fault("SD208", message, within=self.root.span, help=way_out)
         if batch_dims and self._one_by_one:
-            return self._map(tf, values, batch_dims, seed)
-        return Lowering(tf, values, batch_dims, seed).result(self.root)
+            return self._map(tf, values, batch_dims, seed, guards)
+        return Lowering(tf, values, batch_dims, seed, guards).result(self.root)
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return those of an element's components that it reads, and the key of its draws where it draws."""
@@ -150,7 +201,9 @@ class Expression:
         """Whether a batch has to be taken apart: some intermediate has another shape for each element."""
         return any(_shape_varies(node) for node in walk(self.root))
 
-    def _map(self, tf: Any, values: Mapping[str, Any], batch_dims: int, seed: int) -> Any:
+    def _map(
+        self, tf: Any, values: Mapping[str, Any], batch_dims: int, seed: int, guards: Mapping[int, Guard]
+    ) -> Any:
         read = self.given(values)
         types = Lowering(tf, values, batch_dims).types
         result = types.of(self.root)
@@ -158,7 +211,7 @@ class Expression:
         signature = tf.TensorSpec([*leading[1:batch_dims], *result.static_shape], result.dtype)
 
         def one(part: Mapping[str, Any]) -> Any:
-            return self.lower(tf, part, batch_dims - 1, seed)
+            return self.lower(tf, part, batch_dims - 1, seed, guards)
 
         found = tf.map_fn(one, read, fn_output_signature=signature)
         found.set_shape([leading[0], *signature.shape])

@@ -92,7 +92,7 @@ def _constant(function: Function, parameter: Parameter, node: Node) -> Static:
     """Return a setting's value once it is of the parameter's kind."""
     if isinstance(node, Const) and _is_kind(parameter, node.value):
         return node.value
-    if isinstance(node, Listing) and parameter.kind in ("axes", "ints"):
+    if isinstance(node, Listing) and not node.rows and parameter.kind in ("axes", "ints"):
         whole = tuple(value for value in node.values if type(value) is int)
         if len(whole) == len(node.values) and (parameter.kind == "axes" or _is_shape(whole)):
             return whole

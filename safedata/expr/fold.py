@@ -83,13 +83,19 @@ def _power(base: Number, exponent: Number) -> Number:
     return real
 
 
-def listing(constants: Sequence[Const], span: Span) -> Listing:
-    """Return a list of constants.
+def listing(constants: Sequence[Const | Listing], span: Span) -> Listing:
+    """Return a list of constants, or of lists of them.
 
     Raises:
-        Fault: SD120, it is empty, or has constants of several kinds.
+        Fault: SD120, it is empty, has constants of several kinds, or lists of several sizes.
     """
-    values = [one.value for one in constants]
+    values = [
+        value for one in constants for value in (one.values if isinstance(one, Listing) else (one.value,))
+    ]
+    inner = {one.sizes if isinstance(one, Listing) else () for one in constants}
+    if len(inner) > 1:
+        way_out = "give every inner list as many constants, as in `[[1, 2], [3, 4]]`"
+        raise Fault("SD120", "the lists inside of this one differ in size", within=span, help=way_out)
     if not values:
         raise Fault("SD120", "the list is empty", within=span, help="put at least one constant into it")
     kinds = {type(value) for value in values}
@@ -98,4 +104,5 @@ def listing(constants: Sequence[Const], span: Span) -> Listing:
         raise Fault("SD120", message, within=span, help="numbers, strings, or truth values")
     if float in kinds:
         values = [float(value) for value in values]
-    return Listing(tuple(values), span)
+    [sizes] = inner
+    return Listing(tuple(values), span, (len(constants), *sizes[:-1]) if sizes else ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from safedata.expr import promote
 from safedata.expr.brackets import index_type
@@ -15,9 +15,14 @@ from safedata.memory import add, times
 from safedata.problem import Fault, did_you_mean
 from safedata.types import DTYPE_BYTES, Dim, Kind, Tensor, ValueRange
 
+if TYPE_CHECKING:
+    from safedata.expr.sizes import Sizes
+
 MAX_RANK: Final = 7
 """TensorFlow's kernels go up to 8 dimensions; one is for the batch."""
 _LITERAL: Final = {bool: "bool", int: "int64", float: "float32", str: "string"}
+_PICKED: Final = 128
+"""Bytes of a position, the size that it must be below, and the text that shows both where it is not."""
 _KEEPS_KIND: Final = ("where", "cast", "clip", "minimum", "maximum", "abs", "round", "floor", "ceil")
 
 
@@ -33,6 +38,7 @@ class Types:
         self.strict = strict
         self.types: dict[int, Tensor] = {}
         self.casts: dict[int, tuple[str, ...]] = {}
+        self._sizes: Sizes | None = None
 
     def of(self, node: Node) -> Tensor:
         """Return a node's type.
@@ -53,7 +59,7 @@ class Types:
             case Const():
                 return literal((node.value,), ())
             case Listing():
-                return literal(node.values, (Dim.exactly(len(node.values)),))
+                return literal(node.values, tuple(map(Dim.exactly, node.sizes)))
             case Name():
                 return self._component(node)
             case Call():
@@ -76,7 +82,7 @@ class Types:
 
     def _call(self, node: Call) -> Tensor:
         function = FUNCTIONS[node.function]
-        arguments = self._arguments(node)
+        arguments = self.arguments(node)
         self.casts[id(node)], dtype = function.dtype(arguments)
         result = Tensor(dtype, function.shape(arguments), range=function.range(arguments, dtype))
         if dtype == "string":
@@ -84,10 +90,20 @@ class Types:
         result = self._within_limits(arguments, result)
         return keep_kind(function, arguments, result) if function.elementwise else result
 
-    def _arguments(self, node: Call) -> Arguments:
+    def arguments(self, node: Call) -> Arguments:
         """Return the typed arguments of a call."""
         types = tuple(self.of(arg) for arg in node.args)
-        return Arguments(node.function, node.args, types, dict(node.static), node.span, self.strict)
+        return Arguments(
+            node.function, node.args, types, dict(node.static), node.span, self.strict, self.sizes
+        )
+
+    def sizes(self, node: Node) -> tuple[object, ...]:
+        """Return the size of each dimension of a value: a number, or what is equal where the sizes are."""
+        if self._sizes is None:
+            from safedata.expr.sizes import Sizes  # few expressions have sizes that must go together
+
+            self._sizes = Sizes(self.of)
+        return self._sizes.of(node)
 
     def _within_limits(self, arguments: Arguments, result: Tensor) -> Tensor:
         """Return the result with a range that its dtype holds; an integer that leaves it is an error."""
@@ -122,12 +138,12 @@ class Types:
     def _index_bytes(self, node: Index, is_root: bool) -> list[int | None]:
         """Return the bytes of the result, and of what is cut before each element picks its own positions."""
         picks = sum(isinstance(part, At) and not isinstance(part.index, Const) for part in node.parts)
-        base = times(picks, self.of(node.base).bytes)
+        base = add(times(picks, self.of(node.base).bytes), picks * _PICKED)
         return [base] if is_root else [base, self.of(node).bytes]
 
     def _call_bytes(self, node: Call, is_root: bool) -> list[int | None]:
         function, result = FUNCTIONS[node.function], self.of(node)
-        parts = [function.extra(self._arguments(node), result)]
+        parts = [function.extra(self.arguments(node), result)]
         if not is_root and not function.view:
             parts.append(result.bytes)
         for arg, dtype in zip(node.args, self.casts[id(node)], strict=True):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from safedata import draws
 from safedata.expr.brackets import expand
 from safedata.expr.functions import FUNCTIONS
-from safedata.expr.functions.base import Site, Value, repeat_over_batch
+from safedata.expr.functions.site import Guard, Site, Value, repeat_over_batch
 from safedata.expr.infer import Types
-from safedata.expr.tree import At, Call, Const, Cut, Index, Listing, Name, NewAxis, Node
+from safedata.expr.tree import At, Call, Const, Cut, Index, Listing, Name, NewAxis, Node, Part
 from safedata.lowering import EPOCH, INDEX, ROW
 from safedata.types import Dim, Tensor
 
 KEYS: Final = (INDEX, EPOCH, ROW)
 """The internal components that a draw follows from."""
+NOTHING: Final[Mapping[int, Guard]] = MappingProxyType({})
 
 
 def element_type(tf: Any, value: Any, batch: int) -> Tensor:
@@ -34,8 +36,16 @@ def element_type(tf: Any, value: Any, batch: int) -> Tensor:
 class Lowering:
     """Lowers one tree. The types are worked out again from TensorFlow's, so that both agree on every cast."""
 
-    def __init__(self, tf: Any, values: Mapping[str, Any], batch: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        tf: Any,
+        values: Mapping[str, Any],
+        batch: int,
+        seed: int = 0,
+        guards: Mapping[int, Guard] = NOTHING,
+    ) -> None:
         self.tf = tf
+        self.guards = guards
         self.seed = seed
         self.drawn = 0
         self.values = values
@@ -90,8 +100,9 @@ class Lowering:
         return draws.uniform(self.tf, seed, epoch, self.values[INDEX], count)
 
     def _constant(self, node: Const | Listing, dtype: str) -> Value:
-        value = node.value if isinstance(node, Const) else list(node.values)
-        return Value(self.tf.constant(value, dtype), False)
+        if isinstance(node, Const):
+            return Value(self.tf.constant(node.value, dtype), False)
+        return Value(self.tf.constant(list(node.values), dtype, node.sizes), False)
 
     def _call(self, node: Call) -> Value:
         casts = self.types.casts[id(node)]
@@ -104,6 +115,7 @@ class Lowering:
             self.types.of(node),
             self._batch_shape,
             self._draw,
+            self.guards.get(id(node)),
         )
         return FUNCTIONS[node.function].lower(site)
 
@@ -125,14 +137,31 @@ class Lowering:
         if per_element:
             base = repeat_over_batch(self.tf, base, self._batch_shape)
         lead = self.batch if base.batched else 0
+        whole = self._present(base.tensor, lead, parts, self.guards.get(id(node)))
         items = [slice(None) if at in per_element else self._item(part) for at, part in enumerate(parts)]
-        tensor = base.tensor[(slice(None),) * lead + tuple(items)] if items else base.tensor
+        tensor = whole[(slice(None),) * lead + tuple(items)] if items else whole
         for at in reversed(per_element):
             part = parts[at]
             assert isinstance(part, At)
             gone = sum(isinstance(one, At) and i not in per_element for i, one in enumerate(parts[:at]))
             tensor = self._pick(tensor, part.index, lead + at - gone)
         return Value(tensor, base.batched)
+
+    def _present(self, tensor: Any, lead: int, parts: list[Part], guard: Guard | None) -> Any:
+        """Return a value in brackets once all positions are found to be there, where one may not be."""
+        if guard is None:
+            return tensor
+        tf = self.tf
+        sizes = tf.shape(tensor, out_type=tf.int64)[lead:]
+        axis = 0
+        for part in parts:
+            if isinstance(part, At):
+                position, size = tf.cast(self._bound(part.index), tf.int64), sizes[axis]
+                fine = (position >= -size) & (position < size)
+                shown = tf.strings.join([tf.strings.as_string(position), " of ", tf.strings.as_string(size)])
+                tensor = guard.held(tensor, fine, "there is no such position", shown)
+            axis += not isinstance(part, NewAxis)
+        return tensor
 
     def _is_per_element(self, part: Any) -> bool:
         return isinstance(part, At) and self.of(part.index).batched

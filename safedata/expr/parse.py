@@ -6,12 +6,11 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from safedata.expr import artifact
+from safedata.expr import artifact, syntax
 from safedata.expr.bind import bind
 from safedata.expr.fold import FoldError, checked, fold, listing
 from safedata.expr.functions import CALLABLE, FUNCTIONS
 from safedata.expr.scan import is_text, scan
-from safedata.expr.syntax import BINARY, COMPARE, INSTEAD, MAX_DEPTH, python_tree, too_deep
 from safedata.expr.tree import (
     At,
     Call,
@@ -27,7 +26,7 @@ from safedata.expr.tree import (
     Scalar,
     Span,
 )
-from safedata.problem import Fault, did_you_mean
+from safedata.problem import Fault
 from safedata.records import replace
 from safedata.types import DTYPE_BYTES
 
@@ -53,7 +52,7 @@ def parse_tree(text: str, artifacts: Artifacts | None = None) -> Node:
             take; SD421, SD423 or SD424, an artifact that cannot be used. `within` are the characters in question.
     """
     line = scan(text)
-    return _Translator(text, line, artifacts).node(python_tree(line), 0)
+    return _Translator(text, line, artifacts).node(syntax.python_tree(line), 0)
 
 
 class _Translator:
@@ -80,8 +79,8 @@ class _Translator:
         raise Fault("SD120", message, within=self.span(node), help=way_out)
 
     def node(self, node: ast.expr, depth: int) -> Node:
-        if depth > MAX_DEPTH:
-            raise too_deep(self.span(node))
+        if depth > syntax.MAX_DEPTH:
+            raise syntax.too_deep(self.span(node))
         self.nodes += 1
         if self.nodes > MAX_NODES:
             message = f"comprehensions make more than {MAX_NODES:,} values"
@@ -105,7 +104,7 @@ class _Translator:
         piece = self.text[start:end]
         shown = piece if len(piece) <= 40 else piece[:37] + "..."
         message = f"`{shown}` is not part of the language"
-        return Fault("SD120", message, within=span, help=INSTEAD.get(type(node)))
+        return Fault("SD120", message, within=span, help=syntax.INSTEAD.get(type(node)))
 
     def computed(self, node: ast.expr, compute: Callable[[], Scalar]) -> Scalar:
         try:
@@ -122,13 +121,16 @@ class _Translator:
         return Name(self.text[slice(*span)], span)
 
     def list(self, node: ast.List, depth: int) -> Node:
-        constants: list[Const] = []
-        for item in node.elts:
-            one = self.node(item, depth)
-            if not isinstance(one, Const):
-                self.refuse("a list has constants only", item, "`stack(a, b)` puts values side by side")
-            constants.append(one)
-        return listing(constants, self.span(node))
+        return self.together([self.node(item, depth) for item in node.elts], self.span(node))
+
+    def together(self, parts: Sequence[Node], span: Span) -> Node:
+        """Return values side by side: a list where all are constants, else a stack."""
+        constants = [one for one in parts if isinstance(one, Const | Listing)]
+        if len(constants) == len(parts):
+            return listing(constants, span)
+        if len(parts) == 1:
+            return bind(FUNCTIONS["expand_dims"], [parts[0], Const(0, span)], {}, span)
+        return bind(FUNCTIONS["stack"], parts, {}, span)
 
     def comprehension(self, node: ast.ListComp, depth: int) -> Node:
         """Return `[f(i) for i in [1, 2]]` written out: a list where all parts are constants, else a stack."""
@@ -142,12 +144,7 @@ class _Translator:
             self.bound = {**outer, name: value}
             parts.append(self.node(node.elt, depth))
         self.bound = outer
-        constants = [one for one in parts if isinstance(one, Const)]
-        if len(constants) == len(parts):
-            return listing(constants, self.span(node))
-        if len(parts) == 1:
-            return bind(FUNCTIONS["expand_dims"], [parts[0], Const(0, self.span(node))], {}, self.span(node))
-        return bind(FUNCTIONS["stack"], parts, {}, self.span(node))
+        return self.together(parts, self.span(node))
 
     def constants(self, node: ast.expr, depth: int) -> Sequence[Const]:
         """Return what a comprehension goes over: a list of constants, or `range` of some."""
@@ -164,7 +161,7 @@ class _Translator:
                 self.refuse(f"a comprehension goes over 1 to {MAX_ITEMS} constants", node)
             return [Const(number, span) for number in numbers]
         found = self.node(node, depth)
-        if not isinstance(found, Listing):
+        if not isinstance(found, Listing) or found.rows:
             self.refuse("a comprehension goes over constants", node, "as in `[1, 2, 3]` or `range(5)`")
         if len(found.values) > MAX_ITEMS:
             self.refuse(f"a comprehension goes over 1 to {MAX_ITEMS} constants", node)
@@ -175,16 +172,16 @@ class _Translator:
         if isinstance(node.op, ast.Not):
             return Call("not", (operand,), (), self.span(node))
         if not isinstance(node.op, ast.USub):
-            self.refuse("this operator is not part of the language", node, INSTEAD.get(type(node.op)))
+            self.refuse("this operator is not part of the language", node, syntax.INSTEAD.get(type(node.op)))
         if isinstance(operand, Const) and not isinstance(operand.value, str):
             value = operand.value
             return Const(self.computed(node, lambda: checked(-value)), self.span(node))
         return Call("negative", (operand,), (), self.span(node))
 
     def binary(self, node: ast.BinOp, depth: int) -> Node:
-        name = BINARY.get(type(node.op))
+        name = syntax.BINARY.get(type(node.op))
         if name is None:
-            self.refuse("this operator is not part of the language", node, INSTEAD.get(type(node.op)))
+            self.refuse("this operator is not part of the language", node, syntax.INSTEAD.get(type(node.op)))
         left, right = self.node(node.left, depth), self.node(node.right, depth)
         if isinstance(left, Const) and isinstance(right, Const):
             one, two = left.value, right.value
@@ -204,16 +201,15 @@ class _Translator:
         return links[0] if len(links) == 1 else Call("and", tuple(links), (), self.span(node))
 
     def link(self, operator: ast.cmpop, left: Node, right: Node, node: ast.Compare) -> Node:
-        name = COMPARE.get(type(operator))
+        name = syntax.COMPARE.get(type(operator))
         if name is None:
-            self.refuse("this operator is not part of the language", node, INSTEAD.get(type(operator)))
+            self.refuse("this operator is not part of the language", node, syntax.INSTEAD.get(type(operator)))
         span = left.span[0], right.span[1]
         if name == "in" and isinstance(right, Name) and self.artifacts is not None:
             table = artifact.words(self.artifacts, right.name, right.span)
             found = Call(name, (left,), (("words", table),), span)
-        elif name == "in" and not isinstance(right, Listing):
-            way_out = "write the values in brackets, `x in [1, 2]`, or the name of an artifact"
-            raise Fault("SD120", "`in` needs a list of constants", within=right.span, help=way_out)
+        elif name == "in" and (not isinstance(right, Listing) or right.rows):
+            raise syntax.no_list(isinstance(left, Const) and isinstance(left.value, str), right.span)
         else:
             found = Call(name, (left, right), (), span)
         return Call("not", (found,), (), span) if isinstance(operator, ast.NotIn) else found
@@ -231,12 +227,11 @@ class _Translator:
 
     def call(self, node: ast.Call, depth: int) -> Node:
         if not isinstance(node.func, ast.Name):
-            self.refuse("only functions of the language can be called", node.func)
+            way_out = f"write `{node.func.attr}(...)`" if isinstance(node.func, ast.Attribute) else None
+            self.refuse("only functions of the language can be called", node.func, way_out)
         name, span = node.func.id, self.span(node)
         if name not in CALLABLE and name not in DTYPE_BYTES:
-            known = (*CALLABLE, *DTYPE_BYTES)
-            message = f"there is no function `{name}`"
-            raise Fault("SD106", message, within=self.span(node.func), help=did_you_mean(name, known))
+            raise syntax.no_function(name, (*CALLABLE, *DTYPE_BYTES), self.span(node.func))
         positional = [self.node(one, depth) for one in node.args]
         named = {word.arg: self.node(word.value, depth) for word in node.keywords if word.arg}
         if len(named) < len(node.keywords):

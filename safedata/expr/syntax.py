@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Collection
 from typing import Final
 
 from safedata.expr.tree import Scalar, Span
-from safedata.problem import Fault
+from safedata.problem import Fault, did_you_mean
 
 MAX_DEPTH: Final = 100
 BINARY: Final[dict[type[ast.operator], str]] = {
@@ -33,12 +34,28 @@ INSTEAD: Final[dict[type[ast.AST], str]] = {
     ast.BitAnd: "write `and`",
     ast.BitOr: "write `or`",
     ast.Invert: "write `not`",
+    ast.BitXor: "`bitwise_xor(a, b)` is that of bits, `a != b` that of truth values",
+    ast.LShift: "write `left_shift(x, n)`",
+    ast.RShift: "write `right_shift(x, n)`",
     ast.Is: "write `==`",
     ast.IsNot: "write `!=`",
     ast.UAdd: "leave the `+` out",
     ast.Attribute: 'a component with a dot in its name is `f["a.b"]`; a dot takes a number out of an artifact',
     ast.Tuple: "write a list: `[1, 2]`",
 }
+OTHERWISE: Final = {
+    "int": "write `int64(x)`",
+    "float": "write `float32(x)`",
+    "str": "write `as_string(x)`",
+    "log2": "write `log(x) / log(2)`",
+    "log10": "write `log(x) / log(10)`",
+    "norm": "write `sqrt(sum(x ** 2))`",
+    "count": "`sum(x == 1)` counts where a condition holds",
+    "isnan": "write `is_nan(x)`",
+    "tan": "write `sin(x) / cos(x)`",
+    "power": "write `x ** n`",
+}
+"""What is said in this language by what functions of that name do elsewhere."""
 KINDS: Final[tuple[tuple[type[Scalar], ...], ...]] = ((bool,), (str,), (int,), (int, float))
 
 
@@ -68,3 +85,17 @@ def too_deep(span: Span) -> Fault:
     """Return the fault of operators inside of operators, too many."""
     message = f"operators are nested deeper than {MAX_DEPTH}"
     return Fault("SD120", message, within=span, help="split the expression over several components")
+
+
+def no_function(name: str, known: Collection[str], span: Span) -> Fault:
+    """Return the fault of a function that there is not, with how the language says it, or with names like it."""
+    way_out = OTHERWISE.get(name) or did_you_mean(name, known)
+    return Fault("SD106", f"there is no function `{name}`", within=span, help=way_out)
+
+
+def no_list(in_text: bool, span: Span) -> Fault:
+    """Return the fault of `in` before what is no list of constants; `in_text` where a text stands before it."""
+    way_out = "write the values in brackets, `x in [1, 2]`, or the name of an artifact"
+    if in_text:
+        way_out = '`regex_full_match(s, ".*part.*")` looks for a part of a text'
+    return Fault("SD120", "`in` needs a list of constants", within=span, help=way_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 from safedata.records import record
@@ -32,6 +33,13 @@ class Listing:
 
     values: tuple[Scalar, ...]
     span: Span = field(compare=False)
+    rows: tuple[int, ...] = ()
+    """The sizes of all but the last axis of a list of lists, whose values lie row by row."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        return (*self.rows, len(self.values) // prod(self.rows))
 
 
 @record(frozen=True, slots=True)

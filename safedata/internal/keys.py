@@ -34,13 +34,17 @@ class Identify(Node):
         """Yield the number; the rest of the element is held by the step that made it."""
         yield Hold(HOST, SCALAR_INT64.bytes, "the element's index")
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the enumerated dataset."""
 
         def indexed(index: Any, values: Values) -> Values:
             return {**values, INDEX: index}
 
-        return data.enumerate().map(as_written(low, indexed))
+        return data.enumerate(low.first).map(as_written(low, indexed))
 
 
 class Epoch(Node):
@@ -64,6 +68,10 @@ class Epoch(Node):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the number and the dataset that it comes from; the element is held by the step that made it."""
         yield Hold(HOST, _ONE_NUMBER, "the epoch's number")
+
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset zipped with one random number that is drawn anew for each iterator.
@@ -93,8 +101,8 @@ def each_epoch(low: Lowering, seed: int) -> Any:
     def repeated(one: Any) -> Any:
         return tf.data.Dataset.from_tensors(one).repeat()
 
-    number = tf.data.Dataset.random(seed & 0x7FFFFFFF, rerandomize_each_iteration=True).take(1)
-    return number.flat_map(as_written(low, repeated))
+    number = tf.data.Dataset.random(seed & 0x7FFFFFFF, rerandomize_each_iteration=True)
+    return low.renews(number).take(1).flat_map(as_written(low, repeated))
 
 
 class Readable(Node):
@@ -118,6 +126,10 @@ class Readable(Node):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the mark; the rest of the element is held by the step that made it."""
         yield Hold(HOST, BOOL.bytes, "whether the element could be read")
+
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of marked elements."""

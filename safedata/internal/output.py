@@ -49,6 +49,10 @@ class Output(Node):
         """Yield nothing: the tensors are handed on as they are, held by the step that made them."""
         yield from ()
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of restructured elements; where only names fall away, without a step of its own.
 

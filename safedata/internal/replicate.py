@@ -73,6 +73,10 @@ class Replicate(Node):
     def _share(self, rows: Dim) -> Dim:
         return rows if rows.most is None else replace(rows, most=-(-rows.most // self.replicas), exact=False)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset: the training program hands it to its strategy."""
         return data

@@ -72,6 +72,10 @@ class Transfer(Node):
         why = f"a second iterator with {threads} threads of its own"
         yield Hold(HOST, ITERATOR_BYTES + threads * THREAD_BYTES, why)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset on the host without what is not needed; a device has `Crossing`."""
         if low.before.element.keys() <= self.names:

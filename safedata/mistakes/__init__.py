@@ -22,6 +22,7 @@ from safedata.sources.base import Inspected, Source
 from safedata.stages._step import Step
 
 if TYPE_CHECKING:
+    from safedata.chain import Chain
     from safedata.mistakes.base import Mistake
 
 _KEPT: Final = "cache|snapshot"
@@ -32,6 +33,10 @@ _EVALUATION: Final = "evaluation"
 _INPUTS: Final = "inputs"
 _REORDERED: Final = "reordered"
 _SEEDED: Final = "seeded"
+_SCALED: Final = "scaled"
+
+_BYTES: Final = ("255", "256", "0.0039")
+"""How a number is written that scales bytes to 0..1."""
 
 MANY: Final = 10
 """Elements kept ready that are many: what two do not hide is work that more only put off."""
@@ -50,7 +55,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "shuffled_evaluation": (_EVALUATION, "shuffle"),
     "late_shuffle": ("map", "shuffle"),
     "wide_dtype": ("map", f"shuffle|{_KEPT}"),
-    "early_prefetch": ("prefetch", f"map|filter|shuffle|unbatch|repeat|cache|{_BATCHED}"),
+    "early_prefetch": ("prefetch", f"map|filter|assert|shuffle|unbatch|repeat|cache|{_BATCHED}"),
     "no_prefetch": ("!prefetch", f"{_RANDOM}|repeat|shuffle"),
     "deep_prefetch": (_DEEP,),
     "taken_apart": (_BATCHED, "unbatch", _BATCHED),
@@ -58,13 +63,14 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "left_behind": (_RANDOM,),
     "random_evaluation": (_EVALUATION, _RANDOM),
     "paired_anew": (_INPUTS, f"shuffle|{_REORDERED}"),
+    "scaled_twice": (_SCALED,),
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Six words are no stages: `random` is a step that
+`|` separates alternatives, `!` says that the stage is nowhere. Seven words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
 where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
-epoch, and `seeded` where the source draws its elements.
+epoch, `seeded` where the source draws its elements, and `scaled` a map with an expression that may divide by 255.
 """
 
 
@@ -160,10 +166,19 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
         names.append(key)
         if step.stage.random:
             names.append(_RANDOM)
+        if key == "map" and _scales(step):
+            names.append(_SCALED)
         buffer = getattr(step.stage, "buffer", None)
         if key == "prefetch" and isinstance(buffer, int) and buffer >= MANY:
             names.append(_DEEP)
     return names
+
+
+def _scales(step: Step) -> bool:
+    """Return whether an expression of a map has a number in it that scales bytes: 255, 256, or one divided by these."""
+    groups = cast("tuple[dict[str, Chain], ...]", getattr(step.stage, "groups", ()))
+    formulas = (chain.formula for group in groups for chain in group.values())
+    return any(one is not None and any(n in one.text for n in _BYTES) for one in formulas)
 
 
 def _occurs(order: Sequence[str], names: Sequence[str]) -> bool:

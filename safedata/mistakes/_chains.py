@@ -68,6 +68,8 @@ class TypedGroup(NamedTuple):
     """Of each chain, up to the first operation that does not fit."""
     shared: frozenset[str]
     """Components that a chain reads which makes another one."""
+    before: Stream
+    """What enters the group."""
 
 
 def typed_groups(step: Placed, plan: Plan) -> Iterator[TypedGroup]:
@@ -78,7 +80,7 @@ def typed_groups(step: Placed, plan: Plan) -> Iterator[TypedGroup]:
     for group in every:
         links = {name: list(_typed(chain, stream)) for name, chain in group.items()}
         shared = frozenset(read for name, chain in group.items() for read in chain.reads if read != name)
-        yield TypedGroup(group, links, shared)
+        yield TypedGroup(group, links, shared, stream)
         stream = Map.model_construct(groups=(group,)).infer(stream, silent)
 
 

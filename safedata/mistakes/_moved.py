@@ -8,6 +8,8 @@ from typing import NamedTuple
 from safedata.chain import Chain
 from safedata.mistakes._chains import groups, moves
 from safedata.mistakes.base import Line, Placed
+from safedata.ops._drawing import Drawing
+from safedata.ops.base import Op
 from safedata.stages.rename import Rename
 
 
@@ -22,6 +24,8 @@ class Moved(NamedTuple):
     """The component of the source that this one was made of; two views of an image have the same."""
     chain: Chain
     """The chain that moves it; those that it links are moved by one draw."""
+    seed: int | None = None
+    """Its own seed, where it has one: operations with the same one draw alike."""
 
 
 def moved(line: Line) -> Iterator[Moved]:
@@ -38,8 +42,12 @@ def moved(line: Line) -> Iterator[Moved]:
                 made[name] = origins.get(one, one)
                 for op in chain.ops:
                     if moves(op):
-                        yield Moved(step, op.key(), name, made[name], chain)
+                        yield Moved(step, op.key(), name, made[name], chain, _seed(op))
             origins.update(made)
+
+
+def _seed(op: Op) -> int | None:
+    return op.seed if isinstance(op, Drawing) else None
 
 
 def _read_for(name: str, chain: Chain) -> str:

@@ -7,12 +7,14 @@ from typing import Final, NamedTuple
 
 from safedata.mistakes._chains import Link, TypedGroup, typed_groups
 from safedata.mistakes.base import MATTERS, Line, Placed
-from safedata.stages.filter import Filter
+from safedata.stages.base import Stage
 from safedata.stages.rename import Rename
 from safedata.types import DTYPE_BYTES, FLOATS, UINT8_RANGE, Tensor
 
 _PASSED: Final = ("map", "select", "drop", "rename")
 """Stages that a shuffle may change places with: they make one element of each, whatever the order."""
+_LOOKING: Final = ("filter", "assert")
+"""Stages that read components and make none."""
 _FAR: Final = 64
 """Steps that are looked at before a buffer, so that a spec of many buffers is checked in time with its length."""
 
@@ -87,9 +89,7 @@ class Widened:
         """
         for number in range(at - 1, max(-1, at - 1 - _FAR), -1):
             step = self.line.steps[number]
-            if isinstance(step.stage, Rename) or (
-                isinstance(step.stage, Filter) and name in _reads(step.stage)
-            ):
+            if isinstance(step.stage, Rename) or (step.key in _LOOKING and name in _reads(step.stage)):
                 return
             for group in reversed(self._typed(number)):
                 if name in group.shared:
@@ -139,5 +139,5 @@ def _size(tensor: Tensor) -> int:
     return DTYPE_BYTES[tensor.dtype]
 
 
-def _reads(stage: Filter) -> frozenset[str]:
-    return stage.expression.names
+def _reads(stage: Stage) -> frozenset[str]:
+    return stage.needs(frozenset())

@@ -38,4 +38,6 @@ class DrawnApart(Mistake):
 
 def _apart(one: Moved, other: Moved, together: set[frozenset[str]]) -> bool:
     """Return whether two components are moved by draws of their own; further views of what is linked may be."""
+    if one.seed is not None and one.seed == other.seed:
+        return False
     return one.origin != other.origin and frozenset((one.origin, other.origin)) not in together

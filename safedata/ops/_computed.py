@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import PrivateAttr
 
+from safedata.insist import Where
 from safedata.lowering import Call
 from safedata.ops.base import Joint
 from safedata.problem import Fault
@@ -46,8 +47,21 @@ class Formula(Protocol):
         """What it keeps for all calls together, in bytes."""
         ...
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether values may be bad for it, as far as its text tells."""
+        ...
+
     def infer(self, element: Mapping[str, Tensor]) -> Tensor:
         """Return the type of the result."""
+        ...
+
+    def fails(self, element: Mapping[str, Tensor]) -> bool:
+        """Return whether values of these types may be bad for it."""
+        ...
+
+    def guards(self, element: Mapping[str, Tensor], where: Where) -> Mapping[int, Any]:
+        """Return what `lower` has to be handed so that it names what is wrong, and with which element."""
         ...
 
     def workspace(self, element: Mapping[str, Tensor]) -> int | None:
@@ -58,7 +72,9 @@ class Formula(Protocol):
         """Return those of an element's components that it reads, with the key of its draws."""
         ...
 
-    def lower(self, tf: Any, values: Mapping[str, Any], batch_dims: int = 0, seed: int = 0) -> Any:
+    def lower(
+        self, tf: Any, values: Mapping[str, Any], batch_dims: int, seed: int, guards: Mapping[int, Any]
+    ) -> Any:
         """Return the result as a tensor."""
         ...
 
@@ -84,6 +100,11 @@ class Computed(Joint):
     def key(cls) -> str:
         """Return `expression`."""
         return "expression"
+
+    @property
+    def formula(self) -> Formula:
+        """The expression."""
+        return self._formula
 
     @property
     def starts(self) -> tuple[str, ...]:
@@ -118,7 +139,8 @@ class Computed(Joint):
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return the result."""
         read = self._formula.given({**call.values, **self._named(values)})
-        return (self._formula.lower(call.tf, read, call.batch_dims, call.seed),)
+        guards = self._formula.guards(self._named(xs), call.where)
+        return (self._formula.lower(call.tf, read, call.batch_dims, call.seed, guards),)
 
 
 class Drawn(Computed):

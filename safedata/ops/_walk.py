@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace as dataclass_replace
 from typing import Any
 
-from safedata import draws
 from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.memory import add, largest, times
@@ -240,7 +239,7 @@ def lower(
     agreed: set[tuple[int, ...] | None] = set()
     for number, link in enumerate(links):
         xs, ys, op = bundles[number], bundles[number + 1], link.op
-        seed = draws.derive_seed(call.seed, sum(one.op.random for one in links[:number]), op.key())
+        seed = op.drawn_by(call.seed, sum(one.op.random for one in links[:number]))
         here = dataclass_replace(call, x=xs[0], y=ys[0], seed=seed)
         with call.tf.name_scope(operation_scope(op.key())):
             if isinstance(op, Joint):

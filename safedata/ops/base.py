@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from safedata import draws
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.problem import Fault
@@ -15,6 +16,7 @@ from safedata.types import Tensor
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from safedata.ops._computed import Formula
     from safedata.ops._links import Place
 
 
@@ -58,6 +60,11 @@ class Op(BaseModel):
     def rows(self) -> bool:
         """Whether it makes a ragged component of a batch: a row for each of its elements."""
         return False
+
+    @property
+    def formula(self) -> Formula | None:
+        """The expression that it computes; none for an ordinary one."""
+        return None
 
     @property
     def turns(self) -> int | None:
@@ -108,6 +115,15 @@ class Op(BaseModel):
         Raises:
             Fault: the operation cannot take such a component.
         """
+
+    def drawn_by(self, chain: int, number: int) -> int:
+        """Return the seed of its draws.
+
+        Args:
+            chain: the seed of the chain that it stands in.
+            number: how many operations that draw stand before it there.
+        """
+        return draws.derive_seed(chain, number, self.key())
 
     def on_gpu(self, x: Tensor) -> bool:
         """Return whether it can run on a GPU for elements of type `x`, and find no data bad there."""
@@ -186,6 +202,11 @@ class Joint(Op):
 
     With one component it is an ordinary operation, whose result is the first that it makes.
     """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it calls its results, in order, where it calls them something."""
+        return ()
 
     @abstractmethod
     def infer_all(self, xs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -171,8 +171,7 @@ def _reading(plan: Plan, start: Shelf) -> tuple[list[PlannedStep], list[int]]:
     numbers = list(range(start.number + 1, len(plan.steps)))
     kept = packed(shelve.after)
     types = varying(shelve.after.visible)
-    inner = tuple(dim.most or 0 for dim in batch_shape(shelve.after))
-    root = StoredRoot(start.folder, kept, chunk_rows(kept), inner=inner)
+    root = StoredRoot(start.folder, kept, chunk_rows(kept), inner=batch_shape(shelve.after))
     while rest and (taken := _absorbed(root, rest[0])) is not None:
         root, rest, numbers = taken, rest[1:], numbers[1:]
     scope = replace(plan.scope, report=unheard)

@@ -64,6 +64,37 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
+def parts_of(plan: Plan) -> dict[str, str]:
+    """Return a digest of each thing that the elements of a plan and their order follow from, by its name.
+
+    They are the ones of a key; with all steps, and what leaves in place of what is kept.
+
+    Args:
+        plan: a whole plan.
+    """
+    program = plan.program
+    document, steps = program.document, _steps(program.document)
+    source = document.get(("source",))
+    pieces = [*steps, *([source] if source is not None else [])]
+    made: dict[str, Any] = {
+        "source": _source(document.plain(("source",))),
+        "data": [plan.inspected.fingerprint, _files(plan, len(plan.steps))],
+        "steps": _canonical([one.plain for one in steps]),
+        "output": plan.structure,
+        "artifacts": fingerprints(program.artifacts, pieces),
+        "functions": [[one.name, one.version, one.package] for one in outside(program.source, program.steps)],
+        "seed": program.runtime.seed,
+        "on_error": program.runtime.on_error.mode,
+        "safedata": __version__,
+        "tensorflow": installed_version(),
+    }
+    return {name: _digest(one) for name, one in made.items()}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _data(plan: Plan, number: int) -> Any:
     """Return what tells the data that a cache is made of from other data.
 

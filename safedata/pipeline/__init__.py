@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from safedata.budget import Verdict
-from safedata.compile import compile_plan, tensorflow
+from safedata.compile import Compiled, compile_plan, tensorflow
 from safedata.machine import resident
 from safedata.machine.release import release
 from safedata.manifest import manifest_of
@@ -24,6 +24,8 @@ from safedata.stages.base import Node
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from safedata.resume.iteration import Iteration
 
 LOG: Final = logging.getLogger("safedata")
 """What was freed goes here: as INFO, and as WARNING where buffers or a memory cache are still held."""
@@ -105,6 +107,9 @@ class Pipeline:
         self._before = alive_tensors(tf)
         compiled = compile_plan(verdict.plan)
         self._dataset: Any = compiled.dataset
+        self._unused: Compiled | None = compiled
+        """What was compiled, until somebody takes the dataset: an iteration may have it until then."""
+        self._iterations: weakref.WeakSet[Iteration] = weakref.WeakSet()
         self._skipped = compiled.skips.described
         self._report = report
         self._clear_keras = clear_keras
@@ -120,11 +125,51 @@ class Pipeline:
         Raises:
             ClosedError: SD509, the pipeline was left.
         """
+        self._refuse_left()
+        self._unused = None
+        return self._dataset
+
+    def iterate(self, state: Mapping[str, Any] | None = None) -> Iteration:
+        """Return the elements, epoch after epoch, as an `Iteration` that can tell its state and go on from one.
+
+        Args:
+            state: what an iteration's `state()` returned, in this process or another one: it goes on there.
+
+        Raises:
+            ClosedError: SD509, the pipeline was left.
+            StateError: SD546 or SD547, it is no state of this pipeline; SD548, it cannot be gone on with.
+        """
+        from safedata.resume.iteration import Iteration
+
+        plan = self.verdict.plan
+        assert plan is not None
+        self._refuse_left()
+        made = Iteration(plan, self._compiled, state)
+        self._iterations.add(made)
+        return made
+
+    def iterator(self) -> Any:
+        """Return TensorFlow's iterator over the dataset, which `tf.train.Checkpoint` can save with all its buffers.
+
+        Raises:
+            ClosedError: SD509, the pipeline was left.
+            StateError: SD549, TensorFlow cannot save it; `iterate` has a state for every pipeline.
+        """
+        from safedata.resume.saving import saveable
+
+        return saveable(tensorflow(), self.dataset)
+
+    def _compiled(self) -> Compiled:
+        """Return the pipeline compiled, with nobody who goes through it; once more where somebody does."""
+        found, self._unused = self._unused, None
+        assert self.verdict.plan is not None
+        return compile_plan(self.verdict.plan) if found is None else found
+
+    def _refuse_left(self) -> None:
         if self._dataset is None:
             way_out = "use it inside the `with` block; for a dataset without one, `safedata.load`"
             message = f"the pipeline of `{self.verdict.spec}` was left, and its dataset is gone"
             raise ClosedError([Problem("SD509", message, help=way_out)])
-        return self._dataset
 
     def skipped(self) -> list[str]:
         """Return where each element comes from that `on_error: skip` left out so far; stays after leaving."""
@@ -150,7 +195,9 @@ class Pipeline:
         tf = tensorflow()
         host, pools = resident().now, _pools(tf)
         last = weakref.ref(self._dataset)
-        self._dataset = None
+        self._dataset = self._unused = None
+        for one in self._iterations:
+            one.close()
         if self._clear_keras and "keras" in sys.modules:
             tf.keras.backend.clear_session(free_memory=False)  # collected below, once
         release()

@@ -14,6 +14,7 @@ from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering, Values, as_writte
 from safedata.problem import Fault, Path
 from safedata.records import record, replace
 from safedata.scope import Scope, unheard
+from safedata.sources._written import written_out
 from safedata.sources.base import Inspected, Root, Source
 from safedata.stages._step import Step
 from safedata.stages.base import ElementNode, Node
@@ -149,7 +150,8 @@ class Combinator(Source):
 def _looked_at(one: Input, scope: Scope) -> Ready | Fault:
     """Return an input with what its headers say, or what is wrong with its data."""
     try:
-        return Ready(one, one.source.inspect(scope.under(*one.source_at)))
+        found = one.source.inspect(scope.under(*one.source_at))
+        return Ready(replace(one, steps=tuple(written_out(found, one.steps, scope))), found)
     except Fault as fault:
         return fault.under(*one.source_at)
 

@@ -208,6 +208,7 @@ class Interleaved(Root):
         files = tf.data.Dataset.from_tensor_slices(slices)
         if self.said.shuffle:
             files = files.shuffle(len(counts), seed=low.seed & 0x7FFFFFFF, reshuffle_each_iteration=True)
+            low.renews(files)
         data = files.interleave(
             as_written(low, elements), cycle_length=self._cycle, block_length=self.said.block
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from safedata.internal.keys import each_epoch
 from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped, rewrapped
@@ -49,6 +49,8 @@ class Order:
 class StoredRoot(Root):
     """The rows of an entry, read a chunk, or a batch, at a time."""
 
+    seeks: ClassVar[bool] = True
+
     folder: str
     """The entry's."""
     kept: Stream
@@ -62,8 +64,8 @@ class StoredRoot(Root):
     batches: bool = False
     """Whether elements leave as batches."""
     drop_remainder: bool = False
-    inner: tuple[int, ...] = ()
-    """How many elements are batched in a row; a component that is kept as a text does not say so."""
+    inner: tuple[Dim, ...] = ()
+    """How many elements are batched in a row, always as many; a component that is kept as a text does not say so."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -80,7 +82,7 @@ class StoredRoot(Root):
 
     def _numbered(self, *keys: str) -> Stream:
         """Return an element with these numbers beside it: one each, or one for each of the elements batched in it."""
-        number = SCALAR_INT64.with_leading(*map(Dim.exactly, self.inner))
+        number = SCALAR_INT64.with_leading(*self.inner)
         return self.kept.with_element({**self.kept.element, **dict.fromkeys(keys, number)})
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
@@ -110,6 +112,11 @@ class StoredRoot(Root):
         batch = times(self.rows, element_bytes(self.kept.visible)) or _CHUNK_BYTES
         most = _CHUNK_ROWS // 4 if self.order is not None and not self.mapped else _CHUNK_ROWS
         return self.rows * max(1, min(_CHUNK_BYTES // batch, most // self.rows))
+
+    @property
+    def _in_chunk(self) -> int:
+        """How many elements, or batches, a call reads."""
+        return self.at_once // self.rows if self.batches else self.at_once
 
     @property
     def mapped(self) -> bool:
@@ -154,6 +161,8 @@ class StoredRoot(Root):
         made = mapped(self._chunks(low, count), read, low)
         if self.parted or not self.batches:
             made = _taken_apart(low, made)
+        if inside := low.first % self._in_chunk:
+            made = made.skip(inside)
         made.safedata_rows = rows  # with its files, and the mark that keeps the entry from being removed
         return made
 
@@ -161,7 +170,8 @@ class StoredRoot(Root):
         """Return the dataset of the chunks' numbers, with those of the epoch that are needed."""
         whole, end = self._ends(count)
         data = low.tf.data.Dataset
-        parts = {_CHUNK: data.range(-(-whole // self.at_once) + (whole < end))}
+        first = low.first // self._in_chunk
+        parts = {_CHUNK: data.range(first, -(-whole // self.at_once) + (whole < end))}
         if self.order is not None and self.order.reshuffle:
             parts[_TURN] = each_epoch(low, self.order.seed)
         if self.epoch is not None:
@@ -220,9 +230,12 @@ class StoredRoot(Root):
         """Return the elements' own numbers: a row's, or those of the elements that are batched in a row."""
         if not self.inner:
             return places
-        each = math.prod(self.inner)
-        within = tf.reshape(tf.range(each, dtype=tf.int64), self.inner)
-        rows = tf.reshape(places, tf.concat([tf.shape(places), [1] * len(self.inner)], 0))
+        sizes = [dim.static for dim in self.inner if dim.static is not None]
+        if len(sizes) < len(self.inner):
+            raise TypeError("a cache on disk keeps batches of one size")
+        each = math.prod(sizes)
+        within = tf.reshape(tf.range(each, dtype=tf.int64), sizes)
+        rows = tf.reshape(places, tf.concat([tf.shape(places), [1] * len(sizes)], 0))
         return rows * each + within
 
 

@@ -27,6 +27,8 @@ class Root:
     """Whether it is a combinator whose inputs run one after the other."""
     boxed: ClassVar[bool] = False
     """Whether its numbers come from glibc's heap, whatever the allocator of tensors is."""
+    seeks: ClassVar[bool] = False
+    """Whether it starts with any of its elements, `low.first`, without reading those before it."""
 
     @abstractmethod
     def title(self) -> str:

@@ -35,6 +35,7 @@ class RangeRoot(Root):
     """Integers from 0 up to `count`."""
 
     boxed: ClassVar[bool] = True
+    seeks: ClassVar[bool] = True
 
     count: int
 
@@ -57,4 +58,4 @@ class RangeRoot(Root):
         def named(value: Any) -> Values:
             return {"value": value}
 
-        return low.tf.data.Dataset.range(self.count).map(as_written(low, named))
+        return low.tf.data.Dataset.range(low.first, self.count).map(as_written(low, named))

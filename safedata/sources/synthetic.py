@@ -124,6 +124,8 @@ def _limits(dtype: str) -> tuple[float, float]:
 class SyntheticRoot(Root):
     """Elements made from their index."""
 
+    seeks: ClassVar[bool] = True
+
     element: Mapping[str, Tensor]
     count: int | None
     vary: bool
@@ -155,7 +157,7 @@ class SyntheticRoot(Root):
     def lower(self, low: Lowering) -> Any:
         """Return a map over the indices."""
         data = low.tf.data.Dataset
-        indices = data.counter() if self.count is None else data.range(self.count)
+        indices = data.counter(low.first) if self.count is None else data.range(low.first, self.count)
         makers = {name: _Maker(low, name, tensor, self.vary) for name, tensor in self.element.items()}
 
         def make(index: Any) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +22,8 @@ def problems_of(
 
     Parts of pydantic's locations that the document does not have (names of union members, the field that
     a short form stands for) are left out, so that the longest piece that exists is underlined. Errors of
-    several union members about one value become one problem.
+    several union members about one value become one problem, and where one of them took the value and found something
+    wrong inside of it, only that is told.
 
     Args:
         error: what pydantic raised.
@@ -30,28 +31,59 @@ def problems_of(
         path: where in it the validated value stands.
         model: the model, or the models, it was validated by; for near names of unknown keys.
     """
-    models = tuple(model) if isinstance(model, Sequence) else (model,)
-    problems: list[Problem] = []
-    values: dict[tuple[Path, str], list[Expected]] = {}
-    items: dict[tuple[Path, str], int] = {}
+    gathered = _Gathered(document, tuple(model) if isinstance(model, Sequence) else (model,))
     for one in error.errors(include_url=False):
         details = cast("dict[str, Any]", one)
         found = _locate(document, path, details)
-        if _said_already(document, found, details):
-            continue
+        if not _said_already(document, found, details):
+            gathered.take(found, details)
+    return sorted(gathered.told(), key=_order)
+
+
+class _Gathered:
+    """What pydantic says, gathered by the value that it is said of."""
+
+    def __init__(self, document: Document, models: tuple[type[BaseModel], ...]) -> None:
+        self.document = document
+        self.models = models
+        self.problems: list[Problem] = []
+        self.values: dict[tuple[Path, str], list[Expected]] = {}
+        self.items: dict[tuple[Path, str], int] = {}
+        """How many items a list has at least, for those that are too short."""
+        self.inside: set[Path] = set()
+        """Values that one member of their type took as far as to look at what is in them.
+
+        That one is meant: where others are of another type altogether, that says nothing more."""
+        self.certain: set[Path] = set()
+        """Values of which more is said than that they are of another type."""
+
+    def take(self, found: _Place, details: dict[str, Any]) -> None:
+        """Take one error."""
+        self.inside.update(_around(found, details))
+        missing = details["type"] == "missing"
         if details["type"] == "extra_forbidden":
-            problems.append(_unknown(document, found, _keys_at(models, details["loc"][:-1])))
-        elif details["type"] == "missing" and isinstance(details["loc"][-1], int):  # one error for each item
+            keys = _keys_at(self.models, details["loc"][:-1])
+            self.problems.append(_unknown(self.document, found, keys))
+        elif missing and isinstance(details["loc"][-1], int):  # one error for each item
             place = (found.path, found.name)
-            items[place] = max(items.get(place, 0), details["loc"][-1] + 1)
-        elif details["type"] == "missing":
-            problems.append(_missing(document, found, _docstring(models, details["loc"])))
+            self.items[place] = max(self.items.get(place, 0), details["loc"][-1] + 1)
+        elif missing:
+            self.problems.append(_missing(self.document, found, _docstring(self.models, details["loc"])))
         else:
-            values.setdefault((found.path, found.name), []).append(expected(details))
-    for place, number in items.items():
-        values.setdefault(place, []).append(_too_short(document.nearest(place[0])[1], number))
-    problems += [_wrong(document, where, name, said) for (where, name), said in values.items()]
-    return sorted(problems, key=_order)
+            self.values.setdefault((found.path, found.name), []).append(expected(details))
+            if not _is_mismatch(details["type"]):
+                self.certain.add(found.path)
+
+    def told(self) -> Iterator[Problem]:
+        """Yield a problem for each value."""
+        yield from self.problems
+        for place, number in self.items.items():
+            self.certain.add(place[0])
+            short = _too_short(self.document.nearest(place[0])[1], number)
+            self.values.setdefault(place, []).append(short)
+        for (where, name), said in self.values.items():
+            if where not in self.inside or where in self.certain:
+                yield _wrong(self.document, where, name, said)
 
 
 def _too_short(node: Node, number: int) -> Expected:
@@ -65,6 +97,17 @@ def _said_already(document: Document, found: _Place, details: dict[str, Any]) ->
     value = document.nearest(found.path)[1].value
     short = details["type"] == "too_short" and isinstance(value, (dict, list))
     return short and len(cast("list[object]", value)) >= details["ctx"]["min_length"]
+
+
+def _around(found: _Place, details: dict[str, Any]) -> list[Path]:
+    """Return the values that an error is inside of."""
+    path = (*found.path, found.last) if details["type"] == "missing" else found.path
+    return [path[:end] for end in range(len(path))]
+
+
+def _is_mismatch(kind: str) -> bool:
+    """Whether pydantic's kind of error says only that a value is of another type."""
+    return kind.endswith("_type") or kind in ("literal_error", "enum", "none_required")
 
 
 def _order(problem: Problem) -> tuple[int, int]:

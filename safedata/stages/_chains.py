@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from safedata.chain import Chain
 from safedata.memory import Evidence, add, times, weakest
 from safedata.ops import _walk
+from safedata.ops.base import Joint
 from safedata.problem import Fault, did_you_mean
 from safedata.stages._elements import batch_shape
 from safedata.types import Element, Stream, Tensor
@@ -33,6 +34,22 @@ def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
     """
     chain = chain.spelled(before.visible)
     yield from _walk.types(chain.links, entering(chain, before), before.batch_dims, chain.starts)
+
+
+def require_order(chain: Chain) -> None:
+    """Raise SD216 where a chain gives a result the name that its last operation has for another one."""
+    op = chain.links[-1].op if chain.links else None
+    if not isinstance(op, Joint):
+        return
+    crossed = [
+        name for name, own in zip(chain.makes, op.names, strict=False) if name != own and name in op.names
+    ]
+    if crossed:
+        own = ", ".join(op.names)
+        problem = (
+            f"`{op.key()}` makes {own} in this order, and `{chain.title}` gives `{crossed[0]}` to another one"
+        )
+        raise Fault("SD216", problem, chain.path, help=f"name them in its order: `{own}: [...]`", on_key=True)
 
 
 def bare(stream: Stream) -> Element:

@@ -9,10 +9,11 @@ from safedata.lowering import Lowering
 from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, times, weakest
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.stages._elements import batched, slot_bytes
+from safedata.stages._elements import batched, is_broken, slot_bytes
 from safedata.stages._packed import packed
 from safedata.stages.base import Node
 from safedata.stages.batch import Batch
+from safedata.stages.cache import within
 from safedata.store.entry import Column, storable
 from safedata.store.writer import BLOCK_BYTES
 from safedata.types import Stream, Tensor, element_bytes
@@ -37,13 +38,23 @@ class Shelve(Node):
 
     shelves: ClassVar[bool] = True
 
-    def __init__(self, stage: Node, path: str, names: frozenset[str], *, by_content: bool = False) -> None:
+    def __init__(
+        self,
+        stage: Node,
+        path: str,
+        names: frozenset[str],
+        *,
+        by_content: bool = False,
+        max_bytes: int | None = None,
+    ) -> None:
         self.stage = stage
         self.path = path
         """The store's folder, as the spec says it."""
         self.names = names
         self.by_content = by_content
         """Whether its key has the bytes of the data's files in it, and not their times."""
+        self.max_bytes = max_bytes
+        """What the spec lets it keep."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -62,7 +73,12 @@ class Shelve(Node):
         for name, tensor in after.visible.items():
             if not tensor.broken and not _fits(tensor, after.batch_dims):
                 scope.fault(_unfit(name, tensor))
+        if self.max_bytes is not None and not is_broken(after):
+            within(self.max_bytes, lambda one: self._kept(one, after, scope), before, scope)
         return after
+
+    def _kept(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        return add(*(hold.bytes for hold in self.holds(before, after, scope)))
 
     def columns(self, after: Stream) -> tuple[Column, ...]:
         """Return the columns of the entry, in the order of their names."""

@@ -32,6 +32,11 @@ class Stacking(Stage):
             )
         return self
 
+    @property
+    def adds(self) -> frozenset[str]:
+        """The mark of rows that are real, where some fill up."""
+        return frozenset(() if self.pad_last is None else (self.pad_last,))
+
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what passes by."""
         return after - {self.pad_last}

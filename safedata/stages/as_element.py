@@ -38,6 +38,10 @@ class AsElement(Stage):
             keys[OK] = BOOL
         return replace(before, element={**before.element, **keys}, batch_dims=0, shared=None)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset, with the keys of each batch's first element where there are keys."""
         tf = low.tf

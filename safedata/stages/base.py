@@ -96,6 +96,14 @@ class Node:
         """Return what is left of the first of its holds, in bytes, once the last element has left; None for all."""
         return None
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return how many elements to leave out before it, and how many behind it, so that its first `count` are.
+
+        `low.first` tells `lower` of those before it. None where that is not known without making them: then all of them
+        are made, and left out behind it.
+        """
+        return None
+
     @abstractmethod
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the `tf.data.Dataset` that applies this step to `data`."""
@@ -103,6 +111,11 @@ class Node:
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the components that must come in for those in `after` to leave."""
         return after
+
+    @property
+    def adds(self) -> frozenset[str]:
+        """The components that it makes and that must be new: it does not replace what there is unsaid."""
+        return frozenset()
 
     def requires(self, after: frozenset[str]) -> frozenset[str]:
         """Return what must come in for `after` to leave, the index and epoch that this step uses included."""
@@ -264,6 +277,10 @@ class ElementNode(Node):
             from safedata.external.timed import left_alone
 
             yield from left_alone(timed, running, scope, evidence)
+
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it: it makes one element of each, by itself."""
+        return (count, 0) if type(self).lower is ElementNode.lower else None
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the map, with its number of calls written out."""

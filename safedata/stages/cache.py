@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from safedata.cardinality import exactly
+from safedata.fields import Size
 from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering
-from safedata.memory import HOST, Hold, add, times
+from safedata.memory import HOST, KIB, MIB, Hold, add, format_size, largest, times
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batch_shape, slot_bytes
+from safedata.stages._elements import batch_shape, is_broken, slot_bytes
 from safedata.stages.base import Node, Stage
 from safedata.types import SCALAR_INT64, Stream
 
@@ -30,6 +33,9 @@ class Cache(Stage):
     With `path` the elements are written to that folder before the first one is used, and read from there by this and
     every later run, until something before the cache changes. Another run with the same steps before it uses
     the same files. A `shuffle: all` behind it needs no buffer.
+
+    With `max_bytes` a cache that might keep more is an error before anything runs (SD540), by the bound on what it
+    keeps: in memory what TensorFlow has beside each element included, on disk every file.
     """
 
     example: ClassVar[str] = "cache: memory"
@@ -44,6 +50,8 @@ class Cache(Stage):
     verify: Literal["times", "content"] | None = None
     """How the data is seen to be the same: by names, sizes and times of its files, or `content`: by names and bytes,
     so that a copy is the same data. A file is read for it once, and again when its size or its time changes."""
+    max_bytes: Size | None = None
+    """What it may keep at most, in memory or on disk."""
 
     @model_validator(mode="after")
     def _on_disk(self) -> Self:
@@ -57,6 +65,9 @@ class Cache(Stage):
             problem = "`cache` keeps every element, and here they never end"
             scope.fault(Fault("SD209", problem, help="move `repeat` behind `cache`, or put `take` before it"))
         if self.path is None:
+            endless = before.cardinality.kind == "infinite"
+            if self.max_bytes is not None and not endless and not is_broken(before):
+                within(self.max_bytes, partial(self._kept_either, scope=scope), before, scope)
             return replace(before, shared="memory cache")
         element = {**before.visible, INDEX: SCALAR_INT64.with_leading(*batch_shape(before))}
         return replace(before, element=element, shared=None, narrow=None)
@@ -71,7 +82,8 @@ class Cache(Stage):
             return self
         from safedata.stages._shelve import Shelve  # few specs have one
 
-        return Shelve(self, self.path, after, by_content=self.verify == "content")
+        by_content = self.verify == "content"
+        return Shelve(self, self.path, after, by_content=by_content, max_bytes=self.max_bytes)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield every element of an epoch.
@@ -83,10 +95,56 @@ class Cache(Stage):
         what = (
             f"all {count} elements" if count is not None else "all elements, of which the number is not known"
         )
+        yield Hold(HOST, self._kept(before, scope), what, before.weakest)
+
+    def _kept_either(self, before: Stream, scope: Scope) -> int | None:
+        """Return what is kept, wherever tensors come from."""
+        return largest(*(self._kept(before, replace(scope, pooled=pooled)) for pooled in (False, True)))
+
+    def _kept(self, before: Stream, scope: Scope) -> int | None:
+        count = before.cardinality.most
         listed = None if count is None else _LISTED * (1 << max(count - 1, 0).bit_length())
-        each = slot_bytes(replace(before, shared=None), scope, settled=True)
-        yield Hold(HOST, add(times(count, each), listed), what, before.weakest)
+        return add(times(count, slot_bytes(replace(before, shared=None), scope, settled=True)), listed)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a cache in memory."""
         return data.cache()
+
+
+def within(most: int, kept: Callable[[Stream], int | None], before: Stream, scope: Scope) -> None:
+    """Report a cache that is not known to stay within its `max_bytes`.
+
+    Args:
+        most: that limit.
+        kept: gives the bound on what it keeps of a stream, in bytes; None where nothing bounds that.
+        before: what enters it.
+        scope: takes the fault: SD304, there is no bound; SD540, it is over the limit.
+    """
+    size = kept(before)
+    if size is None:
+        loose = next((name for name, tensor in before.visible.items() if tensor.bytes is None), None)
+        problem = (
+            f"nothing bounds what `cache` keeps, so its `max_bytes` of {format_size(most)} cannot be held to"
+        )
+        way_out = "bound the number of elements before it, with `take`"
+        if loose is not None:
+            way_out = f"bound `{loose}` before it: `resize`, `truncate`, or `max_bytes` in the source"
+        scope.fault(Fault("SD304", problem, ("max_bytes",), help=way_out))
+    elif size > most:
+        problem = f"`cache` may keep {format_size(size)}, over its `max_bytes` of {format_size(most)}"
+        unit, name = (MIB, "MiB") if size > MIB else (KIB, "KiB")
+        fewer = _fitting(most, kept, before)
+        way_out = f"write `max_bytes: {-(-size // unit)}{name}`"
+        way_out += f", or put `take: {fewer}` before it" if fewer else ""
+        note = f"what enters is {before.cardinality} of {before}"
+        scope.fault(Fault("SD540", problem, ("max_bytes",), help=way_out, notes=(note,)))
+
+
+def _fitting(most: int, kept: Callable[[Stream], int | None], before: Stream) -> int:
+    """Return how many of the elements fit."""
+    fits, too_many = 0, before.cardinality.most or 0
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        size = kept(replace(before, cardinality=exactly(middle)))
+        fits, too_many = (middle, too_many) if size is not None and size <= most else (fits, middle)
+    return fits

@@ -33,6 +33,10 @@ class Drop(Components):
     def _kept(self, element: Mapping[str, Any]) -> dict[str, Any]:
         return {name: part for name, part in element.items() if name not in self.names or name[:1] == "#"}
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset without these components; the others' tensors are handed on as they are."""
         return data.map(as_written(low, self._kept))

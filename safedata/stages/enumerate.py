@@ -31,6 +31,11 @@ class Enumerate(Stage):
     start: Natural = 0
     """The number of the first element."""
 
+    @property
+    def adds(self) -> frozenset[str]:
+        """The number."""
+        return frozenset((self.into,))
+
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what passes by."""
         return after - {self.into}
@@ -60,10 +65,14 @@ class Enumerate(Stage):
         """Yield the number; the rest of the element is held by the step that made it."""
         yield Hold(HOST, after.element[self.into].bytes, "the element's number")
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the enumerated dataset."""
 
         def numbered(number: Any, values: Values) -> Values:
             return {**values, self.into: number}
 
-        return data.enumerate(start=self.start).map(as_written(low, numbered))
+        return data.enumerate(start=self.start + low.first).map(as_written(low, numbered))

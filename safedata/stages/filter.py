@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from pydantic import PrivateAttr
 
-from safedata.lowering import Lowering, as_written
+from safedata.insist import Where
+from safedata.lowering import INDEX, Lowering, Values, as_written
 from safedata.memory import HOST, Hold, add
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages.base import Parsing, Stage
 from safedata.types import BOOL, Stream
+
+_KEPT: Final = "#kept"
+"""Whether the condition holds, while elements that it fails on are looked for."""
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -37,6 +41,8 @@ class Filter(Stage):
     """The expression, such as `label < 3`."""
 
     _expression: Expression | None = PrivateAttr(None)
+    _sound: bool = PrivateAttr(False)
+    """Whether no values of the types that enter are bad for the expression."""
 
     @classmethod
     def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
@@ -62,6 +68,28 @@ class Filter(Stage):
     def random(self) -> bool:
         """Whether the condition draws."""
         return self.expression.random
+
+    @property
+    def fallible(self) -> bool:
+        """Whether values may be bad for the condition."""
+        return self.expression.uncertain and not self._sound
+
+    @property
+    def patterned(self) -> bool:
+        """Whether values of some types only are bad for the condition."""
+        return self.expression.uncertain
+
+    def spelled(self, before: Stream) -> Filter:
+        """Return the step that knows whether values that enter may be bad for its condition."""
+        try:
+            sound = not self.expression.fails(before.visible)
+        except Fault:  # of its types: the walk reports it
+            return self
+        if sound == self._sound:
+            return self
+        made = self.model_copy()
+        made._sound = sound
+        return made
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return what the expression reads, and what passes by."""
@@ -104,10 +132,33 @@ class Filter(Stage):
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of the elements for which the expression is true."""
 
-        def kept(values: dict[str, Any]) -> Any:
-            return self.expression.lower(low.tf, self.expression.given(values), seed=low.seed)
+        def kept(values: Values) -> Any:
+            where = Where(low.tf, "an element", low.origin, values.get(INDEX))
+            guards = self.expression.guards(low.before.visible, where)
+            read = self.expression.given(values)
+            return self.expression.lower(low.tf, read, seed=low.seed, guards=guards)
 
-        return data.filter(as_written(low, kept))
+        if low.skipped is None or not self.fallible:
+            return data.filter(as_written(low, kept))
+        return _tried(data, kept, low)
+
+
+def _tried(data: Any, kept: Callable[[Values], Any], low: Lowering) -> Any:
+    """Return `data.filter(kept)` without the elements that `kept` fails on, which are recorded."""
+    from safedata.attempt import attempt
+
+    def told(values: Values) -> Values:
+        return {**values, _KEPT: kept(values)}
+
+    def holds(values: Values) -> Any:
+        return values[_KEPT]
+
+    def without(values: Values) -> Values:
+        return {name: value for name, value in values.items() if name != _KEPT}
+
+    element = {**low.after.element, _KEPT: BOOL}
+    made = attempt(data, told, replace(low, after=low.after.with_element(element), parallel=1))
+    return made.filter(as_written(low, holds)).map(as_written(low, without))
 
 
 def _read(where: str, artifacts: object) -> Expression:

@@ -9,13 +9,14 @@ from pydantic import Field
 
 from safedata import draws
 from safedata.chain import Chain
-from safedata.lowering import Call, Lowering, Values
+from safedata.insist import Where
+from safedata.lowering import INDEX, Call, Lowering, Values
 from safedata.memory import HOST, Evidence, Hold, add, weakest
 from safedata.ops import _walk
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._chains import bare, chain_bytes, chain_evidence, types_of
+from safedata.stages._chains import bare, chain_bytes, chain_evidence, require_order, types_of
 from safedata.stages._elements import batch_shape
 from safedata.stages._fields import Count, Device, gpu_index
 from safedata.stages._groups import Group, chains_of, parse_groups
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from safedata.expr import Expression
+    from safedata.ops._computed import Formula
 
 
 class Map(ElementNode, Stage):
@@ -67,16 +69,21 @@ class Map(ElementNode, Stage):
 
     @property
     def patterned(self) -> bool:
-        """Whether a chain names components by a pattern."""
-        return any(chain.patterned for chain in self.chains)
+        """Whether a chain names components by a pattern, or values of some types only are bad for it."""
+        return any(chain.patterned or chain.uncertain for chain in self.chains)
 
     def spelled(self, before: Stream) -> Map:
-        """Return the map with the components written out that its patterns stand for."""
+        """Return the map with the components written out that its patterns stand for, and what is bad for it known."""
         groups: list[Group] = []
         for group, entering in self._entered(before, Scope("", report=_unheard)):
-            found = {chain.makes: chain.spelled(entering.visible) for chain in chains_of(group)}
+            found = {chain.makes: _settled(chain, entering) for chain in chains_of(group)}
             groups.append({name: found[chain.makes] for name, chain in group.items()})
-        return self.model_copy(update={"groups": tuple(groups)})
+        same = all(
+            one is other
+            for old, new in zip(self.groups, groups, strict=True)
+            for one, other in zip(old.values(), new.values(), strict=True)
+        )
+        return self if same else self.model_copy(update={"groups": tuple(groups)})
 
     @property
     def gpu(self) -> int | None:
@@ -91,11 +98,7 @@ class Map(ElementNode, Stage):
     @property
     def fallible(self) -> bool:
         """Whether an operation may find the data bad; none that a GPU can run does."""
-        return self.gpu is None and any(
-            link.op.fallible or (chain.more and link.op.moves)
-            for chain in self.chains
-            for link in chain.links
-        )
+        return self.gpu is None and any(chain.fallible for chain in self.chains)
 
     def calls(self, scope: Scope) -> int:
         """Return the number of calls at once."""
@@ -195,6 +198,15 @@ class Map(ElementNode, Stage):
         return values
 
 
+def _settled(chain: Chain, before: Stream) -> Chain:
+    """Return a chain with its components written out, which knows whether values may be bad for it."""
+    chain = chain.spelled(before.visible)
+    try:
+        return chain.settled(bare(before))
+    except Fault:  # of its types: the walk reports it
+        return chain
+
+
 def _unheard(fault: Fault) -> None:
     """Take a fault that another walk over the types reports."""
 
@@ -208,6 +220,7 @@ def _infer_chain(chain: Chain, before: Stream, scope: Scope) -> tuple[Tensor, ..
             if any(x.broken for x in made):
                 return (BROKEN,) * len(chain.makes)
             _require_count(chain, made)
+            require_order(chain)
     except Fault as fault:
         scope.fault(fault if fault.at else fault.under(*chain.path))  # operations have put their place on
         return (BROKEN,) * len(chain.makes)
@@ -233,6 +246,9 @@ def _counted(number: int) -> str:
 def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
     """Report the operations of a chain that no GPU can run; strings are told of where they are carried over."""
     way_out = "put it into a map without `device`, before this one"
+    if chain.formula is not None and _may_fail(chain.formula, before):
+        problem = f"values may be bad for `{chain.formula.text.strip()}`, and no GPU tells of them"
+        scope.fault(Fault("SD211", problem, chain.path, help=way_out))
     if chain.expression is not None and (why := chain.expression.off_gpu) is not None:
         problem = f"`{chain.expression.text.strip()}` {why}, which no GPU can"
         scope.fault(Fault("SD211", problem, chain.path, help=way_out))
@@ -245,6 +261,13 @@ def _report_off_gpu(chain: Chain, before: Stream, scope: Scope) -> None:
         scope.fault(Fault("SD211", problem, link.path, help=way_out))
 
 
+def _may_fail(formula: Formula, before: Stream) -> bool:
+    try:
+        return formula.fails(bare(before))
+    except Fault:  # of its types, which has been reported
+        return False
+
+
 def _infer_expression(expression: Expression, before: Stream) -> Tensor:
     if before.batch_dims and not expression.batchable:
         problem = f"the results of `{expression.text.strip()}` differ in shape within a batch"
@@ -252,10 +275,18 @@ def _infer_expression(expression: Expression, before: Stream) -> Tensor:
     return expression.infer(bare(before))
 
 
+def _computed(expression: Expression, values: Values, before: Stream, low: Lowering) -> Any:
+    from safedata.said import operation_scope
+
+    where = Where(low.tf, "an element", low.origin, values.get(INDEX), before.batch_dims)
+    guards = expression.guards(bare(before), where)
+    with low.tf.name_scope(operation_scope("expression")):
+        return expression.lower(low.tf, expression.given(values), before.batch_dims, low.seed, guards)
+
+
 def _apply_chain(chain: Chain, values: Values, before: Stream, low: Lowering) -> tuple[Any, ...]:
     if chain.expression is not None:
-        read = chain.expression.given(values)
-        return (chain.expression.lower(low.tf, read, before.batch_dims, low.seed),)
+        return (_computed(chain.expression, values, before, low),)
     chain = chain.spelled(before.visible)
     bundles = list(types_of(chain, before))
     x = bundles[0][0]

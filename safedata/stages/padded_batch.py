@@ -83,6 +83,10 @@ class PaddedBatch(Stacking):
         yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
         yield Hold(HOST, slot_bytes(after, scope), f"one padded batch of {self.size}", after.weakest)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many as so many batches take."""
+        return count * self.size, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the padded and batched dataset, with every shape and value written out."""
         element = low.before.element

@@ -86,6 +86,10 @@ class Prefetch(Stage):
         """Return nothing: the buffer grows and shrinks."""
         return 0
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a buffer of exactly that many elements."""
         return data.prefetch(self.slots(low.before))

@@ -59,6 +59,10 @@ class RaggedBatch(Stage):
         yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
         yield Hold(HOST, slot_bytes(after, scope), f"one ragged batch of {self.size}", after.weakest)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many as so many batches take."""
+        return count * self.size, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the batched dataset."""
         return data.ragged_batch(self.size, drop_remainder=self.drop_remainder, row_splits_dtype=low.tf.int64)

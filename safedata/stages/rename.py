@@ -45,6 +45,11 @@ class Rename(Stage):
                 fine = False
         return super().parse({"names": names}, beside, parsing) if fine else None
 
+    @property
+    def adds(self) -> frozenset[str]:
+        """The new names that are not among the old ones."""
+        return frozenset(self.names.values()).difference(self.names)
+
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the old names, used or not, and what passes by."""
         return (after - frozenset(self.names.values())) | frozenset(self.names)
@@ -68,6 +73,10 @@ class Rename(Stage):
 
     def _renamed(self, element: Mapping[str, Any]) -> dict[str, Any]:
         return {self.names.get(name, name): part for name, part in element.items()}
+
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with the new names; the tensors are handed on as they are."""

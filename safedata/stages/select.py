@@ -30,6 +30,10 @@ class Select(Components):
         internal = [name for name in element if name[:1] == "#"]
         return {name: element[name] for name in (*chosen, *internal)}
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of these components; their tensors are handed on as they are."""
         return data.map(as_written(low, self._kept))

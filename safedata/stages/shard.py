@@ -53,6 +53,10 @@ class Shard(Stage):
     def _part(self, whole: Cardinality) -> Cardinality:
         return whole.minus(self.index).floor_div(self.count, round_up=True)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many as all parts have together by then."""
+        return count * self.count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of one part."""
         return data.shard(self.count, self.index)

@@ -113,9 +113,10 @@ class Shuffle(Stage):
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the shuffled dataset, its seed written out."""
         seed = low.seed if self.seed is None else self.seed
-        return data.shuffle(
+        made = data.shuffle(
             self.slots(low.before), seed=seed & 0x7FFFFFFF, reshuffle_each_iteration=self.reshuffle
         )
+        return low.renews(made) if self.reshuffle else made
 
 
 def _scattered(stream: Stream, scope: Scope) -> int | None:

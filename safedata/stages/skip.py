@@ -30,6 +30,10 @@ class Skip(Stage):
         """Return the same elements, `count` fewer."""
         return replace(before, cardinality=before.cardinality.minus(self.count))
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many, and those that it leaves out itself."""
+        return count + self.count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset without the first elements."""
-        return data.skip(self.count)
+        return data.skip(max(0, self.count - low.first))

@@ -30,6 +30,10 @@ class Take(Stage):
         """Return the same elements, at most `count` of them."""
         return replace(before, cardinality=before.cardinality.map(self.count))
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many before it."""
+        return count, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of the first elements."""
-        return data.take(self.count)
+        return data.take(self.count - low.first)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from safedata.lowering import Lowering
+from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.problem import Fault
 from safedata.scope import Scope
@@ -19,7 +19,7 @@ from safedata.types import Dim, Stream
 class Unbatch(Stage):
     """Take batches apart: each row along the first dimension becomes an element.
 
-    It undoes the last `batch` or `padded_batch`; padding stays. Where the last batch may be short, the
+    It undoes the last `batch`, `padded_batch` or `ragged_batch`; padding stays. Where the last batch may be short, the
     number of elements is known only as at most.
     """
 
@@ -55,6 +55,23 @@ class Unbatch(Stage):
         )
         yield Hold(HOST, after.bytes, "the row copied out of it", after.weakest)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return the whole batches, where all have the same number of rows, and the rows of the next one."""
+        rows = next(iter(batch_shape(before)), Dim.at_most(None))
+        return divmod(count, rows.most) if rows.exact and rows.most else None
+
     def lower(self, data: Any, low: Lowering) -> Any:
-        """Return the dataset of rows."""
-        return data.unbatch()
+        """Return the dataset of rows; one row of a ragged component is an ordinary tensor.
+
+        `Dataset.unbatch` types such a row as ragged with no ragged dimension, which nothing behind it takes: handed
+        through a function, it is what it is.
+        """
+        rows = data.unbatch()
+        before, after = low.before.element, low.after.element
+        if not any(tensor.ragged_rank and not after[name].ragged_rank for name, tensor in before.items()):
+            return rows
+        return rows.map(as_written(low, _as_it_is))
+
+
+def _as_it_is(values: Values) -> Values:
+    return values

@@ -99,6 +99,10 @@ class Window(Stage):
         yield Hold(HOST, add(times(held, one), references), f"{held} elements of a window", before.weakest)
         yield Hold(HOST, slot_bytes(after, scope), f"one window of {self.size}", after.weakest)
 
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return as many as lie before the first of the next window."""
+        return count * self.step, 0
+
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of stacked windows."""
         tf, stacks = low.tf, _stacks(low.before)

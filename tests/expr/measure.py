@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 ctypes.CDLL(None).mallopt(-3, 131072)  # larger blocks go back to the system when they are freed
 
 from safedata.expr import parse  # noqa: E402
+from safedata.insist import Where  # noqa: E402
 from safedata.lowering import EPOCH, INDEX  # noqa: E402
 from safedata.types import Dim, Tensor, ValueRange  # noqa: E402
 
@@ -41,7 +42,9 @@ EXPRESSIONS = [
     "transpose(w)", "prod(u)", "prod(w, axis=0)", "var(x)", "var(w, axis=0)", "argmin(w, axis=0)",
     "argmin(w, axis=1)", "meshgrid(x[:1000], x[:1000])", "meshgrid(i[:1000], x[:1000])", "log1p(x)",
     "sigmoid(i)", "strip(t)", "bitwise_and(i, 255)", "bitwise_or(u, 256)", "invert(u)",
-    "left_shift(i, 3)", "right_shift(u, 4)",
+    "left_shift(i, 3)", "right_shift(u, 4)", "i // (i + 1)", "i % (i + 1)", "i ** i", "gather(u, i % 9)",
+    "substr(t, n - 2_000_000, 4)", "to_number(substr(t, 0, 4))", "to_number(substr(t, 0, 4), 'int32')",
+    "stack(x, x * 2)", "scatter(x, i % 1000, 1000)", "scatter(u, i, 2_000_000)", "reshape(x, [2, -1])", "argmax(x)",
 ]  # fmt: skip
 
 
@@ -58,7 +61,7 @@ def values(tf: Any, count: int) -> dict[str, Any]:
         "u": tf.constant(draw.integers(0, 255, count).astype("uint8")),
         "s": tf.constant(b"a," * (count // 2)),
         "t": tf.constant([b"2024-02-29 17:05:11"] * min(count, 200_000)),
-        "n": tf.constant(count, tf.int64),
+        "n": tf.constant(COUNT, tf.int64),
         INDEX: tf.constant(3, tf.int64),
         EPOCH: tf.constant(1, tf.int64),
     }
@@ -82,7 +85,7 @@ def main() -> None:
         bound = (expression.workspace(ELEMENT) or 0) + (expression.infer(ELEMENT).bytes or 0)
 
         def compute(parts: dict[str, Any], made: Any = expression) -> Any:
-            return made.lower(tf, parts, 0, 1)
+            return made.lower(tf, parts, 0, 1, made.guards(ELEMENT, Where(tf)))
 
         function = tf.function(compute, autograph=False, input_signature=[given])
         function(small)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from safedata.expr import parse
+from safedata.insist import Where
 from safedata.problem import Fault
+from safedata.said import worded
 from safedata.types import Dim, Tensor
 
 pytestmark = pytest.mark.tf
@@ -48,13 +50,33 @@ def test_the_parts_of_seconds(part: str, tf: Any) -> None:
     assert found == said
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("2024-13-01", "was given no date"), ("2024-1-011", "StringToNumber")]
-)
-def test_what_is_no_date(text: str, message: str, tf: Any) -> None:
-    """A month 13, or digits in other places, fail where the element is made."""
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        parse('timestamp(s, "%Y-%m-%d")').lower(tf, {"s": tf.constant(text)})
+NO_DATES = [
+    "2024-13-01", "2024-1-011", "2023-02-29", "2023-04-31", "1900-02-29", "2024-02-01garbage", "2024-02-1x",
+    "2024-13-45", "", "2024-00-01", "2024-01-00", "2024/02/01", " 2024-02-01", "2024-02-01\n", "٢٠٢٤-02-01",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_DATES)
+def test_what_is_no_date(text: str, tf: Any) -> None:
+    """Days that there are not, digits in other places and text behind them fail, with the element's place."""
+    made = parse('timestamp(s, "%Y-%m-%d")')
+    guards = made.guards(ELEMENT, Where(tf, "a.csv row 3"))
+    for given, batch in (text, 0), (["2024-02-29", text], 1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="SD404") as caught:
+            made.lower(tf, {"s": tf.constant(given)}, batch, 0, guards)
+        said = worded(str(caught.value))
+        start = "SD404: timestamp(s, %Y-%m-%d): text that is no date of the form %Y-%m-%d; got "
+        assert said.startswith(start)
+        assert said.endswith("in a.csv row 3")
+
+
+def test_the_form_is_all_of_the_text(tf: Any) -> None:
+    """What stands between the parts is part of the form, whatever characters it has."""
+    made = parse(r"timestamp(s, '(%Y)é.*\n%m')")
+    guards = made.guards(ELEMENT, Where(tf, "a"))
+    assert made.lower(tf, {"s": tf.constant("(1970)é.*\n02")}, 0, 0, guards).numpy() == 31 * 86_400
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no date of the form"):
+        made.lower(tf, {"s": tf.constant("(1970)éxx\n02")}, 0, 0, guards)
 
 
 @pytest.mark.parametrize("form", ["%Y %Y", "%m", "%Y-%j", "%", "%Y%", ""])

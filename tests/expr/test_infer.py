@@ -268,7 +268,7 @@ def test_kind_and_evidence_follow(element: Element) -> None:
         ("sum(y)", 0),
         ("sum(float32(image), axis=[0, 2])", 2 * 4 * 90),
         ("sum(boxes, axis=[0, 1])", 0),
-        ("image[n]", 90),
+        ("image[n]", 90 + 128),
         ("concat(y, [1, 2])", 2 * 4),
     ],
 )

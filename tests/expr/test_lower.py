@@ -257,6 +257,14 @@ def test_values_are_tensorflows(sample: Sample, tf: Any) -> None:
         ("bitwise_or(image, 1)", image + (1 - image % 2)),
         ("meshgrid(wide[0], [7, 8])[..., 0]", grid[0]),
         ("meshgrid(wide[0], [7, 8])[..., 1]", grid[1]),
+        (
+            "matmul(wide, [[1, 2], [3, 4], [5, 6]])",
+            tf.matmul(wide, tf.constant([[1, 2], [3, 4], [5, 6]], tf.int64)),
+        ),
+        ("scatter(y, [4, 0, 4], 5)", tf.scatter_nd([[4], [0], [4]], one["y"], [5])),
+        ("scatter(wide, [2, 0], 3)", tf.stack([wide[1], wide[0] * 0, wide[0]])),
+        ("[[n, 1], [2, n]]", tf.stack([[one["n"], 1], [2, one["n"]]])),
+        ("substr('hello', 1, -1)", tf.constant("")),
     ]:
         found = parse(text).lower(tf, one)
         assert found.dtype == expected.dtype, text

@@ -117,6 +117,10 @@ def test_a_shuffle_that_cannot_move_holds_bytes() -> None:
         (("batch: 10", "prefetch: 2", "repeat: 2"), ["SD614"]),
         (("batch: 10", "prefetch: 2", "cache: memory"), ["SD614"]),
         (("prefetch: 8", "batch: 10", "prefetch: 2"), []),
+        (("prefetch: 8", "cache: memory", "batch: 10", "prefetch: 2"), ["SD614"]),
+        (("prefetch: 8", "select: [image]", "cache: memory", "batch: 10", "prefetch: 2"), ["SD614"]),
+        (("prefetch: 8", "map: {image: [{cast: int32}]}", "cache: memory", "batch: 10", "prefetch: 2"), []),
+        (("cache: memory", "prefetch: 8", "batch: 10", "prefetch: 2"), []),
         (("batch: 10", "prefetch: 2", "take: 3"), []),
         (("batch: 10", "prefetch: 2", "select: [image]"), []),
     ],
@@ -175,3 +179,32 @@ def test_a_prefetch_as_large_as_the_batch_is_taken_for_elements() -> None:
 def test_batches_taken_apart_unused(steps: tuple[str, ...], wanted: list[str]) -> None:
     """SD617 comes for an `unbatch` of batches that no map has seen, with another batch behind it."""
     assert codes(*steps) == wanted
+
+
+IMAGE = 'synthetic: {components: {image: {type: "uint8[8, 8, 3]", kind: image}, label: "int64[]"}, count: 9}'
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("map: {image: = image / 255}", "map: {image: = image / 255}"), ["SD623"]),
+        (("map: [{image: = image / 255}, {image: = (image - 0.5) / 255}]",), ["SD623"]),
+        (("map: {image: {rescale: [0, 1]}}", "map: {image: = image * 0.003921568627451 + 1}"), ["SD623"]),
+        (("map: {image: {normalize: imagenet}}", "map: {image: = image / 256.0}"), ["SD623"]),
+        (("map: {image: = image / 255}", "map: {x: [{from: = image / 255}, {cast: float64}]}"), ["SD623"]),
+        (("map: {image: = image / 255}", "map: {image: = (image - 0.5) / 0.5}"), []),
+        (("map: {image: = image / 255}", "map: {image: = image * 255}", "map: {image: = image / 255}"), []),
+        (("map: {image: = image / 255}", "map: {share: = label / 255}"), []),
+        (("map: {image: = image / 255}",), []),
+    ],
+)
+def test_dividing_by_255_twice(steps: tuple[str, ...], wanted: list[str]) -> None:
+    """SD623 comes where an expression divides an image by 255 whose values are known to be scaled."""
+    assert codes(*steps, source=IMAGE) == wanted
+
+
+def test_dividing_twice_is_said_with_the_range() -> None:
+    """The message has the component and the range that it has before the second division."""
+    [problem] = found("map: {image: = image / 255}", "map: {image: = image / 255}", source=IMAGE)
+    assert (problem.severity, problem.span and problem.span.line) == ("error", 7)
+    assert problem.message == "`image` is divided by 255, and its values are 0..1 already"

@@ -59,3 +59,20 @@ def test_units(x: Tensor, way_out: str) -> None:
     """Floats that bytes cannot count are an error with the way out."""
     found = fault("convert_image_dtype: uint8", x)
     assert (found.code, found.help) == ("SD205", way_out)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "way_out"),
+    [
+        ("float32", "write `{rescale: [0, 1]}` in its place"),
+        ("float16", "write `{rescale: [0, 1]}` in its place, or `{cast: float16}` for the dtype alone"),
+    ],
+)
+def test_floats_of_bytes_are_not_scaled(dtype: str, way_out: str) -> None:
+    """Floats of 0..255, and what overshoots them as far on both sides, are refused: they would stay as they are."""
+    for values in (UINT8_RANGE, ValueRange(-25.5, 280.5)):
+        found = fault(f"convert_image_dtype: {dtype}", replace(FLOAT, range=values))
+        assert (found.code, found.help) == ("SD205", way_out)
+        assert found.message.startswith(
+            f"`convert_image_dtype` scales nothing between floats: values of {values}"
+        )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from safedata.headers import joined, parse_header
-from safedata.memory import MIB
+from safedata.memory import MIB, add
 from safedata.types import Dim, Encoded, Tensor
 from tests.ops.conformance import encode, fault, parse, run, traced
 
@@ -255,3 +255,114 @@ def test_workspace(peak: Any, mode: str, form: str, how: dict[str, Any]) -> None
     assert grown <= bound + 2000 * 2000 * 3
     if form == "JPEG":
         assert bound <= grown - 2000 * 2000 * 3 + 4 * MIB
+
+
+SIZES = [(1, 1), (2, 3), (7, 8), (8, 9), (15, 17), (40, 30), (63, 64)]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("ratio", [1, 2, 4, 8])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_part_of_the_size_is_tensorflows(tf: Any, size: tuple[int, int], ratio: int) -> None:
+    """With `ratio` pixels are those of `tf.io.decode_jpeg`, and the type has their size, exact where the file's is."""
+    import numpy as np
+
+    file = encode("RGB", "JPEG", size)
+    expected = tf.io.decode_jpeg(file, channels=3, ratio=ratio).numpy()
+    text = f"decode_jpeg: {{max_size: [64, 64], ratio: {ratio}}}"
+    np.testing.assert_array_equal(run(tf, text, FILE, file), expected)
+    assert [dim.most for dim in parse(text).infer(FILE).shape[:2]] == [64 // ratio, 64 // ratio]
+    exact = known(Dim.exactly(size[0], "measured"), Dim.exactly(size[1], "measured"), "jpeg")
+    for op in ("decode_jpeg", "decode_image"):
+        text = f"{op}: {{ratio: {ratio}}}"
+        assert parse(text).infer(exact).static_shape == expected.shape
+        np.testing.assert_array_equal(run(tf, text, exact, file), expected)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_part_of_the_size_is_held_to_the_files(tf: Any, whole: bool) -> None:
+    """`max_size` and measured sizes are those of the file: a larger one is refused, whatever comes out."""
+    x = replace(
+        FILE,
+        encoded=Encoded(Dim.at_most(32, "measured"), Dim.at_most(32, "measured"), frozenset({"jpeg"}), whole),
+    )
+    function = traced(tf, parse("decode_jpeg: {ratio: 8}"), x)
+    key = tf.constant(0, tf.int64)
+    assert function(tf.constant(encode("RGB", "JPEG", (32, 20))), key, key).shape == (4, 3, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"SD501.*must be \[<=32, <=32, 3\]"):
+        function(tf.constant(encode("RGB", "JPEG", (33, 20))), key, key)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_are_tensorflows(tf: Any, channels: int) -> None:
+    """`dtype: uint16` gives what `tf.io.decode_png` does, of files of 16 bits and of 8, within the type's range."""
+    import numpy as np
+
+    wide = np.random.default_rng(0).integers(0, 65536, (40, 30, channels), "uint16")
+    narrow = (wide >> 8).astype("uint8")
+    text = f"decode_image: {{channels: {channels}, max_size: [64, 64], dtype: uint16}}"
+    made = run(tf, text, FILE, tf.io.encode_png(wide).numpy())
+    np.testing.assert_array_equal(made, wide)
+    np.testing.assert_array_equal(
+        run(tf, text, FILE, tf.io.encode_png(narrow).numpy()), narrow.astype("uint16") * 257
+    )
+    y = parse(text).infer(FILE)
+    assert (str(y), str(y.range)) == (f"uint16[<=64, <=64, {channels}]", "0..65535")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="SD404: cannot decode: not png data"):
+        run(tf, text, FILE, encode("RGB", "JPEG"))
+
+
+@pytest.mark.tf
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text", ["decode_jpeg: {ratio: 4}", "decode_jpeg: {ratio: 8}", "decode_image: {dtype: uint16}"]
+)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_workspace_of_other_results(tf: Any, peak: Any, text: str, progressive: bool) -> None:
+    """A part of the size, and 16 bits, take no more memory than workspace and result."""
+    import numpy as np
+
+    def file(side: int) -> bytes:
+        if "jpeg" in text:
+            return encode("RGB", "JPEG", (side, side), progressive=progressive)
+        noise = np.random.default_rng(0).integers(0, 65536, (side, side, 3), "uint16")
+        written: bytes = tf.io.encode_png(noise).numpy()
+        return written
+
+    large = file(2000)
+    x = replace(FILE, length=Dim.exactly(len(large)), encoded=joined([parse_header(large)], "measured"))
+    op = parse(text)
+    bound = add(op.workspace(x, op.infer(x)), op.infer(x).bytes)
+    assert bound is not None
+    assert peak(text, x, [file(40), large]) <= bound
+
+
+def test_a_mask_of_sixteen_bits() -> None:
+    """Class numbers above 255 are a mask too."""
+    y = parse("decode_image: {channels: 1, max_size: [9, 9], dtype: uint16, kind: mask}").infer(FILE)
+    assert (y.dtype, y.kind, y.color) == ("uint16", "mask", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "formats", "message", "way_out"),
+    [
+        ("{ratio: 2}", ("jpeg", "png"), "some here are png", "leave `ratio` out"),
+        ("{ratio: 2}", (), "nobody says that all here are", "write `decode_jpeg`, which takes no others"),
+        ("{dtype: uint16}", ("jpeg", "png"), "is for PNG files, and some here are jpeg", "leave `dtype` out"),
+    ],
+)
+def test_formats_that_cannot_give_it(
+    fields: str, formats: tuple[str, ...], message: str, way_out: str
+) -> None:
+    """A part of the size is for JPEG, 16 bits are for PNG, and what is known of the files says whether that fits."""
+    found = fault(f"decode_image: {fields}", known(Dim.exactly(9), Dim.exactly(9), *formats))
+    assert (found.code, found.help) == ("SD203", way_out)
+    assert message in found.message
+
+
+def test_ratio_and_sixteen_bits_exclude_each_other() -> None:
+    """No file is both."""
+    with pytest.raises(Exception, match="`ratio` is for JPEG files, and `dtype: uint16` for PNG files"):
+        parse("decode_image: {ratio: 2, dtype: uint16}")

@@ -9,7 +9,7 @@ import pytest
 
 import safedata
 from safedata.lowering import Call
-from safedata.problem import Fault, SpecError
+from safedata.problem import DataError, Fault, SpecError
 from safedata.types import Dim, Tensor
 from tests.ops.conformance import example, parse, steps
 from tests.ops.joint import fault, numbers, read, run, traced
@@ -226,3 +226,63 @@ def test_measured_is_below_the_bound(peak: Any, count: int) -> None:
     bound = (op.batch_workspace_all((x,), ys, count) or 0) + count * (ys[0].bytes or 0)
     assert used < bound + 256 * 1024
     assert count == 1 or bound < 2 * used
+
+
+SHORT = "{label: int64, box: 'float32[2]'}"
+STEPS = "{label: int64, box: {dtype: float32, kind: sequence, max: 9}}"
+WRONG = [
+    ("parse_example", SHORT, {"box": [0.5, 1.0]}, "label .* is required but could not be found"),
+    ("parse_example", SHORT, {"label": [1], "box": [0.5]}, "Key: box.*Values size: 1 but output shape"),
+    (
+        "parse_example",
+        SHORT,
+        {"label": [b"x"], "box": [0.5, 1.0]},
+        "Key: label.*string but expected type: int64",
+    ),
+    ("parse_sequence_example", STEPS, {}, "`label` must have 1 values and has 0"),
+    (
+        "parse_sequence_example",
+        STEPS,
+        {"label": [0.5]},
+        "label.*expected type: int64|label.*Expected type: int64",
+    ),
+]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.parametrize(("name", "fields", "row", "message"), WRONG)
+def test_a_record_without_what_is_declared(
+    tf: Any, tmp_path: Path, name: str, fields: str, row: dict[str, Any], message: str, batched: bool
+) -> None:
+    """A feature that is missing, has other values or another dtype fails with a code and the record's place."""
+    bad = example(**row)
+    if name == "parse_sequence_example":  # a context has the bytes of an example's features
+        bad = tf.train.SequenceExample(context=tf.train.Example.FromString(bad).features).SerializeToString()
+    with tf.io.TFRecordWriter(str(tmp_path / "x.tfrecord")) as file:
+        file.write(example(whole=[bad]))
+    spec = f"""safedata: 1
+source: {{tfrecord: {{path: x.tfrecord, features: {{whole: string}}}}}}
+steps:
+  {"- batch: 1" if batched else ""}
+  - map: {{"label, box": [{{from: whole}}, {{{name}: {{features: {fields}}}}}]}}
+"""
+    with pytest.raises(DataError, match=rf"error\[SD404\].*({message}).*x.tfrecord record 0") as caught:
+        safedata.build(spec, folder=tmp_path)
+    assert caught.value.problems[0].code == "SD404"
+
+
+def test_names_in_another_order(tmp_path: Path) -> None:
+    """Features go by their place, so a chain that names them in another order is an error."""
+    text = """safedata: 1
+source: {synthetic: {count: 2, components: {whole: "string[<=90]"}}}
+steps: [{map: {"box, label": [{from: whole}, {parse_example: {features: {label: int64, box: float32}}}]}}]
+"""
+    [problem] = safedata.check(text, host="64GiB").problems
+    assert problem.code == "SD216"
+    assert problem.message == (
+        "`parse_example` makes label, box in this order, and `box, label` gives `box` to another one"
+    )
+    assert problem.help == "name them in its order: `label, box: [...]`"
+    other = text.replace("box, label", "bounds, class")
+    assert safedata.check(other, host="64GiB").problems == ()

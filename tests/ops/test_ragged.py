@@ -71,3 +71,45 @@ steps: [{{map: {{t: [{{to_dense: [5]}}], w: [{{to_dense: {{shape: [5], value: "-
 """
     found = [(e["t"].numpy().tolist(), b"".join(e["w"].numpy().tolist())) for e in safedata.load(text)]
     assert found == [([0] * 5, b"-----"), ([0, 1, 2, 0, 0], b"aaa--"), ([0, 1, 2, 3, 4], b"aaaaa")]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    "ops",
+    [
+        "{cast: float32}, {rescale: {scale: 0.5, offset: 1}}",
+        "{truncate: 2}",
+        "{truncate: {length: 2, side: start}}",
+        "{add_tokens: {bos: 8, eos: [9, 7]}}",
+        "{add_tokens: {bos: 8}}, {truncate: 3}, {cast: int32}",
+        "as_string, {add_tokens: {eos: end}}, {truncate: {length: 1, side: start}}",
+    ],
+)
+def test_rows_of_a_batch_are_as_they_are_alone(ops: str, tmp_path: Path) -> None:
+    """What takes ragged rows makes of each row of a batch what it makes of that row before `batch`."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("\n".join(json.dumps({"t": list(range(n))}) for n in (0, 3, 1, 5)))
+    head = f'safedata: 1\nsource: {{jsonl: {{path: "{rows}", columns: {{t: "int64[<=7]"}}}}}}\n'
+    alone = safedata.load(f"{head}steps: [{{map: {{t: [{ops}]}}}}]\n")
+    batch = safedata.load(f"{head}steps: [{{ragged_batch: 3}}, {{map: {{t: [{ops}]}}}}]\n")
+    wanted = [one["t"].numpy().tolist() for one in alone]
+    assert [row for one in batch for row in one["t"].to_list()] == wanted
+    assert batch.element_spec["t"].dtype == alone.element_spec["t"].dtype
+
+
+@pytest.mark.tf
+def test_rows_of_an_element_are_cut(spec: str) -> None:
+    """`truncate` cuts the rows of a ragged element, or their number."""
+    for ops, wanted in (
+        ("{truncate: {length: 1, axis: -1}}", [[b"A"], [], [b"d"]]),
+        ("{truncate: 2}", [[b"A", b"bC"], []]),
+        ("{truncate: {length: 1, side: start}}", [[b"d"]]),
+    ):
+        [one, two] = [made["words"] for made in safedata.load(spec.replace("OPS", ops))]
+        assert (one.to_list(), two.to_list()) == (wanted, [])
+
+
+def test_marks_go_on_rows_of_a_batch(spec: str) -> None:
+    """`add_tokens` takes vectors, so an element that is ragged in itself is refused."""
+    [problem] = safedata.check(spec.replace("OPS", "{add_tokens: {bos: a}}")).problems
+    assert problem.message == "`add_tokens` takes a vector, and this component is string[<=10B][<=3, <=4]"

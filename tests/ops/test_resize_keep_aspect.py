@@ -46,7 +46,7 @@ def test_type_of_exact_sizes(tf: Any, text: str, shape: tuple[int, int]) -> None
 def test_bounds() -> None:
     """Bounded images need a bound for the longer side."""
     found = fault("resize_keep_aspect: {short_side: 20}", AT_MOST)
-    assert (found.code, found.help) == ("SD204", "write `{short_side: 20, long_side: 40}`")
+    assert (found.code, found.help) == ("SD204", "write `long_side: 40` beside `short_side`")
     assert (
         str(parse("resize_keep_aspect: {short_side: 20, long_side: 40}").infer(AT_MOST))
         == "float32[<=40, <=40, 3]"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from safedata.internal.keys import Identify
 from safedata.lowering import INDEX, Lowering
 from safedata.scope import Scope
@@ -44,6 +46,8 @@ def check_spec(tf: Any, data: Any, stream: Stream) -> None:
 def check_value(name: str, value: Any, tensor: Tensor) -> None:
     if tensor.dtype == "string":
         assert tensor.length.most is not None
-        assert len(value) <= tensor.length.most, name
+        texts = [value] if isinstance(value, bytes) else value.ravel()
+        assert max(map(len, texts), default=0) <= tensor.length.most, name
     elif tensor.range is not None:
-        assert tensor.range.low <= value <= tensor.range.high, name
+        values = np.asarray(value)
+        assert ((tensor.range.low <= values) & (values <= tensor.range.high)).all(), name

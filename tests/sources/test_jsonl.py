@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,11 @@ BAD = [
     ('{"n": ' + "9" * 5000 + "}", "it is no JSON that can be read"),
     ("[" * 100_000, "it is no JSON that can be read"),
 ]
+BAD_ROWS = [
+    ("[[], [1, 2]]", "rows of different lengths"),
+    ("[[]]", "the shape [1, 0]"),
+    ("[[1]]", "the shape [1, 1]"),
+]
 SMALL: dict[str, Any] = {
     "columns": {"n": "int8", "t": "string[<=2][<=2]", "x": "float32"},
     "default": {"x": 0.5},
@@ -110,6 +116,26 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, reason: str) -> None:
         open_json(tmp_path, ['{"n": 1, "t": []}', line], **SMALL)
     assert caught.value.code == "SD404"
     assert caught.value.message.partition("line 2: ")[2].startswith(reason)
+
+
+@pytest.mark.parametrize(("value", "reason"), BAD_ROWS)
+def test_rows_that_do_not_fit_are_named(tmp_path: Path, value: str, reason: str) -> None:
+    """Only an empty list takes its inner dimensions from the type; an empty row has none of its values."""
+    with pytest.raises(Fault, match=re.escape(reason)):
+        open_json(tmp_path, [f'{{"b": {value}}}'], columns={"b": "float32[?, 2]"})
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("written", ["float32[<=3, 4]", "float32[?, 4]", "float32[?, 4, ?]"])
+def test_an_empty_list_has_the_shape_of_its_type(tf: Any, tmp_path: Path, written: str) -> None:
+    """An image without boxes has the shape [0, 4], as a value of a line and as a default."""
+    rank = written.count(",") + 1
+    box = np.arange(8.0).reshape((1, 4, 2)[:rank] if rank == 3 else (2, 4)).tolist()
+    found = open_json(
+        tmp_path, [{"b": []}, {"b": box}, {}], columns={"b": written}, default={"b": []}, on_error="fail"
+    )
+    rows = [row["b"] for row in run(tf, found)]
+    assert [row.shape for row in rows] == [(0, 4, 0)[:rank], np.shape(box), (0, 4, 0)[:rank]]
 
 
 @pytest.mark.tf

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources.base import Inspected
 from safedata.sources.files._columns import inferred, kind_of
+from safedata.sources.files._lists import list_column
 from safedata.sources.files.manifest import Manifest
 from safedata.types import Dim
+from safedata.typetext import parse_type
 from tests import reference
+from tests.fresh import peaks
 from tests.sources.conformance import run
 from tests.sources.test_headers import encode
 
@@ -156,7 +162,43 @@ def test_jsonl_has_the_types_of_its_values(root: Path) -> None:
         ("path,n\na.png,1e39\n", "m.csv", {"n": "float32"}, "`1e39` is not float32"),
         ("path,n\na.png,1e999\n", "m.csv", {"n": "float64"}, "`1e999` is not float64"),
         ("path,n\na.png,2\n", "m.csv", {"n": "bool"}, "`2` is not bool"),
-        ('{"path": "a.png", "n": [1]}\n', "m.jsonl", {}, "`[1]` is a list or a mapping"),
+        (
+            '{"path": "a.png", "n": [1]}\n',
+            "m.jsonl",
+            {"n": "string"},
+            "`[1]` is a list or a mapping, and the",
+        ),
+        ('{"path": "a.png", "n": [1]}\n', "m.jsonl", {"n": "int64"}, "`[1]` is a list or a mapping, and the"),
+        (
+            '{"path": "a.png", "n": [1]}\n{"path": "b.png", "n": 1}',
+            "m.jsonl",
+            {},
+            "row 2, column `n`: `n` is `1`",
+        ),
+        ('{"path": "a.png", "n": [1]}\n', "m.jsonl", {"n": "int64[?, 2]"}, "`n` is `1`, not a list"),
+        (
+            '{"path": "a.png", "n": [1, 2]}\n',
+            "m.jsonl",
+            {"n": "int64[<=1]"},
+            "has the shape [2], and is int64",
+        ),
+        ('{"path": "a.png", "n": [[1], [1, 2]]}\n', "m.jsonl", {}, "`n` has rows of different lengths"),
+        (
+            '{"path": "a.png", "n": [[]]}\n',
+            "m.jsonl",
+            {},
+            "row 1, column `n`: the lists of all rows are empty",
+        ),
+        (
+            '{"path": "a.png", "n": [1, "x"]}\n',
+            "m.jsonl",
+            {},
+            "several kinds: int64 in row 1, string in row 1",
+        ),
+        ('{"path": "a.png", "n": [null]}\n', "m.jsonl", {}, "row 1, column `n`: a list has a `null` in it"),
+        ('{"path": "a.png", "n": [99999999999999999999]}\n', "m.jsonl", {}, "does not fit int64"),
+        ("path,n\na.png,[1\n", "m.csv", {"n": "int64[?]"}, "`[1` is no list as JSON has it"),
+        ("path,n\na.png,\n", "m.csv", {"n": "int64[?]"}, "`` is no list as JSON has it"),
         (
             '{"path": "a.png", "n": 1}\n{"path": "b.png", "n": "x"}\n',
             "m.jsonl",
@@ -179,6 +221,146 @@ def test_bad_tables_name_the_row(
     assert found.code == "SD404"
     assert re.search(re.escape(message), found.message), found.message
     assert found.at == (("columns", "n") if columns else ("path",))
+
+
+BOXES = [[], [[0, 0, 1, 1]], [[0.5, 0, 1, 2], [0, 0, 3, 4]]]
+LISTS = [
+    {"path": "a.png", "boxes": boxes, "cls": [7] * len(boxes), "words": ["é"] * len(boxes), "size": [3, 4]}
+    for boxes in BOXES
+]
+TYPES = {"boxes": "float32[<=2, 4]", "cls": "int64[<=2]", "words": "string[<=2B][<=2]", "size": "int64[2]"}
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    lines = [",".join(rows[0])]
+    for row in rows:
+        values = [one if isinstance(one, str) else json.dumps(one) for one in row.values()]
+        lines.append(",".join('"' + value.replace('"', '""') + '"' for value in values))
+    return "\n".join(lines)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("name", ["m.csv", "m.jsonl"])
+def test_lists_reach_the_graph(tf: Any, root: Path, name: str) -> None:
+    """Boxes and other lists are those of the row, an image without any has none, and all have the declared types."""
+    text = as_csv(LISTS) if name == "m.csv" else "\n".join(map(json.dumps, LISTS))
+    columns = {"boxes": "float32[<=20, 4]", "cls": "int64[?]", "words": "string[?][?]", "size": "int64[2]"}
+    found = look(root, text, name, columns=columns)
+    assert types(found) == {"path": "string[<=5B]", **TYPES, "boxes": "float32[<=20, 4]"}
+    rows = run(tf, found, Scope(str(root)))
+    for row, want in zip(rows, LISTS, strict=True):
+        assert row["boxes"].shape == (len(want["boxes"]), 4)
+        assert row["boxes"].tolist() == want["boxes"]
+        assert (row["cls"].tolist(), row["size"].tolist()) == (want["cls"], want["size"])
+        assert [word.decode() for word in row["words"]] == want["words"]
+
+
+@pytest.mark.tf
+def test_lists_may_all_be_empty(tf: Any, root: Path) -> None:
+    """A declared column of which no row has anything in its list has lists of nothing, of every dtype."""
+    row = {"path": "a.png", "boxes": [], "cls": [], "words": [], "bits": []}
+    columns = {"boxes": "float32[<=20, 4]", "cls": "int64[?]", "words": "string[?][?]", "bits": "bool[<=2]"}
+    found = look(root, "\n".join([json.dumps(row)] * 2), "m.jsonl", columns=columns)
+    rows = run(tf, found, Scope(str(root)))
+    assert [row[name].shape for row in rows for name in columns] == [(0, 4), (0,), (0,), (0,)] * 2
+
+
+@pytest.mark.tf
+def test_lists_have_all_dtypes(tf: Any, root: Path) -> None:
+    """Numbers of every dtype come as they stand in the table, also where all lists have one size."""
+    names = (
+        "bool",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "uint32",
+        "int32",
+        "uint64",
+        "int64",
+        "float32",
+        "float64",
+    )
+    row = {"path": "a.png", **{name: [True, False] if name == "bool" else [1, 0] for name in names}}
+    for size in ("2", "<=3"):
+        found = look(root, json.dumps(row), "m.jsonl", columns={name: f"{name}[{size}]" for name in names})
+        [made] = run(tf, found, Scope(str(root)))
+        assert [made[name].dtype.name for name in names] == list(names)
+        assert all(made[name].tolist() == [1, 0] for name in names)
+
+
+def test_types_of_lists_are_found_by_all_values(root: Path) -> None:
+    """In a jsonl dimensions are those of all rows; inner ones are exact where the lists that are not empty agree."""
+    found = look(root, "\n".join(map(json.dumps, LISTS)), "m.jsonl")
+    assert types(found) == {"path": "string[<=5B]", **TYPES}
+    assert str(found.root.infer(Scope("")).element["boxes"].range) == "0..4"
+
+
+def test_mappings_are_left_out(root: Path) -> None:
+    """No component can be a mapping: such a column is left out unless it is declared, and a note says so."""
+    text = '{"path": "a.png", "meta": {"a": 1}, "objects": [{"a": 1}]}\n'
+    found = look(root, text, "m.jsonl")
+    assert list(types(found)) == ["path"]
+    assert [note.partition(" has")[0] for note in found.notes] == ["column `meta`", "column `objects`"]
+    assert fault(root, text, "m.jsonl", columns={"meta": "string"}).help == "mend the value"
+
+
+def test_the_way_out_is_a_type_that_fits(root: Path) -> None:
+    """Lists that are declared otherwise are told with the type that all of them have, and then the spec is fine."""
+    text = "\n".join(map(json.dumps, LISTS))
+    for declared in ("string", "float32[<=1, 4]"):
+        found = fault(root, text, "m.jsonl", columns={"boxes": declared})
+        assert found.help == 'mend the value, or write `columns: {boxes: "float32[<=2, 4]"}`'
+    assert types(look(root, text, "m.jsonl", columns={"boxes": "float32[<=2, 4]"}))["boxes"] == TYPES["boxes"]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("int46", "did you mean `int64`"),
+        ("int64[]", "is of single values"),
+        ("float32[4,]", "is not a dimension"),
+    ],
+)
+def test_types_of_columns_are_types(written: str, message: str) -> None:
+    """A type that no column can have is refused with what is meant."""
+    with pytest.raises(ValidationError, match=message):
+        Manifest.model_validate({"path": "m.csv", "columns": {"n": written}})
+
+
+@pytest.mark.parametrize("kind", ["boxes", "words"])
+def test_lists_take_as_objects_what_is_counted(kind: str) -> None:
+    """What reading the lists of a table allocates is bounded by what a column of lists counts, and not by far."""
+    boxes = [[[number / 7, 0.25, row / 3, 1e-3] for number in range(row % 9)] for row in range(2000)]
+    words = [[f"{number}{'w' * (row % 50)}" for number in range(row % 9)] for row in range(2000)]
+    texts = [json.dumps(one) for one in (boxes if kind == "boxes" else words)]
+    tensor = parse_type("float32[?, 4]" if kind == "boxes" else "string[?][?]")
+    tracemalloc.start()
+    try:
+        column = list_column("x", [json.loads(text) for text in texts], tensor, text=False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= column.python_bytes() <= 1.5 * peak
+
+
+@pytest.mark.tf
+@pytest.mark.slow
+def test_a_table_of_lists_stays_in_its_bound(tmp_path: Path) -> None:
+    """A process of its own that reads a table of boxes and words takes no more than the verdict says."""
+    (tmp_path / "a.bin").write_bytes(b"bytes")
+    rows = [
+        {
+            "path": "a.bin",
+            "boxes": [[row / 7, 0.5, 1.5, 2.5]] * (row % 9),
+            "words": ["w" * (row % 40)] * (row % 5),
+        }
+        for row in range(60_000)
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    spec = f"safedata: 1\nsource: {{manifest: {{path: {tmp_path}/m.jsonl}}}}\nsteps: [{{drop: image}}]"
+    found = peaks(spec)
+    assert found["tensorflow"] < found["measured"] <= found["estimate"]
 
 
 def test_fields_must_fit_the_table(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ import safedata
 from safedata.measured import CorruptError
 from safedata.problem import Fault
 from safedata.scope import Scope
+from safedata.sources.parquet._footer import Chunk, FooterError, read_groups
 from safedata.sources.parquet._pages import PageError, read_pages
 from safedata.sources.parquet.parquet import Parquet
 from tests.sources.records import look, outcome, run, types
@@ -307,6 +309,78 @@ def test_hostile_files_are_a_fault_or_types(
     path.write_bytes(data[:at] + junk + (b"" if cut else data[at + len(junk) :]))
     code = outcome(lambda: types(look(Parquet, folder, path="a.parquet")))
     assert code in {None, "SD105", "SD201", "SD202", "SD403", "SD404", "SD412"}
+
+
+def _footer(data: bytes) -> range:
+    return range(len(data) - 8 - int.from_bytes(data[-8:-4], "little"), len(data) - 8)
+
+
+@pytest.mark.parametrize("byte", [0x7F, 0xFF, 0x01])
+def test_a_footer_with_a_wrong_byte_is_a_fault_or_types(tmp_path: Path, byte: int) -> None:
+    """A damaged footer may contradict itself, name places before the file or behind it: never does a check end there.
+
+    pyarrow ends the process where numbers of levels do not fit a column, so its objects for columns are not asked.
+    """
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"n": [1, 2], "s": ["a", "b"], "t": [[1], []]}), path)
+    data = path.read_bytes()
+    seen = set[str | None]()
+    for at in _footer(data)[byte % 3 :: 3]:
+        path.write_bytes(data[:at] + bytes([byte]) + data[at + 1 :])
+        seen.add(outcome(lambda: types(look(Parquet, tmp_path, path="a.parquet"))))
+    assert "SD404" in seen
+    assert seen <= {None, "SD105", "SD201", "SD202", "SD403", "SD404", "SD412"}
+
+
+def test_a_footer_says_what_pyarrow_says(tmp_path: Path) -> None:
+    """Rows, sizes, places and nulls of every column chunk are those that pyarrow's own objects have."""
+    table = pa.table(
+        {
+            "n": [1, None, 3] * 100,
+            "s": pa.array(["a", "b", None] * 100).dictionary_encode(),
+            "t": [[1.5], [], None] * 100,
+            "d": [{"x": b"q", "y": True}] * 300,
+        }
+    )
+    for options in ({}, {"compression": "NONE", "use_dictionary": False}, {"write_statistics": False}):
+        path = tmp_path / "a.parquet"
+        pq.write_table(table, path, row_group_size=120, **options)
+        meta = pq.read_metadata(path)
+        with path.open("rb") as file:
+            groups = list(read_groups(file.fileno(), path.stat().st_size))
+        assert [one.rows for one in groups] == [120, 120, 60]
+        for number, group in enumerate(groups):
+            assert list(group.chunks) == [_chunk(meta.row_group(number).column(place)) for place in range(5)]
+
+
+def _chunk(column: Any) -> Chunk:
+    """A column chunk as pyarrow has it."""
+    nulls = column.statistics.null_count if column.statistics is not None else 0
+    starts = [
+        column.data_page_offset,
+        *([column.dictionary_page_offset] if column.has_dictionary_page else []),
+    ]
+    return Chunk(
+        column.path_in_schema,
+        column.physical_type == "BYTE_ARRAY",
+        column.compression != "UNCOMPRESSED",
+        column.num_values,
+        column.total_uncompressed_size,
+        column.total_compressed_size,
+        min(starts),
+        column.has_dictionary_page,
+        nulls,
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=80))
+def test_hostile_footers(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
+    """Bytes that are no footer are an error of their own kind."""
+    path = tmp_path_factory.getbasetemp() / "footer"
+    path.write_bytes(junk + len(junk).to_bytes(4, "little") + b"PAR1")
+    with path.open("rb") as file, contextlib.suppress(FooterError):
+        assert all(group.rows >= 0 for group in read_groups(file.fileno(), len(junk) + 8))
 
 
 @settings(max_examples=200, deadline=None)

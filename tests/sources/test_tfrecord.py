@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safedata.problem import Fault
+import safedata
+from safedata.problem import DataError, Fault
+from safedata.sources._survey import Survey
 from safedata.sources.tfrecord._crc32c import crc32c, masked
 from safedata.sources.tfrecord._example import parse_record
 from safedata.sources.tfrecord.tfrecord import Tfrecord
@@ -238,6 +240,35 @@ def test_a_damaged_record_is_traced_to_its_file(tf: Any, tmp_path: Path) -> None
         run(tf, found)
     assert found.root.diagnose(str(caught.value)) == f"{path}, byte {len(record) + 16}"
     assert found.root.diagnose("something else") is None
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("compression", sorted(PACK))
+@pytest.mark.parametrize("record", [b"\xff\xfe no example", b"\x0a\x03\xff\xff\xff", b"text"])
+def test_a_record_that_is_no_example_is_named(
+    tf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str, record: bytes
+) -> None:
+    """One that a check's sample has passed over is named when the run meets it, whatever its bytes are."""
+    monkeypatch.setattr(Survey, "add", lambda self, data, where: _add(self, data, where, record))
+    sound = example(a=[1])
+    write(tmp_path, sound, pack=PACK[compression])
+    path = write(tmp_path, sound, record, sound, pack=PACK[compression], name="b.tfrecord")
+    byte = "byte" if compression == "none" else "decompressed byte"
+    wanted = f"{path} record 1, {byte} {len(sound) + 16}: the record is no serialized example"
+    for features in ("a: int64", "a: int64, s: {dtype: int64, kind: sequence, max: 2}"):
+        source = f"tfrecord: {{path: '*.tfrecord', compression: {compression}, features: {{{features}}}}}"
+        with pytest.raises(DataError) as caught:
+            safedata.profile(f"safedata: 1\nsource: {{{source}}}", folder=tmp_path)
+        [problem] = caught.value.problems
+        assert (problem.code, problem.message) == ("SD404", wanted)
+
+
+def _add(survey: Survey, data: bytes, where: str, without: bytes) -> None:
+    if data != without:
+        _ADD(survey, data, where)
+
+
+_ADD = Survey.add
 
 
 @pytest.mark.tf

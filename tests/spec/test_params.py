@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import safedata
@@ -110,6 +110,7 @@ def test_a_values_text_is_not_searched_for_parameters_again() -> None:
     assert found == {"a": "${b}", "b": "-${b}y"}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_override_of_text_is_taken_as_it_is(text: str) -> None:
     """A parameter that is text takes every text unchanged."""
@@ -117,6 +118,7 @@ def test_any_override_of_text_is_taken_as_it_is(text: str) -> None:
     assert found.document.plain(("source",)) == text
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("[]{},:'\"1e.-_ ~&*!$\n\t"), max_size=12))
 def test_any_text_for_a_number_or_list_is_a_value_or_an_answer(text: str) -> None:
     """No text for a parameter brings out another exception."""

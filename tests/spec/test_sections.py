@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
@@ -151,3 +151,34 @@ def test_every_section_has_a_schema() -> None:
     """Editors get a schema of every section."""
     for model in (Budget, Target, Runtime):
         assert model.model_json_schema()["additionalProperties"] is False
+
+
+class Pattern(BaseModel, extra="forbid", strict=True):
+    """One member of a type that takes several things."""
+
+    regex: str = Field(min_length=2)
+
+
+class Labelled(BaseModel, extra="forbid", strict=True):
+    """A field that takes a word, a mapping or nothing."""
+
+    labels: Literal["directory", "none"] | Pattern | None = None
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("{regex: a}", ["`regex` takes text of at least 2 characters, not `a`"]),
+        ("{regex: 3}", ["`regex` takes text, not `3`"]),
+        ("{regexp: ab}", ["`labels` needs `regex`", "`labels` has no key `regexp`"]),
+        ("[1]", ["`labels` takes `directory` or `none` or a mapping, not a list"]),
+        ("some", ["`labels` takes `directory` or `none` or a mapping, not `some`"]),
+    ],
+)
+def test_what_is_wrong_inside_of_a_value_is_all_that_is_told(value: str, told: list[str]) -> None:
+    """Where one member of a type takes a value and refuses what is in it, the others say nothing of it."""
+    document = parse(f"source: {{labels: {value}}}", "a.yaml")
+    with pytest.raises(ValidationError, match="Labelled") as caught:
+        Labelled.model_validate(document.plain(("source",)))
+    found = problems_of(caught.value, document, ("source",), Labelled)
+    assert [one.message for one in found] == told

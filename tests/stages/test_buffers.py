@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import safedata
 from safedata.cardinality import UNKNOWN, exactly
 from safedata.lowering import INDEX
-from safedata.problem import Fault
+from safedata.problem import Fault, Problem
 from safedata.types import Dim, Stream, Tensor
 from safedata.typetext import parse_type
 
@@ -29,6 +32,51 @@ def test_cache_holds_an_epoch(read: Any, scope: Any) -> None:
     assert hold.bytes == 100 * (1000 + 16 + 212 - 76) + 128 * 36
     [hold] = stage.holds(replace(STREAM, cardinality=UNKNOWN), STREAM, scope)
     assert hold.bytes is None
+
+
+LIMITED = """\
+safedata: 1
+source: {{synthetic: {{count: 1000, components: {{x: "float32[1000]", t: "string[<=40B]"}}}}}}
+steps: [{steps}cache: {{{cache}}}}}]
+"""
+
+
+@pytest.mark.parametrize("place", ["where: memory", "path: kept"])
+def test_a_cache_stays_within_its_own_limit(place: str, tmp_path: Path) -> None:
+    """What may keep more is refused with the size and the number of elements that do fit, to the element."""
+
+    def check(size: str, steps: str = "") -> list[Problem]:
+        text = LIMITED.format(steps=steps + "{", cache=f"{place}, max_bytes: {size}")
+        found = safedata.check(text, folder=tmp_path).problems
+        return [one for one in found if one.severity == "error"]
+
+    [problem] = check("1MiB")
+    assert problem.code == "SD540"
+    said = re.fullmatch(r"write `max_bytes: (\d+)MiB`, or put `take: (\d+)` before it", problem.help or "")
+    assert said, problem.help
+    assert "over its `max_bytes` of 1.00 MiB" in problem.message
+    assert not check(f"{said[1]}MiB")
+    assert check(f"{int(said[1]) - 1}MiB")
+    assert not check("1MiB", f"{{take: {said[2]}}}, ")
+    assert check("1MiB", f"{{take: {int(said[2]) + 1}}}, ")
+
+
+def test_a_limit_needs_a_bound(read: Any, scope: Any, faults: Any) -> None:
+    """Where the number of elements is unknown no limit can be promised; of an endless stream that alone is said."""
+    stage = read("cache: {max_bytes: 1MiB}")
+    with pytest.raises(
+        Fault, match=r"nothing bounds what `cache` keeps, so its `max_bytes` of 1\.00 MiB"
+    ) as caught:
+        stage.infer(replace(STREAM, cardinality=UNKNOWN), scope)
+    assert (caught.value.code, caught.value.help) == (
+        "SD304",
+        "bound the number of elements before it, with `take`",
+    )
+    with pytest.raises(Fault, match="nothing bounds what `cache` keeps") as caught:
+        stage.infer(STREAM.with_element({"x": Tensor("uint8", (Dim.at_most(None),))}), scope)
+    assert (caught.value.help or "").startswith("bound `x` before it")
+    [fault] = faults("repeat:", "cache: {max_bytes: 1MiB}")
+    assert fault.code == "SD209"
 
 
 def test_cache_needs_an_end(faults: Any) -> None:

@@ -169,7 +169,13 @@ def test_sizes_are_compared_at_run_time(tf: Any) -> None:
             "did you mean `image`?",
         ),
         ("x", "[{from: []}, concat]", "SD105", "one component, a list of several", "`{from: image}`"),
-        ("x", "[{from: [image, image]}, concat]", "SD105", "a list of several, or an expression", None),
+        (
+            "x",
+            "[{from: [image, a, image]}, concat]",
+            "SD105",
+            "names the component `image` twice",
+            "name each once",
+        ),
     ],
 )
 def test_refused(key: str, chain: str, code: str, message: str, way_out: str | None) -> None:

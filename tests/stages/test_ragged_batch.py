@@ -9,6 +9,7 @@ import pytest
 from safedata.cardinality import exactly
 from safedata.problem import Fault
 from safedata.stages.ragged_batch import RaggedBatch
+from safedata.stages.unbatch import Unbatch
 from safedata.types import UNBOUNDED, Dim, Stream, Tensor
 
 
@@ -94,8 +95,38 @@ def test_batches_are_tensorflows(count: int, drop: bool, scope: Any, low: Any) -
 
 @pytest.mark.tf
 def test_unbatch_undoes_it(run: Any) -> None:
-    """Taken apart again, the elements are as they came in."""
+    """Taken apart again, the elements are as they came in, of the types that they had."""
     ran = run("ragged_batch: 3", "unbatch:")
+    assert ran.data.element_spec == run().data.element_spec
     rows = [one["numbers"].tolist() for one in ran.data.as_numpy_iterator()]
     assert rows == [[1] * (number % 4) for number in range(10)]
     assert str(ran.stream.element["numbers"]) == "int32[<=3]"
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    "step", ["padded_batch: 4", "ragged_batch: 4", "shuffle: {buffer: 1, reshuffle: false}"]
+)
+def test_what_was_unbatched_goes_on_like_any_element(step: str, run: Any) -> None:
+    """Steps behind `ragged_batch` and `unbatch` make what they make without the two."""
+    apart, plain = run("ragged_batch: 3", "unbatch:", step), run(step)
+    assert apart.data.element_spec == plain.data.element_spec
+    texts = [[str(one["words"]) for one in ran.data] for ran in (apart, plain)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.tf
+def test_rows_of_several_ragged_levels_keep_the_inner_ones(scope: Any, low: Any) -> None:
+    """A row of a component with two ragged dimensions is ragged in one, as TensorFlow types it."""
+    import tensorflow as tf
+
+    before = Stream({"a": Tensor("int64", (Dim.at_most(3), Dim.at_most(4)))}, exactly(4))
+    data = tf.data.Dataset.range(4).map(
+        lambda n: {"a": tf.ensure_shape(tf.fill([n, n + 1], n), [None, None])}
+    )
+    for stage in (RaggedBatch(size=2, drop_remainder=True), Unbatch()):
+        after = stage.infer(before, scope)
+        data, before = stage.lower(data, low(before, after)), after
+    assert str(before.element["a"]) == "int64[<=3, <=4] ragged"
+    assert _types(tf, data.element_spec) == {"a": ("int64", (None, None), 1)}
+    assert [one["a"].to_list() for one in data] == [[[n] * (n + 1)] * n for n in range(4)]

@@ -14,15 +14,18 @@ from safedata.expr.functions.base import Function
 
 FAMILIES: Final = {
     "arithmetic": (
-        "+ - * / // % ** pow negative minimum maximum clip abs sign sqrt exp log log1p tanh sigmoid sin cos "
+        "+ - * negative minimum maximum clip abs sign sqrt exp log log1p tanh sigmoid sin cos "
         "floor ceil round is_nan"
     ),
+    "division": "/ // % ** pow",
     "logic": "== != < <= > >= in and or not where",
-    "structure": "len size shape rank cast reshape expand_dims squeeze zeros_like ones_like",
+    "structure": "len size shape rank cast zeros_like ones_like",
+    "reshaping": "reshape expand_dims squeeze",
     "reduction": "min max sum prod mean var std any all argmax argmin",
     "making": "range linspace meshgrid zeros ones full tile one_hot sequence_mask",
     "joining": "concat stack gather matmul transpose",
-    "ordering": "cumsum sort argsort top_k boolean_mask segment_mean",
+    "ordering": "cumsum sort argsort top_k boolean_mask",
+    "grouping": "segment_mean scatter",
     "bits": "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift",
     "drawing": "uniform normal beta bernoulli",
     "text": "split length lower upper strip substr starts_with ends_with regex_full_match to_number as_string",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from safedata.expr import promote, ranges
@@ -14,50 +13,24 @@ from safedata.expr.functions.base import (
     Arguments,
     Dtypes,
     Function,
-    LowerRule,
     Parameter,
     X,
     all_of,
     broadcast,
-    elementwise,
     from_intervals,
     joined,
-    named,
-    no_dtype,
 )
+from safedata.expr.functions.site import LowerRule, elementwise, named
 from safedata.expr.ranges import Interval
-from safedata.expr.tree import Const
 from safedata.types import FLOATS, INTEGERS, Dim, ValueRange
 
 NUMBERS: Final = "numbers"
-_DIVISORS: Final = ("/", "//", "%")
 
 
 def binary(name: str, rule: Callable[..., Interval], compute: LowerRule, doc: str, example: str) -> Function:
     """Return an arithmetic operator, computed in the widened dtype of both sides."""
-    dtype = joined(promote.floating, NUMBERS) if name == "/" else joined(promote.arithmetic, NUMBERS)
-    if name in _DIVISORS:
-        dtype = _not_by_zero(dtype)
+    dtype = joined(promote.arithmetic, NUMBERS)
     return Function(name, TWO, dtype, broadcast, compute, doc, example, from_intervals(rule))
-
-
-def _not_by_zero(rule: Callable[[Arguments], Dtypes]) -> Callable[[Arguments], Dtypes]:
-    def checked(arguments: Arguments) -> Dtypes:
-        divisor = arguments.nodes[1]
-        if isinstance(divisor, Const) and divisor.value == 0:
-            raise arguments.fault("SD208", "a division by zero", 1, "divide by something else")
-        return rule(arguments)
-
-    return checked
-
-
-def _remainders(arguments: Arguments, dtype: str) -> Interval:
-    """Return the range of `%`: the remainder of whole numbers is at most one less than the divisor."""
-    known = arguments.intervals
-    found = ranges.modulo(*known) if known is not None else None
-    if found is None or dtype not in INTEGERS:
-        return found
-    return ValueRange(min(0.0, found.low + 1), max(0.0, found.high - 1))
 
 
 def _plus(arguments: Arguments) -> Dtypes:
@@ -68,21 +41,6 @@ def _plus(arguments: Arguments) -> Dtypes:
 
 def _plus_length(arguments: Arguments) -> Dim:
     return arguments.types[0].length + arguments.types[1].length
-
-
-def _power(arguments: Arguments) -> Dtypes:
-    base, exponent = arguments.types
-    dtype = promote.arithmetic(arguments.operands)
-    if dtype is None:
-        raise no_dtype(arguments, NUMBERS)
-    if base.dtype in INTEGERS and exponent.range and exponent.range.low < 0:
-        raise arguments.fault(
-            "SD208",
-            "an integer to a negative power is no integer",
-            1,
-            "make the base a float: `float32(x) ** -1`",
-        )
-    return (dtype, dtype), dtype
 
 
 def unary(
@@ -156,17 +114,6 @@ def _clip_values(tf: Any, x: Any, low: Any, high: Any) -> Any:
     return tf.minimum(tf.maximum(x, low), high)
 
 
-_POW: Final = Function(
-    "**",
-    TWO,
-    _power,
-    broadcast,
-    named("pow"),
-    "power; an integer to a negative power is an error",
-    "x ** 2",
-    from_intervals(ranges.power),
-)
-
 FUNCTIONS: Final = (
     Function(
         "+",
@@ -181,20 +128,6 @@ FUNCTIONS: Final = (
     ),
     binary("-", ranges.subtract, named("subtract"), "difference", "y - [1, 2, 3]"),
     binary("*", ranges.multiply, named("multiply"), "product", "image * 2"),
-    binary("/", ranges.divide, named("divide"), "quotient, always a float", "image / 255"),
-    binary(
-        "//",
-        ranges.floor_divide,
-        named("math.floordiv"),
-        "quotient, rounded down",
-        "n // 2",
-    ),
-    replace(
-        binary("%", ranges.modulo, named("math.floormod"), "remainder, with the sign of b", "n % 3"),
-        range=_remainders,
-    ),
-    _POW,
-    replace(_POW, name="pow", doc="the same as `a ** b`", example="pow(x, 2)"),
     unary(
         "negative",
         lambda one: ValueRange(-one.high, -one.low),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple
 
 from safedata.expr import promote, shapes
+from safedata.expr.functions.site import LowerRule
 from safedata.expr.promote import Operand
 from safedata.expr.ranges import Interval
-from safedata.expr.tree import Node, Span, Static, is_constant
+from safedata.expr.tree import Call, Index, Node, Span, Static, is_constant
 from safedata.problem import Fault
 from safedata.records import record
 from safedata.types import DTYPE_BYTES, UNBOUNDED, Dim, Tensor, ValueRange
@@ -38,6 +39,12 @@ class Arguments:
     span: Span
     strict: bool
     """Whether ranges and bounds are those of the spec; not while lowering, where most are unknown."""
+    sizes: Callable[[Node], tuple[object, ...]]
+    """The size of each dimension of a value: a number, or what is equal for dimensions that have the same size."""
+
+    def sizes_of(self, index: int) -> tuple[object, ...]:
+        """Return the sizes of an argument."""
+        return self.sizes(self.nodes[index])
 
     @property
     def operands(self) -> list[Operand]:
@@ -65,61 +72,6 @@ class Arguments:
         return Fault(code, message, within=span, help=way_out)
 
 
-class Value(NamedTuple):
-    """A tensor while lowering: `batched` when its first dimensions are those of the batch."""
-
-    tensor: Any
-    batched: bool
-
-
-class Site(NamedTuple):
-    """One call while lowering: arguments cast to the dtypes that the dtype rule asked for."""
-
-    tf: Any
-    batch: int
-    """How many leading dimensions batched values have."""
-    args: tuple[Value, ...]
-    types: tuple[Tensor, ...]
-    static: dict[str, Static]
-    result: Tensor
-    batch_shape: Callable[[], Any]
-    draw: Callable[[int], Any]
-    """Returns so many draws in [0, 1) of this call's own for each element: float32 [batch..., count]."""
-
-    def lead(self, index: int = 0) -> int:
-        """Return how many leading dimensions of an argument belong to the batch."""
-        return self.batch if self.args[index].batched else 0
-
-    def full(self, index: int) -> Any:
-        """Return an argument with its batch dimensions, repeated where it had none."""
-        return repeat_over_batch(self.tf, self.args[index], self.batch_shape).tensor
-
-    @property
-    def batched(self) -> bool:
-        """Whether any argument is batched, and so the result."""
-        return any(value.batched for value in self.args)
-
-    def aligned(self) -> list[Any]:
-        """Return the arguments with ranks that broadcast per element, not across the batch."""
-        most = max(tensor.rank for tensor in self.types)
-        return [self._aligned(index, most) for index in range(len(self.args))]
-
-    def _aligned(self, index: int, rank: int) -> Any:
-        tensor = self.args[index].tensor
-        if self.args[index].batched:
-            for _ in range(rank - self.types[index].rank):
-                tensor = self.tf.expand_dims(tensor, self.batch)
-        return tensor
-
-
-def repeat_over_batch(tf: Any, value: Value, batch_shape: Callable[[], Any]) -> Value:
-    """Return a value that every element of the batch has a copy of."""
-    if value.batched:
-        return value
-    shape = tf.concat([batch_shape(), tf.shape(value.tensor)], 0)
-    return Value(tf.broadcast_to(value.tensor, shape), True)
-
-
 Dtypes = tuple[tuple[str, ...], str]
 """The dtype that each argument is cast to, and that of the result."""
 DtypeRule = Callable[[Arguments], Dtypes]
@@ -127,7 +79,8 @@ ShapeRule = Callable[[Arguments], tuple[Dim, ...]]
 RangeRule = Callable[[Arguments, str], Interval]
 LengthRule = Callable[[Arguments], Dim]
 ExtraRule = Callable[[Arguments, Tensor], int | None]
-LowerRule = Callable[[Site], Value]
+FailRule = Callable[[Arguments], bool]
+SizeRule = Callable[[dict[str, Static], Sequence[tuple[object, ...]]], tuple[object, ...]]
 
 
 def no_range(_arguments: Arguments, _dtype: str) -> Interval:
@@ -141,6 +94,16 @@ def _unbounded_length(_arguments: Arguments) -> Dim:
 
 def _no_extra(_arguments: Arguments, _result: Tensor) -> int | None:
     return 0
+
+
+def never(_arguments: Arguments) -> bool:
+    """Return that no value is bad."""
+    return False
+
+
+def always(_arguments: Arguments) -> bool:
+    """Return that any value may be bad."""
+    return True
 
 
 def _keeps_shape(_static: dict[str, Static]) -> bool:
@@ -171,6 +134,14 @@ class Function:
     """Whether it draws, another time for each call of it in an expression."""
     view: bool = False
     """Whether the result shares its argument's bytes."""
+    fails: FailRule = never
+    """Whether a call may find values bad at run time, as far as their types tell; sizes that do not broadcast aside."""
+    sizes: SizeRule | None = None
+    """The sizes of the result by the settings and the arguments' sizes; None where it makes sizes of its own."""
+
+    def fallible(self, arguments: Arguments) -> bool:
+        """Return whether a call may find values bad, or of sizes that do not go together."""
+        return self.fails(arguments) or (self.elementwise and _uneven(arguments))
 
     @property
     def elementwise(self) -> bool:
@@ -189,6 +160,39 @@ def broadcast(arguments: Arguments) -> tuple[Dim, ...]:
             f"the shapes of {every} do not broadcast: {error}",
             way_out="dimensions, counted from the right, must be equal or 1",
         ) from None
+
+
+def _uneven(arguments: Arguments) -> bool:
+    """Return whether arguments that broadcast may turn out to have sizes that do not."""
+    known: list[tuple[object, ...]] = []
+    for index in range(len(arguments.types)):
+        sizes = arguments.sizes_of(index)
+        pairs = (pair for other in known for pair in zip(reversed(sizes), reversed(other), strict=False))
+        if any(1 not in pair and pair[0] != pair[1] for pair in pairs):
+            return True
+        known.append(sizes)
+    return False
+
+
+def unlike(arguments: Arguments, one: int, two: int, axes: Sequence[tuple[int, int]]) -> bool:
+    """Return whether two arguments may turn out to differ in these pairs of axes, which must be equal."""
+    first, second = arguments.sizes_of(one), arguments.sizes_of(two)
+    return any(first[axis] != second[other] for axis, other in axes)
+
+
+def places_of(node: Node, sizes: Callable[[Node], tuple[object, ...]]) -> object:
+    """Return the size of the axis that all values of a node are positions of; None where its text does not tell."""
+    while isinstance(node, Index):  # some of them are positions too
+        node = node.base
+    if not isinstance(node, Call) or node.function not in ("argmax", "argmin", "argsort"):
+        return None
+    found = sizes(node.args[0])
+    return found[0] if len(found) == 1 else None
+
+
+def like_first(_static: dict[str, Static], given: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+    """Return that the result has the sizes of the first argument."""
+    return given[0]
 
 
 def joined(rule: Callable[[list[Operand]], str | None], wanted: str, result: str | None = None) -> DtypeRule:
@@ -245,26 +249,6 @@ def from_intervals(rule: Callable[..., Interval]) -> RangeRule:
         return rule(*intervals) if intervals is not None else None
 
     return ranges
-
-
-def named(path: str) -> LowerRule:
-    """Return the lowering to one of TensorFlow's own functions, `math.floordiv` say, value by value."""
-
-    def compute(tf: Any, *tensors: Any) -> Any:
-        for part in path.split("."):
-            tf = getattr(tf, part)
-        return tf(*tensors)
-
-    return elementwise(compute)
-
-
-def elementwise(compute: Callable[..., Any]) -> LowerRule:
-    """Return the lowering `compute(tf, *tensors)` for arguments that broadcast."""
-
-    def lower(site: Site) -> Value:
-        return Value(compute(site.tf, *site.aligned()), site.batched)
-
-    return lower
 
 
 def bytes_as(tensor: Tensor, dtype: str) -> int | None:

@@ -15,8 +15,8 @@ from safedata.expr.functions.base import (
     all_of,
     broadcast,
     joined,
-    named,
 )
+from safedata.expr.functions.site import named
 from safedata.expr.ranges import Interval
 from safedata.types import DTYPE_BYTES, INTEGERS, UNSIGNED, ValueRange
 

@@ -1,8 +1,4 @@
-"""Dates and times: text of a fixed form to seconds since 1970, and the parts of such seconds, in UTC.
-
-TensorFlow has no dates. The calendar is worked out in integers, with H. Hinnant's `days_from_civil` and
-`civil_from_days` (chrono-compatible low-level date algorithms, 2013), which count years from March.
-"""
+"""Dates and times: text of a fixed form to seconds since 1970, and the parts of such seconds, in UTC."""
 
 from __future__ import annotations
 
@@ -10,27 +6,25 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from safedata.dates import PER_DAY, date_of, days_of, is_date
 from safedata.expr import promote
-from safedata.expr.functions.base import (
-    ONE,
-    Arguments,
-    Dtypes,
-    Function,
-    Parameter,
-    S,
-    Site,
-    Value,
-    broadcast,
-    elementwise,
-)
+from safedata.expr.functions.base import ONE, Arguments, Dtypes, Function, Parameter, S, always, broadcast
+from safedata.expr.functions.site import Site, Value, elementwise
 from safedata.expr.ranges import Interval
 from safedata.memory import times
-from safedata.types import INTEGERS, Tensor, ValueRange
+from safedata.types import INTEGERS, STRING_HEAP, STRING_SLOT, Tensor, ValueRange
 
-_WIDTHS: Final = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
-_LIMITS: Final = {"m": (1, 12), "d": (1, 31), "H": (0, 23), "M": (0, 59), "S": (0, 60)}
+_FIRST: Final = {"Y": "2000", "m": "01", "d": "01", "H": "00", "M": "00", "S": "00"}
+"""Digits of each directive."""
+_DIGITS: Final = {
+    "Y": "[0-9]{4}",
+    "m": "(?:0[1-9]|1[0-2])",
+    "d": "(?:0[1-9]|[12][0-9]|3[01])",
+    "H": "(?:[01][0-9]|2[0-3])",
+    "M": "[0-5][0-9]",
+    "S": "(?:[0-5][0-9]|60)",
+}
 _PIECE: Final = re.compile(r"%(.)|[^%]", re.DOTALL)
-_DAY: Final = 86_400
 
 
 def _places(form: str) -> dict[str, int]:
@@ -41,9 +35,9 @@ def _places(form: str) -> dict[str, int]:
         end = piece.end()
         if piece[1] is None:
             at += len(piece[0].encode())
-        elif piece[1] in _WIDTHS and piece[1] not in found:
+        elif piece[1] in _FIRST and piece[1] not in found:
             found[piece[1]] = at
-            at += _WIDTHS[piece[1]]
+            at += len(_FIRST[piece[1]])
         else:
             return {}
     return found if end == len(form) else {}
@@ -64,45 +58,46 @@ def _timestamp_range(_arguments: Arguments, _dtype: str) -> Interval:
     return ValueRange(-62_167_219_200, 253_402_300_801)  # the years 0 to 9999, with a leap second at the end
 
 
+def _pattern(form: str) -> str:
+    """Return the pattern of RE2 for text of a form; a day that its month does not have is among it."""
+    pieces = (
+        _DIGITS[piece[1]] if piece[1] else f"\\x{{{ord(piece[0]):x}}}" for piece in _PIECE.finditer(form)
+    )
+    return "".join(pieces)
+
+
+def _example(form: str) -> str:
+    """Return a date of a form."""
+    return _PIECE.sub(lambda piece: _FIRST[piece[1]] if piece[1] else piece[0], form)
+
+
 def _timestamp(site: Site) -> Value:
-    tf, text = site.tf, site.args[0].tensor
+    tf, text, form = site.tf, site.args[0].tensor, str(site.static["format"])
+    fine = tf.strings.regex_full_match(text, _pattern(form))
+    read = text if site.guard is None else tf.where(fine, text, _example(form))
     part = {"m": tf.constant(1, tf.int64), "d": tf.constant(1, tf.int64)}
     part |= {name: tf.constant(0, tf.int64) for name in "HMS"}
-    for name, at in _places(str(site.static["format"])).items():
-        digits = tf.strings.substr(text, at, _WIDTHS[name])
+    for name, at in _places(form).items():
+        digits = tf.strings.substr(read, at, len(_FIRST[name]))
         part[name] = tf.strings.to_number(digits, tf.int64)
-    inside = [(part[name] >= low) & (part[name] <= high) for name, (low, high) in _LIMITS.items()]
-    right = tf.reduce_all([tf.reduce_all(one) for one in inside])
-    with tf.control_dependencies(
-        [tf.debugging.Assert(right, ["SD404: `timestamp` was given no date:", text])]
-    ):
-        days = _days(tf, tf.identity(part["Y"]), part["m"], part["d"])
-    return Value(days * _DAY + part["H"] * 3600 + part["M"] * 60 + part["S"], site.args[0].batched)
+    days = days_of(tf, part["Y"], part["m"], part["d"])
+    if site.guard is not None:
+        fine &= is_date(tf, days, part["m"], part["d"])
+        days = site.guard.held(days, fine, f"text that is no date of the form {form}", text)
+    return Value(days * PER_DAY + part["H"] * 3600 + part["M"] * 60 + part["S"], site.args[0].batched)
 
 
-def _days(tf: Any, year: Any, month: Any, day: Any) -> Any:
-    """Return the days from 1970-01-01 to a date."""
-    year -= tf.cast(month <= 2, tf.int64)
-    era = year // 400
-    of_era = year - era * 400
-    of_year = (153 * (month + tf.where(month > 2, tf.constant(-3, tf.int64), 9)) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+def _timestamp_extra(arguments: Arguments, result: Tensor) -> int | None:
+    """Return the bytes of the numbers on the way, and of the text that is read once all of it is found to be dates."""
+    length = len(str(arguments.static["format"]).encode()) + 2  # %Y stands for four digits
+    heap = length + STRING_HEAP if length >= STRING_SLOT - 1 else 0
+    return times(8 * 12 + 2 * STRING_SLOT + heap, result.elements)
 
 
-def _civil(tf: Any, seconds: Any) -> dict[str, Any]:
+def _civil(tf: Any, seconds: Any) -> tuple[Any, Any, Any]:
     """Return year, month and day of seconds since 1970."""
-    days = seconds // _DAY + 719_468
-    era = days // 146_097
-    of_era = days - era * 146_097
-    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    march = (5 * of_year + 2) // 153
-    month = march + tf.where(march < 10, tf.constant(3, tf.int64), -9)
-    return {
-        "day": of_year - (153 * march + 2) // 5 + 1,
-        "month": month,
-        "year": year + era * 400 + tf.cast(month <= 2, tf.int64),
-    }
+    year, month, day = date_of(tf, seconds // PER_DAY)
+    return year, month, day
 
 
 def _part_dtype(arguments: Arguments) -> Dtypes:
@@ -143,7 +138,7 @@ def _year_range(arguments: Arguments, _dtype: str) -> Interval:
 
 
 def _year(tf: Any, seconds: Any) -> Any:
-    return _civil(tf, seconds)["year"]
+    return _civil(tf, seconds)[0]
 
 
 _YEAR: Final = Function(
@@ -165,15 +160,16 @@ FUNCTIONS: Final = (
         _timestamp_dtype,
         broadcast,
         _timestamp,
-        "seconds since 1970 of a date in UTC, int64; every part has its full number of digits",
+        "seconds since 1970 of a date in UTC, int64; every part has its full number of digits, and other text fails",
         'timestamp("2024-02-29 17:05", "%Y-%m-%d %H:%M")',
         _timestamp_range,
-        extra=_extra(20),
+        extra=_timestamp_extra,
+        fails=always,
     ),
     _YEAR,
-    _part("month", 1, 12, lambda tf, t: _civil(tf, t)["month"], "the month, 1 to 12", 10),
-    _part("day", 1, 31, lambda tf, t: _civil(tf, t)["day"], "the day of the month, 1 to 31", 10),
-    _part("day_of_week", 0, 6, lambda tf, t: (t // _DAY + 3) % 7, "the day of the week, 0 for Monday"),
+    _part("month", 1, 12, lambda tf, t: _civil(tf, t)[1], "the month, 1 to 12", 10),
+    _part("day", 1, 31, lambda tf, t: _civil(tf, t)[2], "the day of the month, 1 to 31", 10),
+    _part("day_of_week", 0, 6, lambda tf, t: (t // PER_DAY + 3) % 7, "the day of the week, 0 for Monday"),
     _part("hour", 0, 23, lambda tf, t: t // 3600 % 24, "the hour, 0 to 23"),
     _part("minute", 0, 59, lambda tf, t: t // 60 % 60, "the minute, 0 to 59"),
 )

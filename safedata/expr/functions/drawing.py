@@ -5,16 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from safedata.expr.functions.base import (
-    Arguments,
-    DtypeRule,
-    Dtypes,
-    Function,
-    Parameter,
-    Site,
-    Value,
-    no_dtype,
-)
+from safedata.expr.functions.base import Arguments, DtypeRule, Dtypes, Function, Parameter, no_dtype
+from safedata.expr.functions.site import Site, Value
 from safedata.expr.ranges import Interval
 from safedata.expr.tree import Static
 from safedata.memory import times

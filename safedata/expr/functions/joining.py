@@ -11,14 +11,14 @@ from safedata.expr.functions.base import (
     Arguments,
     Dtypes,
     Function,
-    LowerRule,
     Parameter,
-    Site,
-    Value,
     X,
     joined,
     no_dtype,
+    places_of,
+    unlike,
 )
+from safedata.expr.functions.site import LowerRule, Site, Value
 from safedata.expr.ranges import Interval
 from safedata.expr.shapes import ShapeError
 from safedata.expr.tree import Static
@@ -82,6 +82,14 @@ def _stack_shape(arguments: Arguments) -> tuple[Dim, ...]:
     return (*dims[:axis], Dim.exactly(len(arguments.types)), *dims[axis:])
 
 
+def _differ(arguments: Arguments) -> bool:
+    """Return whether values may turn out to differ in an axis in which they must be equal."""
+    rank = arguments.types[0].rank
+    joined = None if arguments.function == "stack" else arguments.axis(rank)
+    axes = [(axis, axis) for axis in range(rank) if axis != joined]
+    return any(unlike(arguments, 0, index, axes) for index in range(1, len(arguments.types)))
+
+
 def _side_by_side(name: str, more: int) -> LowerRule:
     """Return the lowering of `concat` (more = 0) or `stack` (1)."""
 
@@ -92,6 +100,12 @@ def _side_by_side(name: str, more: int) -> LowerRule:
         lead = site.batch if site.batched else 0
         every = range(len(site.args))
         parts = [site.full(at) if site.batched else site.args[at].tensor for at in every]
+        if site.guard is not None:
+            kept = [at for at in range(rank - more) if more or at != axis % rank]
+            sizes = [site.tf.gather(site.tf.shape(part)[lead:], kept) for part in parts]
+            parts[1:] = [
+                site.alike(part, sizes[0], own) for part, own in zip(parts[1:], sizes[1:], strict=True)
+            ]
         return Value(getattr(site.tf, name)(parts, axis=axis % rank + lead), site.batched)
 
     return lower
@@ -116,8 +130,21 @@ def _gather_shape(arguments: Arguments) -> tuple[Dim, ...]:
     return (*index.shape, *values.shape[1:])
 
 
+def _may_be_outside(arguments: Arguments) -> bool:
+    """Return whether a position may not be there."""
+    size, known = arguments.sizes_of(0)[0], promote.implied(arguments.types[1])
+    if isinstance(size, int) and known is not None and known.low >= 0 and known.high < size:
+        return False
+    return places_of(arguments.nodes[1], arguments.sizes) != size
+
+
 def _gather_lower(site: Site) -> Value:
     (values, index), tf = site.args, site.tf
+    if site.guard is not None:
+        size = tf.shape(values.tensor, out_type=tf.int64)[site.lead()]
+        what = "a position that is not there, counted from 0"
+        held = site.held(index.tensor, lambda places: (places >= 0) & (places < size), what)
+        index = Value(held, index.batched)
     if values.batched and index.batched:
         found = tf.gather(values.tensor, index.tensor, axis=site.batch, batch_dims=site.batch)
     else:
@@ -138,6 +165,13 @@ def _product_shape(arguments: Arguments) -> tuple[Dim, ...]:
         message = f"`{one}` and `{two}` have no product: the inner sizes are {error}"
         raise arguments.fault("SD203", message, way_out="swap the axes of one: `[[0, 1]]`") from None
     return one.shape[0], two.shape[1]
+
+
+def _product(site: Site) -> Value:
+    one, two = site.aligned()
+    if site.guard is not None:
+        two = site.alike(two, site.tf.shape(one)[-1:], site.tf.shape(two)[-2:-1])
+    return Value(site.tf.matmul(one, two), site.batched)
 
 
 def _product_extra(arguments: Arguments, result: Tensor) -> int | None:
@@ -208,6 +242,7 @@ FUNCTIONS: Final = (
         _join_range,
         _join_length,
         extra=_repeated,
+        fails=_differ,
     ),
     Function(
         "stack",
@@ -220,6 +255,7 @@ FUNCTIONS: Final = (
         _join_range,
         _join_length,
         extra=_repeated,
+        fails=_differ,
     ),
     Function(
         "gather",
@@ -231,16 +267,20 @@ FUNCTIONS: Final = (
         "gather([10, 20, 30, 40, 50, 60], n)",
         _values_range,
         _values_length,
+        extra=lambda arguments, _: times(3, arguments.types[1].elements) if _may_be_outside(arguments) else 0,
+        fails=_may_be_outside,
+        sizes=lambda _, given: (*given[1], *given[0][1:]),
     ),
     Function(
         "matmul",
         (Parameter("a"), Parameter("b")),
         joined(promote.arithmetic, "numbers"),
         _product_shape,
-        lambda site: Value(site.tf.matmul(*site.aligned()), site.batched),
+        _product,
         "product of two matrices",
         "matmul(boxes, zeros([4, 2]))",
         extra=_product_extra,
+        fails=lambda arguments: unlike(arguments, 0, 1, [(1, 0)]),
     ),
     Function(
         "transpose",
@@ -252,5 +292,6 @@ FUNCTIONS: Final = (
         "transpose(image, [2, 0, 1])",
         _values_range,
         _values_length,
+        sizes=lambda static, given: tuple(given[0][axis] for axis in _order(static, len(given[0]))),
     ),
 )

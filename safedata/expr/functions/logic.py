@@ -12,16 +12,14 @@ from safedata.expr.functions.base import (
     Arguments,
     Dtypes,
     Function,
-    LowerRule,
     Parameter,
-    Site,
-    Value,
     all_of,
     broadcast,
     joined,
-    named,
+    like_first,
     no_dtype,
 )
+from safedata.expr.functions.site import LowerRule, Site, Value, named
 from safedata.expr.promote import Operand
 from safedata.expr.ranges import Interval
 from safedata.expr.tree import Static
@@ -138,6 +136,7 @@ FUNCTIONS: Final = (
         "whether each value is one of a list of constants, or of an artifact's words; also `not in`",
         "n in [1, 2, 3]",
         extra=_in_extra,
+        sizes=like_first,
     ),
     Function(
         "and",

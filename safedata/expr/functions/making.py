@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from safedata.expr import promote
@@ -12,12 +13,11 @@ from safedata.expr.functions.base import (
     Function,
     Parameter,
     ShapeRule,
-    Site,
-    Value,
     X,
     all_of,
     joined,
 )
+from safedata.expr.functions.site import Site, Value
 from safedata.expr.functions.sizes import MOST, constant_shape, whole
 from safedata.expr.ranges import Interval
 from safedata.expr.tree import Static
@@ -195,6 +195,11 @@ def _with(name: str) -> ShapeRule:
     return shape
 
 
+def _one_more(_static: dict[str, Static], given: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+    """Return the sizes of the argument; that of the new axis is known from its type."""
+    return (*given[0], None)
+
+
 def _always(_static: dict[str, Static]) -> bool:
     return True
 
@@ -268,6 +273,7 @@ FUNCTIONS: Final = (
         "1 in the place that an integer names and 0 in the others, float32; all 0 for a place that is not there",
         "one_hot(n, 6)",
         lambda _arguments, _dtype: ValueRange(0.0, 1.0),
+        sizes=_one_more,
     ),
     Function(
         "sequence_mask",
@@ -278,5 +284,6 @@ FUNCTIONS: Final = (
         "whether each place from 0 to maxlen - 1 lies below a length",
         "sequence_mask(n, 8)",
         extra=lambda _, result: times(8, result.shape[-1].most),
+        sizes=_one_more,
     ),
 )

@@ -10,15 +10,16 @@ from safedata.expr.functions.base import (
     Dtypes,
     Function,
     Parameter,
-    Site,
-    Value,
     X,
     all_of,
     joined,
+    like_first,
+    unlike,
 )
+from safedata.expr.functions.site import Site, Value
 from safedata.expr.functions.sizes import whole
 from safedata.expr.ranges import Interval, around
-from safedata.memory import add, times
+from safedata.memory import times
 from safedata.types import DTYPE_BYTES, FLOATS, INTEGERS, Dim, Tensor
 
 _ORDERED: Final = all_of(*INTEGERS, *FLOATS, wanted="numbers")
@@ -126,8 +127,15 @@ def _masked_shape(arguments: Arguments) -> tuple[Dim, ...]:
     return (Dim.at_most(size.most, size.evidence), *values.shape[1:])
 
 
+def differ(arguments: Arguments) -> bool:
+    """Return whether the entries and what is said of each may turn out to be of different numbers."""
+    return unlike(arguments, 0, 1, [(0, 0)])
+
+
 def _masked(site: Site) -> Value:
-    return Value(site.tf.boolean_mask(site.args[0].tensor, site.args[1].tensor), site.batched)
+    tf, (values, mask) = site.tf, site.args
+    held = site.alike(values.tensor, tf.shape(values.tensor)[:1], tf.shape(mask.tensor))
+    return Value(tf.boolean_mask(held, mask.tensor), site.batched)
 
 
 def _masked_extra(arguments: Arguments, _result: Tensor) -> int | None:
@@ -139,64 +147,10 @@ def _values_length(arguments: Arguments) -> Dim:
     return arguments.types[0].length
 
 
-def _grouped_dtype(arguments: Arguments) -> Dtypes:
-    values, groups = arguments.types
-    dtype = promote.floating([arguments.operands[0]])
-    if dtype is None or groups.dtype not in INTEGERS or groups.dtype == "uint64":
-        message = (
-            f"`segment_mean` takes numbers and integers that say their groups, not `{values}` and `{groups}`"
-        )
-        raise arguments.fault("SD208", message)
-    return (dtype, "int64"), dtype
-
-
-def _grouped_shape(arguments: Arguments) -> tuple[Dim, ...]:
-    values, groups = arguments.types
-    if not values.shape or groups.rank != 1:
-        message = f"`segment_mean` takes values with dimensions and one group for each, not `{values}` and `{groups}`"
-        raise arguments.fault("SD203", message)
-    try:
-        shapes.same(values.shape[0], groups.shape[0])
-    except shapes.ShapeError as error:
-        raise arguments.fault(
-            "SD203", f"`segment_mean` of `{values}` and `{groups}`: {error} values"
-        ) from None
-    return (Dim.exactly(whole(arguments, "num")), *values.shape[1:])
-
-
-def _grouped_range(arguments: Arguments, _dtype: str) -> Interval:
-    known = promote.implied(arguments.types[0])
-    return around((known.low, known.high, 0.0)) if known else None
-
-
-def _grouped(site: Site) -> Value:
-    """Return the means of all groups of a batch at once: each element's groups get numbers of their own."""
-    tf, num = site.tf, site.static["num"]
-    values, groups = (
-        (site.full(0), site.full(1)) if site.batched else (site.args[0].tensor, site.args[1].tensor)
-    )
-    inside = (groups >= 0) & (groups < num)
-    lead = site.batch if site.batched else 0
-    sizes = tf.shape(values)
-    count = tf.reduce_prod(sizes[:lead])
-    flat = tf.reshape(groups, tf.stack([count, -1 if not lead else sizes[lead]]))
-    own = flat + tf.range(tf.cast(count, tf.int64))[:, None] * num
-    own = tf.where(tf.reshape(inside, tf.shape(flat)), own, -1)
-    rows = tf.reshape(values, tf.concat([[count * sizes[lead]], sizes[lead + 1 :]], 0))
-    found = tf.math.unsorted_segment_mean(rows, tf.reshape(own, [-1]), tf.cast(count, tf.int64) * num)
-    made = tf.concat([sizes[:lead], [num], sizes[lead + 1 :]], 0)
-    return Value(tf.reshape(found, made), site.batched)
-
-
-def _grouped_extra(arguments: Arguments, result: Tensor) -> int | None:
-    """Return the bytes of the sums, the counts and their quotients' parts, and of the groups' numbers four times."""
-    groups = arguments.types[1].elements
-    values = times(DTYPE_BYTES[result.dtype], arguments.types[0].elements)
-    return add(times(3, result.bytes), times(26, groups), values)
-
-
 def _along(name: str, **more: Any) -> Function:
-    return Function(name, (X, _AXIS, _DESCENDING), more.pop("dtype"), _same_shape, **more, extra=_sort_extra)
+    parameters = (X, _AXIS, _DESCENDING)
+    dtype = more.pop("dtype")
+    return Function(name, parameters, dtype, _same_shape, **more, extra=_sort_extra, sizes=like_first)
 
 
 FUNCTIONS: Final = (
@@ -215,6 +169,7 @@ FUNCTIONS: Final = (
         "cumsum(y, axis=0)",
         _running_range,
         extra=lambda _, result: result.bytes,
+        sizes=like_first,
     ),
     _along(
         "sort",
@@ -255,16 +210,6 @@ FUNCTIONS: Final = (
         _values_length,
         extra=_masked_extra,
         varies=True,
-    ),
-    Function(
-        "segment_mean",
-        (X, Parameter("groups"), Parameter("num", "axis")),
-        _grouped_dtype,
-        _grouped_shape,
-        _grouped,
-        "the mean of the entries of each group 0 to num - 1, 0 for one without; other groups are left out",
-        "segment_mean(y, [0, 1, 0], 2)",
-        _grouped_range,
-        extra=_grouped_extra,
+        fails=differ,
     ),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from safedata.expr.functions.base import Arguments, Function, LengthRule, S, broadcast, elementwise
+from safedata.expr.functions.base import Arguments, Function, LengthRule, S, broadcast
+from safedata.expr.functions.site import elementwise
 from safedata.expr.functions.text import ANY, same_length, strings
 from safedata.memory import times
 from safedata.types import Dim

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,14 +14,13 @@ from safedata.expr.functions.base import (
     Function,
     Parameter,
     RangeRule,
-    Site,
-    Value,
     X,
     all_of,
     bytes_as,
     joined,
     no_range,
 )
+from safedata.expr.functions.site import Site, Value
 from safedata.expr.ranges import Interval, around
 from safedata.expr.tree import Static
 from safedata.memory import times
@@ -58,6 +57,14 @@ def _shape(arguments: Arguments) -> tuple[Dim, ...]:
     if arguments.static["keepdims"]:
         return tuple(shapes.ONE if at in gone else dim for at, dim in enumerate(shape))
     return tuple(dim for at, dim in enumerate(shape) if at not in gone)
+
+
+def _sizes(static: dict[str, Static], given: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+    """Return the sizes of the axes that stay; 1 for the others where they are kept."""
+    gone = axes(static, len(given[0]))
+    if static["keepdims"]:
+        return tuple(1 if at in gone else size for at, size in enumerate(given[0]))
+    return tuple(size for at, size in enumerate(given[0]) if at not in gone)
 
 
 def _reduce(name: str) -> Callable[[Site], Value]:
@@ -141,6 +148,7 @@ def _reduction(name: str, rule: DtypeRule, ranges: RangeRule, doc: str, of: str 
         ranges,
         extra=_reorder_extra,
         settles=_settles,
+        sizes=_sizes,
     )
 
 
@@ -187,6 +195,18 @@ def _argmax_shape(arguments: Arguments) -> tuple[Dim, ...]:
     return shape[:gone] + shape[gone + 1 :]
 
 
+def _may_be_empty(arguments: Arguments) -> bool:
+    """Return whether there may be no value to choose from."""
+    shape = arguments.types[0].shape
+    dim = shape[_argmax_axis(arguments.static, len(shape))]
+    return not dim.exact or dim.most == 0
+
+
+def _without_axis(static: dict[str, Static], given: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+    gone = _argmax_axis(static, len(given[0]))
+    return given[0][:gone] + given[0][gone + 1 :]
+
+
 def _argmax_range(arguments: Arguments, _dtype: str) -> Interval:
     shape = arguments.types[0].shape
     most = shape[_argmax_axis(arguments.static, len(shape))].most
@@ -196,8 +216,13 @@ def _argmax_range(arguments: Arguments, _dtype: str) -> Interval:
 def _place(name: str, which: str) -> Function:
     def lower(site: Site) -> Value:
         axis = _argmax_axis(site.static, site.types[0].rank) + site.lead()
-        found = getattr(site.tf, name)(site.args[0].tensor, axis, site.tf.int64)
-        return Value(found, site.args[0].batched)
+        tensor = site.args[0].tensor
+        if site.guard is not None:
+            shape = site.tf.shape(tensor)
+            others = site.tf.concat([shape[:axis], shape[axis + 1 :]], 0)
+            fine = (shape[axis] > 0) | (site.tf.reduce_prod(others) == 0)
+            tensor = site.guard.held(tensor, fine, f"the {which} of no values")
+        return Value(getattr(site.tf, name)(tensor, axis, site.tf.int64), site.args[0].batched)
 
     return Function(
         name,
@@ -208,6 +233,8 @@ def _place(name: str, which: str) -> Function:
         f"index of the {which} value, the first of several",
         f"{name}(x)",
         _argmax_range,
+        fails=_may_be_empty,
+        sizes=_without_axis,
     )
 
 

@@ -11,25 +11,22 @@ from safedata.expr.functions.base import (
     Arguments,
     Dtypes,
     Function,
-    LowerRule,
     Parameter,
-    Site,
-    Value,
     X,
     all_of,
     broadcast,
-    named,
     scalar,
 )
+from safedata.expr.functions.site import Site, Value, named
 from safedata.expr.ranges import Interval
 from safedata.expr.tree import Static
 from safedata.types import FLOATS, INTEGERS, Dim, ValueRange
 
 NUMERIC: Final = (*INTEGERS, *FLOATS, "bool")
-_AXIS: Final = Parameter("axis", "axis")
 
 
-def _any_dtype(arguments: Arguments) -> Dtypes:
+def any_dtype(arguments: Arguments) -> Dtypes:
+    """Return that the arguments stay as they are, and the result has the first one's dtype."""
     every = tuple(tensor.dtype for tensor in arguments.types)
     return every, every[0]
 
@@ -38,11 +35,13 @@ def _size_dtype(arguments: Arguments) -> Dtypes:
     return (arguments.types[0].dtype,), "int64"
 
 
-def _same_length(arguments: Arguments) -> Dim:
+def same_length(arguments: Arguments) -> Dim:
+    """Return the bytes of one string of the first argument."""
     return arguments.types[0].length
 
 
-def _same_range(arguments: Arguments, _dtype: str) -> Interval:
+def same_range(arguments: Arguments, _dtype: str) -> Interval:
+    """Return the range of the first argument's values."""
     return promote.implied(arguments.types[0])
 
 
@@ -65,7 +64,8 @@ def _len_range(arguments: Arguments, _dtype: str) -> Interval:
     return interval(arguments.types[0].shape[0])
 
 
-def _element_shape(site: Site) -> Any:
+def element_shape(site: Site) -> Any:
+    """Return the dimensions of one element of the first argument, an int64 vector."""
     return site.tf.shape(site.args[0].tensor, out_type=site.tf.int64)[site.lead() :]
 
 
@@ -99,60 +99,6 @@ def _cast_lower(site: Site) -> Value:
     return Value(site.tf.cast(site.args[0].tensor, site.result.dtype), site.args[0].batched)
 
 
-def _reshape_shape(arguments: Arguments) -> tuple[Dim, ...]:
-    wanted = arguments.static["shape"]
-    assert isinstance(wanted, tuple)
-    total = shapes.product(arguments.types[0].shape)
-    known = math.prod(size for size in wanted if size != -1)
-    too_many = total.exact and total.most != known if -1 not in wanted else False
-    if -1 in wanted and total.exact and total.most is not None:
-        too_many = total.most % known != 0
-    if too_many or (-1 not in wanted and total.most is not None and total.most < known):
-        found = f"`{arguments.types[0]}` has {total} values, which do not fill {list(wanted)}"
-        raise arguments.fault("SD203", found)
-    most = None if total.most is None else total.most // known
-    rest = Dim(most, total.exact and most is not None, total.evidence)
-    return tuple(rest if size == -1 else Dim.exactly(size) for size in wanted)
-
-
-def _reshape_lower(site: Site) -> Value:
-    tf, tensor, wanted = site.tf, site.args[0].tensor, site.static["shape"]
-    assert isinstance(wanted, tuple)
-    known = math.prod(size for size in wanted if size != -1)
-    # -1 is worked out from the element: TensorFlow cannot tell it for a batch without elements.
-    rest = tf.reduce_prod(_element_shape(site)) // known
-    element = tf.stack([rest if size == -1 else tf.constant(size, tf.int64) for size in wanted])
-    if not site.batched:
-        return Value(tf.reshape(tensor, element if wanted else []), False)
-    shape = tf.concat([tf.cast(site.batch_shape(), tf.int64), element], 0) if wanted else site.batch_shape()
-    return Value(tf.reshape(tensor, shape), True)
-
-
-def _expand_shape(arguments: Arguments) -> tuple[Dim, ...]:
-    shape = arguments.types[0].shape
-    axis = arguments.axis(len(shape) + 1)
-    return (*shape[:axis], shapes.ONE, *shape[axis:])
-
-
-def _squeeze_shape(arguments: Arguments) -> tuple[Dim, ...]:
-    shape = arguments.types[0].shape
-    axis = arguments.axis(len(shape))
-    if (shape[axis].exact and shape[axis].most != 1) or shape[axis].most == 0:
-        found = f"axis {axis} of `{arguments.types[0]}` has {shape[axis]} values, not 1"
-        raise arguments.fault("SD203", found, way_out="pick one of them with an index, or reduce over them")
-    return shape[:axis] + shape[axis + 1 :]
-
-
-def _one_axis(name: str, more: int) -> LowerRule:
-    def lower(site: Site) -> Value:
-        axis = site.static["axis"]
-        assert isinstance(axis, int)
-        at = axis % (site.types[0].rank + more) + site.lead()
-        return Value(getattr(site.tf, name)(site.args[0].tensor, axis=at), site.args[0].batched)
-
-    return lower
-
-
 _INT64: Final = "an int64"
 
 FUNCTIONS: Final = (
@@ -161,7 +107,7 @@ FUNCTIONS: Final = (
         ONE,
         _size_dtype,
         _len_shape,
-        lambda site: Value(_element_shape(site)[0], False),
+        lambda site: Value(element_shape(site)[0], False),
         "size of the first dimension, " + _INT64,
         "len(boxes)",
         _len_range,
@@ -172,7 +118,7 @@ FUNCTIONS: Final = (
         ONE,
         _size_dtype,
         scalar,
-        lambda site: Value(site.tf.reduce_prod(_element_shape(site)), False),
+        lambda site: Value(site.tf.reduce_prod(element_shape(site)), False),
         "number of values, " + _INT64,
         "size(image)",
         lambda arguments, _: interval(shapes.product(arguments.types[0].shape)),
@@ -183,7 +129,7 @@ FUNCTIONS: Final = (
         ONE,
         _size_dtype,
         lambda arguments: (Dim.exactly(arguments.types[0].rank),),
-        lambda site: Value(_element_shape(site), False),
+        lambda site: Value(element_shape(site), False),
         "all dimensions, int64; `shape(x)[0]` is one of them",
         "shape(image)[0] > shape(image)[1]",
         settles=_always,
@@ -208,46 +154,7 @@ FUNCTIONS: Final = (
         "in another dtype; also `float32(x)`, `int64(x)` and so on for every dtype",
         'cast(image, "float32")',
         _cast_range,
-        _same_length,
-    ),
-    Function(
-        "reshape",
-        (X, Parameter("shape", "ints")),
-        _any_dtype,
-        _reshape_shape,
-        _reshape_lower,
-        "the same values in other dimensions; one may be -1",
-        "reshape(x, [2, -1])",
-        _same_range,
-        _same_length,
-        settles=lambda static: (
-            -1 not in (static["shape"] or ()) if isinstance(static["shape"], tuple) else False
-        ),
-        view=True,
-    ),
-    Function(
-        "expand_dims",
-        (X, _AXIS),
-        _any_dtype,
-        _expand_shape,
-        _one_axis("expand_dims", 1),
-        "with a new axis of size 1",
-        "expand_dims(x, 0)",
-        _same_range,
-        _same_length,
-        view=True,
-    ),
-    Function(
-        "squeeze",
-        (X, _AXIS),
-        _any_dtype,
-        _squeeze_shape,
-        _one_axis("squeeze", 0),
-        "without an axis of size 1",
-        "squeeze(expand_dims(x, 0), 0)",
-        _same_range,
-        _same_length,
-        view=True,
+        same_length,
     ),
     Function(
         "zeros_like",

@@ -6,25 +6,24 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from safedata.expr import promote
 from safedata.expr.functions.base import (
     Arguments,
     DtypeRule,
     Dtypes,
     Function,
-    LowerRule,
     Parameter,
     S,
-    Site,
-    Value,
     X,
     all_of,
+    always,
     broadcast,
-    elementwise,
-    named,
 )
+from safedata.expr.functions.site import LowerRule, Site, Value, elementwise, even, named
 from safedata.expr.functions.sizes import whole
 from safedata.expr.ranges import Interval
 from safedata.memory import times
+from safedata.numerals import number_pattern
 from safedata.types import (
     DTYPE_BYTES,
     FLOATS,
@@ -86,13 +85,29 @@ def _substr_length(arguments: Arguments) -> Dim:
 def _substr(tf: Any, text: Any, start: Any, length: Any) -> Any:
     # TensorFlow broadcasts up to two dimensions; start and length of the same shape work for any.
     shape = tf.shape(text)
+    # To TensorFlow a negative length is a large one.
+    length = tf.maximum(length, 0)
     return tf.strings.substr(text, tf.broadcast_to(start, shape), tf.broadcast_to(length, shape))
+
+
+def _may_start_outside(arguments: Arguments) -> bool:
+    """Return whether the start may lie outside of the string; one at its end gives nothing."""
+    length, known = arguments.types[0].length, promote.implied(arguments.types[1])
+    least = length.most if length.exact and length.most is not None else 0
+    return known is None or known.low < -least or known.high > least
 
 
 def _substr_lower(site: Site) -> Value:
     if site.batched:
         site = site._replace(args=(Value(site.full(0), True), *site.args[1:]))
-    return elementwise(_substr)(site)
+    tf, (text, start, length) = site.tf, even(site)
+    if site.guard is not None:
+        size = _bytes(tf, text)
+        place = start + tf.zeros_like(size)
+        fine = (place >= -size) & (place <= size)
+        shown = tf.strings.join([tf.strings.as_string(place), " of ", tf.strings.as_string(size), " bytes"])
+        text = site.guard.held(text, fine, "a start outside of the string", shown)
+    return Value(_substr(tf, text, start, length), site.batched)
 
 
 def _to_number_dtype(arguments: Arguments) -> Dtypes:
@@ -111,7 +126,12 @@ def _as_string_length(arguments: Arguments) -> Dim:
 
 
 def _to_number_lower(site: Site) -> Value:
-    number = site.tf.strings.to_number(site.args[0].tensor, site.result.dtype)
+    text, dtype = site.args[0].tensor, site.result.dtype
+
+    def is_number(found: Any) -> Any:
+        return site.tf.strings.regex_full_match(found, number_pattern(dtype))
+
+    number = site.tf.strings.to_number(site.held(text, is_number, f"text that is no {dtype}"), dtype)
     return Value(number, site.args[0].batched)
 
 
@@ -138,8 +158,9 @@ def _case(name: str, doc: str) -> Function:
 
 
 def _substr_extra(arguments: Arguments, result: Tensor) -> int | None:
-    """Return the bytes of start and length, repeated for each string."""
-    return times(16, result.elements)
+    """Return the bytes of start and length, repeated for each string, and of what shows a start outside of it."""
+    checked = 3 * STRING_SLOT + 24 if _may_start_outside(arguments) else 0
+    return times(16 + checked, result.elements)
 
 
 def _split_shape(arguments: Arguments) -> tuple[Dim, ...]:
@@ -215,6 +236,7 @@ FUNCTIONS: Final = (
         "substr(s, 0, 4)",
         length=_substr_length,
         extra=_substr_extra,
+        fails=_may_start_outside,
     ),
     Function(
         "starts_with",
@@ -251,6 +273,8 @@ FUNCTIONS: Final = (
         _to_number_lower,
         "the number that a string spells; other text fails at run time",
         'to_number(digits, "int64")',
+        extra=lambda _, result: result.elements,
+        fails=always,
     ),
     Function(
         "as_string",

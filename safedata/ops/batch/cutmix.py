@@ -10,6 +10,7 @@ from pydantic import Field
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops import _walk
+from safedata.ops._drawing import Drawing
 from safedata.ops.base import Joint
 from safedata.ops.batch._mixing import (
     Pairing,
@@ -26,7 +27,7 @@ from safedata.problem import Fault
 from safedata.types import Tensor
 
 
-class Cutmix(Joint):
+class Cutmix(Joint, Drawing):
     """Paste a part of another image into each image of a batch, and mix one-hot labels by its share of the area.
 
     `image, label: [{cutmix: 1.0}]`. The weight of an element's own image is drawn from Beta(alpha, alpha); the part has
@@ -37,7 +38,6 @@ class Cutmix(Joint):
 
     example: ClassVar[str] = "{cutmix: 1.0}"
     main: ClassVar[str | None] = "alpha"
-    random: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     elements: ClassVar[bool] = False
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "float16", "float32", "float64")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from safedata.lowering import Call
 from safedata.memory import add
+from safedata.ops._drawing import Drawing
 from safedata.ops.base import Joint
 from safedata.ops.batch._mixing import (
     Pairing,
@@ -23,7 +24,7 @@ from safedata.ops.batch._mixing import (
 from safedata.types import Tensor
 
 
-class Mixup(Joint):
+class Mixup(Joint, Drawing):
     """Blend each image of a batch, and its one-hot label alike, with another one: `image, label: [{mixup: 0.2}]`.
 
     The weight of an element's own image is drawn from Beta(alpha, alpha), for each element, as in `keras.layers.MixUp`
@@ -34,7 +35,6 @@ class Mixup(Joint):
 
     example: ClassVar[str] = "{mixup: 0.2}"
     main: ClassVar[str | None] = "alpha"
-    random: ClassVar[bool] = True
     elements: ClassVar[bool] = False
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "float16", "float32", "float64")
 

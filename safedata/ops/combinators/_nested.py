@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema
 from safedata import draws
 from safedata.lowering import Call
 from safedata.ops import _walk
+from safedata.ops._drawing import Drawing
 from safedata.ops._links import Known, Links, Place, parse_links
 from safedata.ops._walk import Bundle
 from safedata.ops.base import Joint, Op
@@ -55,10 +56,9 @@ def several(field: str, chains: Sequence[object]) -> list[Entry]:
     return found
 
 
-class Nested(Joint):
+class Nested(Joint, Drawing):
     """Applies chains of other operations to one component, or to several that are linked."""
 
-    random: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     moves: ClassVar[bool] = True
 

@@ -11,8 +11,8 @@ from pydantic import FiniteFloat
 from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import Interval
-from safedata.ops.base import Op
 from safedata.ops.image._colors import to_dtype
 from safedata.ops.image._each import sizes
 from safedata.ops.image._image import in_batches
@@ -33,10 +33,9 @@ def span(factor: float | tuple[float, float]) -> tuple[float, float]:
     return factor if isinstance(factor, tuple) else (-abs(factor), abs(factor))
 
 
-class Affine(Op):
+class Affine(Drawing):
     """Moves the pixels of an image [height, width, channels] by a map that is drawn for each image."""
 
-    random: ClassVar[bool] = True
     moves: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int32", "int64", "float16", "float32", "float64")
 

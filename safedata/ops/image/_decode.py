@@ -11,6 +11,7 @@ from safedata.lowering import Call, bounds
 from safedata.memory import MIB
 from safedata.ops.image._sizes import Limits, first_frame, jpeg_size, simple_size, whole_size
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.types import IMAGE_ENDS, IMAGE_LEAST, Dim, Encoded, Tensor, image
 
 Decode = Callable[[Any], Any]
@@ -63,6 +64,23 @@ def decoded_type(x: Tensor, channels: int, max_size: tuple[int, int] | None, key
     return image(height, width, channels)
 
 
+def reduced(x: Tensor, ratio: int) -> Tensor:
+    """Return the type of the image `x` decoded at 1/`ratio` of its size; libjpeg rounds each side up."""
+    if ratio == 1:
+        return x
+    height, width = (
+        replace(dim, most=None if dim.most is None else -(-dim.most // ratio)) for dim in x.shape[:2]
+    )
+    return replace(x, shape=(height, width, x.shape[2]))
+
+
+def require_file(x: Tensor, key: str) -> None:
+    """Raise SD203 unless `x` is one file's bytes."""
+    if x.rank:
+        way_out = "put this map before `batch`, or name one of the strings"
+        raise Fault("SD203", f"`{key}` takes one string, not {x}", help=way_out)
+
+
 def _tighter(found: Dim, most: int | None) -> Dim:
     if most is not None and (found.most is None or found.most > most or found.evidence == "sampled"):
         return Dim.at_most(most, "declared")
@@ -76,6 +94,7 @@ def _over(found: Dim, most: int) -> bool:
 def workspace(x: Tensor, y: Tensor, formats: tuple[str, ...]) -> int | None:
     """Return what decoding one file holds beside it and the result, for the costliest format that may come.
 
+    `y` is the image as the file has it, whatever part of its size comes out: coefficients and rows are all read.
     GIF and BMP are cut down to what is decoded first, which copies the file up to twice.
     """
     facts = x.encoded or Encoded()
@@ -98,8 +117,12 @@ def workspace(x: Tensor, y: Tensor, formats: tuple[str, ...]) -> int | None:
     return pixels + rows + slow + _FIXED + copies * (x.length.most or 0)
 
 
-def lower(x: Any, call: Call, formats: tuple[str, ...], decode: Decode) -> Any:
+def lower(
+    x: Any, call: Call, formats: tuple[str, ...], decode: Decode, whole_image: Tensor | None = None
+) -> Any:
     """Return the image in the file `x`, held to the sizes of its type by what its header says, before it is decoded.
+
+    What its header says is the size of `whole_image`, where that is not the result's.
 
     A JPEG or PNG file whose beginning, size and end are as they should be is decoded at once. All others, damaged
     ones among them, take a slower way, which can tell their names; where all files were whole at the check there is
@@ -107,7 +130,7 @@ def lower(x: Any, call: Call, formats: tuple[str, ...], decode: Decode) -> Any:
     """
     tf = call.tf
     shape = (None, None, call.y.shape[2].static)
-    limits = Limits(tf, call.y, f"the decoded image of {call.x}")
+    limits = Limits(tf, whole_image or call.y, f"the decoded image of {call.x}")
     quick = _quick(call.x, formats)
 
     def plain(file: Any) -> Any:
@@ -134,7 +157,7 @@ def _seen(x: Any, call: Call, formats: frozenset[str], decode: Decode, limits: L
     whole = _whole(tf, x, formats, IMAGE_LEAST)  # what the sources that see whole files hold each to
     changed = Check(whole, "SD404: cannot decode: the image was cut off or changed since the check")
     x = insist(tf, x, [changed], call.where)
-    if limits.measured:
+    if limits.measured and limits.y is call.y:
         made = decode(x)
         return insist(tf, made, [limits.check(tf.shape(made), "got")], call.where)
     return decode(insist(tf, x, [limits.check(whole_size(tf, x, formats))], call.where))

@@ -11,17 +11,17 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._each import EachImage, one_by_one
 from safedata.types import FLOATS, Tensor
 
 _Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class ByFactor(EachImage):
+class ByFactor(EachImage, Drawing):
     """Draws a factor for each image."""
 
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 
     lower_: _Factor = Field(alias="lower")

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._colors import (
     in_bytes,
     require_colors,
@@ -19,10 +20,9 @@ from safedata.ops.image._each import EachImage, one_by_one
 from safedata.types import Tensor
 
 
-class Several(EachImage):
+class Several(EachImage, Drawing):
     """Draws operations for each image; a mask that is linked to it is moved with it, by nearest pixels."""
 
-    random: ClassVar[bool] = True
     moves: ClassVar[bool] = True
 
     _masked: bool = PrivateAttr(default=False)

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._colors import in_bytes, require_colors
 from safedata.ops.image._each import EachImage, one_by_one
 from safedata.types import FLOATS, Tensor
@@ -19,7 +20,7 @@ Factors = NonNegativeFloat | Annotated[tuple[NonNegativeFloat, NonNegativeFloat]
 Step = Callable[[Any], Any]
 
 
-class ColorJitter(EachImage):
+class ColorJitter(EachImage, Drawing):
     """Change brightness, contrast, saturation and hue of an image [height, width, 3], each by its own draw.
 
     Brightness multiplies the values; contrast and saturation are those of `tf.image.adjust_contrast` and
@@ -31,7 +32,6 @@ class ColorJitter(EachImage):
 
     example: ClassVar[str] = "{color_jitter: {brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1}}"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 
     brightness: Factors = 0.0

@@ -35,8 +35,8 @@ class ConvertImageDtype(Op):
     Floats are counted in 0..1, integers in 0 to the largest number of their dtype: uint8 to float32 divides
     by 255, float32 to uint8 multiplies by 255.5 and cuts the fraction off. Between floats, and from a dtype to
     itself, nothing is scaled. Floats known to leave 0..1 are an error (SD205), unless `saturate` cuts them off
-    or they only change to other floats; so are floats of 0..255, which need `cast`
-    instead, and float16 beside integers that it cannot count. Any shape.
+    or they only change to other floats. Floats of 0..255, as `resize` makes them, are an error always: they need
+    `cast` or `rescale` instead. So is float16 beside integers that it cannot count. Any shape.
     """
 
     example: ClassVar[str] = "{convert_image_dtype: float32}"
@@ -52,6 +52,7 @@ class ConvertImageDtype(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type with the new dtype, in its range."""
         self.require(x, *_TAKES)
+        self._check_scaled(x)
         if x.dtype == self.dtype:
             return x
         integer = x.dtype if self.dtype == "float16" else self.dtype if x.dtype == "float16" else "uint8"
@@ -71,6 +72,16 @@ class ConvertImageDtype(Op):
         if self.dtype in FLOATS:
             return replace(x, dtype=self.dtype, range=found.map(1 / _largest(x.dtype)))
         return replace(x, dtype=self.dtype, range=self._from_integers(x, found))
+
+    def _check_scaled(self, x: Tensor) -> None:
+        """Raise SD205 where floats of 0..255 become floats: they look as if they were scaled, and are not."""
+        if x.dtype not in FLOATS or self.dtype not in FLOATS or nominal(x) != UINT8_RANGE:
+            return
+        problem = (
+            f"`convert_image_dtype` scales nothing between floats: values of {x.range} stay what they are"
+        )
+        also = "" if x.dtype == self.dtype else f", or `{{cast: {self.dtype}}}` for the dtype alone"
+        raise Fault("SD205", problem, help=f"write `{{rescale: [0, 1]}}` in its place{also}")
 
     def _from_floats(self, x: Tensor, found: ValueRange | None) -> ValueRange | None:
         most = _largest(self.dtype)

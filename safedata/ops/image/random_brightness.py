@@ -9,14 +9,14 @@ from pydantic import Field
 
 from safedata.lowering import Call
 from safedata.memory import times
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import compact
 from safedata.ops._ranges import nominal, widened, width
-from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.types import FLOATS, UINT8_RANGE, Tensor
 
 
-class RandomBrightness(Op):
+class RandomBrightness(Drawing):
     """Add one number, drawn evenly from -`delta` to `delta`, to all values of an image.
 
     `delta` is in the units of the value range: 0.1 on 0..1 and 25.5 on 0..255 are the same. Floats are not
@@ -29,7 +29,6 @@ class RandomBrightness(Op):
     example: ClassVar[str] = "{random_brightness: 20}"
     main: ClassVar[str | None] = "delta"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", *FLOATS)
 
     delta: Annotated[float, Field(gt=0, allow_inf_nan=False)]

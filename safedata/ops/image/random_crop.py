@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import NUMBERS, ImageSize
 from safedata.ops.base import Op
 from safedata.ops.image._image import (
@@ -23,7 +24,7 @@ from safedata.problem import Fault
 from safedata.types import Dim, Tensor
 
 
-class RandomCrop(Op):
+class RandomCrop(Drawing):
     """Cut out a part of exactly `size` at a random place of an image [height, width, channels].
 
     Every place is equally likely, and each image of a batch gets its own. An image that is too small is
@@ -37,7 +38,6 @@ class RandomCrop(Op):
     example: ClassVar[str] = "{random_crop: [32, 40]}"
     main: ClassVar[str | None] = "size"
     moves: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     fallible: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
 

@@ -9,9 +9,9 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import ImageSize, Numbers, compact
 from safedata.ops._ranges import nominal
-from safedata.ops.base import Op
 from safedata.ops.image._colors import require_pixels
 from safedata.ops.image._each import PIXELS, Probability, Shares, chance, sizes
 from safedata.ops.image._image import require_size
@@ -22,7 +22,7 @@ from safedata.types import Tensor
 _SCALE: Final = (0.02, 0.33)
 
 
-class RandomErasing(Op):
+class RandomErasing(Drawing):
     """Fill a rectangle at a random place of an image [height, width, channels] with probability `p`.
 
     The squares of its height's and its width's shares of the image's are drawn evenly from `scale`, each by
@@ -35,7 +35,6 @@ class RandomErasing(Op):
     example: ClassVar[str] = "random_erasing"
     main: ClassVar[str | None] = "p"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     p: Probability = 0.5

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from safedata.lowering import Call
 from safedata.memory import times
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import NUMBERS
-from safedata.ops.base import Op
 from safedata.types import Tensor
 
 
-class RandomFlipLeftRight(Op):
+class RandomFlipLeftRight(Drawing):
     """Turn an image [height, width, channels] into its mirror image, left for right, with probability `p`.
 
     Each image of a batch gets its own draw. Type, size and values stay as they are.
@@ -23,7 +23,6 @@ class RandomFlipLeftRight(Op):
     main: ClassVar[str | None] = "p"
     moves: ClassVar[bool] = True
     proportional: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int32", "float16", "float32", "float64")
 
     p: Annotated[float, Field(ge=0, le=1)] = 0.5

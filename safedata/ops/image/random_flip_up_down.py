@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import NUMBERS
-from safedata.ops.base import Op
 from safedata.ops.image._each import Probability
 from safedata.ops.image._image import in_batches
 from safedata.types import Tensor
 
 
-class RandomFlipUpDown(Op):
+class RandomFlipUpDown(Drawing):
     """Turn an image [height, width, channels] upside down with probability `p`.
 
     Each image of a batch gets its own draw. Type, size and values stay as they are.
@@ -23,7 +23,6 @@ class RandomFlipUpDown(Op):
     main: ClassVar[str | None] = "p"
     moves: ClassVar[bool] = True
     proportional: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = (
         "bool",
         "int32",

@@ -9,14 +9,14 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add
-from safedata.ops.base import Op
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._colors import require_pixels, to_dtype
 from safedata.ops.image._each import PIXELS, Probability, chance, floats
 from safedata.ops.image._scaled import with_value
 from safedata.types import Tensor
 
 
-class RandomGaussianBlur(Op):
+class RandomGaussianBlur(Drawing):
     """Blur an image [height, width, channels] with probability `p` by a Gaussian of a random width.
 
     `sigma` is drawn evenly from its range, in pixels, and is the same in both directions; the kernel has `kernel_size`
@@ -26,7 +26,6 @@ class RandomGaussianBlur(Op):
 
     example: ClassVar[str] = "{random_gaussian_blur: {kernel_size: 5, sigma: [0.1, 2.0]}}"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     p: Probability = 0.5

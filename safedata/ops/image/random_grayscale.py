@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from safedata.lowering import Call
-from safedata.ops.base import Op
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._colors import gray, require_pixels, require_rgb, to_dtype
 from safedata.ops.image._each import PIXELS, Probability, chance, floats
 from safedata.types import Tensor, ValueRange
 
 
-class RandomGrayscale(Op):
+class RandomGrayscale(Drawing):
     """Turn an image [height, width, 3] gray with probability `p`: its three channels become the same.
 
     The same as `keras.layers.RandomGrayscale`, whose `factor` is `p`. Each image of a batch gets its own draw.
@@ -21,7 +21,6 @@ class RandomGrayscale(Op):
     example: ClassVar[str] = "{random_grayscale: 0.2}"
     main: ClassVar[str | None] = "p"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     p: Probability = 0.5

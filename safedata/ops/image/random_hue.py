@@ -9,6 +9,7 @@ from pydantic import Field
 
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops._ranges import nominal
 from safedata.ops.image._colors import require_light, require_pixels, require_rgb
 from safedata.ops.image._each import EachImage, one_by_one
@@ -16,7 +17,7 @@ from safedata.ops.image._factor import whole_floats
 from safedata.types import FLOATS, UINT8_RANGE, Tensor
 
 
-class RandomHue(EachImage):
+class RandomHue(EachImage, Drawing):
     """Add one number, drawn evenly from -`max_delta` to `max_delta`, to the hue of an image [height, width, 3].
 
     The same as `tf.image.adjust_hue`: 1 is once around the colour wheel. Each image of a batch gets its own
@@ -27,7 +28,6 @@ class RandomHue(EachImage):
     example: ClassVar[str] = "{random_hue: 0.1}"
     main: ClassVar[str | None] = "max_delta"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = FLOATS
 
     max_delta: Annotated[float, Field(gt=0, le=0.5)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from safedata.lowering import Call
-from safedata.ops.base import Op
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._colors import require_pixels, units_of
 from safedata.ops.image._each import PIXELS, Probability, chance
 from safedata.types import Tensor
 
 
-class RandomInvert(Op):
+class RandomInvert(Drawing):
     """Turn an image into its negative with probability `p`: 0..255 becomes 255..0.
 
     The same as `keras.layers.RandomInvert`, with a `factor` of (p, p), for 0..1 and 0..255; any other range is mirrored
@@ -22,7 +22,6 @@ class RandomInvert(Op):
     example: ClassVar[str] = "random_invert"
     main: ClassVar[str | None] = "p"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = PIXELS
 
     p: Probability = 0.5

@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops._ranges import nominal
 from safedata.ops.image._each import EachImage, one_by_one
 from safedata.problem import Fault
@@ -17,7 +18,7 @@ from safedata.types import UINT8_RANGE, UNIT_RANGE, Tensor
 Quality = Annotated[int, Field(ge=0, le=100)]
 
 
-class RandomJpegQuality(EachImage):
+class RandomJpegQuality(EachImage, Drawing):
     """Encode an image as JPEG of a random quality and decode it again.
 
     The same as `tf.image.random_jpeg_quality`: the quality is a whole number from `min_jpeg_quality` up, below
@@ -27,7 +28,6 @@ class RandomJpegQuality(EachImage):
 
     example: ClassVar[str] = "{random_jpeg_quality: {min_jpeg_quality: 60, max_jpeg_quality: 95}}"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
 
     min_jpeg_quality: Quality
     """The lowest quality, 0 to 100."""

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.memory import add
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._each import EachImage, Shares, one_by_one, sizes
 from safedata.ops.image._resizing import ToSize
 from safedata.types import Tensor
@@ -17,7 +18,7 @@ from safedata.types import Tensor
 _TRIALS: Final = 10
 
 
-class RandomResizedCrop(EachImage, ToSize):
+class RandomResizedCrop(EachImage, ToSize, Drawing):
     """Cut out a random part of an image [height, width, channels] and resize it to `size`.
 
     Its area is drawn evenly from `area_range`, as a share of the image's, its aspect ratio (width / height)
@@ -30,7 +31,6 @@ class RandomResizedCrop(EachImage, ToSize):
     """
 
     example: ClassVar[str] = "{random_resized_crop: [32, 40]}"
-    random: ClassVar[bool] = True
 
     area_range: Shares = (0.08, 1.0)
     """The smallest and the largest part of the image's area, 0 to 1."""

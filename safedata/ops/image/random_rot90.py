@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from safedata.lowering import Call
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import NUMBERS
-from safedata.ops.base import Op
 from safedata.ops.image._image import in_batches
 from safedata.problem import Fault
 from safedata.types import Tensor
 
 
-class RandomRot90(Op):
+class RandomRot90(Drawing):
     """Turn a square image [size, size, channels] by 0, 1, 2 or 3 quarters, each equally likely.
 
     With `flip` it is also mirrored with probability 1/2, so that all eight positions of a square are
@@ -24,7 +24,6 @@ class RandomRot90(Op):
     main: ClassVar[str | None] = "flip"
     moves: ClassVar[bool] = True
     proportional: ClassVar[bool] = True
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = (
         "bool",
         "int32",

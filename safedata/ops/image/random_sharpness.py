@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from safedata.lowering import Call
 from safedata.memory import MIB, add, times
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._augment import Setting, sharpness
 from safedata.ops.image._colors import in_bytes, require_pixels, units_of
 from safedata.ops.image._each import EachImage, Share, Shares, one_by_one
 from safedata.types import Tensor
 
 
-class RandomSharpness(EachImage):
+class RandomSharpness(EachImage, Drawing):
     """Blend an image [height, width, channels] with its smoothed self.
 
     The same as `keras.layers.RandomSharpness`: the strength is drawn evenly from 0 up to `factor`, or from [smallest,
@@ -23,7 +24,6 @@ class RandomSharpness(EachImage):
     example: ClassVar[str] = "{random_sharpness: [0.3, 0.7]}"
     main: ClassVar[str | None] = "factor"
     colors: ClassVar[bool] = True
-    random: ClassVar[bool] = True
 
     factor: Share | Shares
     """The largest strength, 0 to 1, or the [smallest, largest]."""

@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from safedata.lowering import Call
 from safedata.ops._fields import NUMBERS, Interval, float_of
+from safedata.ops._ragged import each
 from safedata.ops._ranges import nominal, width
 from safedata.ops.base import Op
 from safedata.problem import Fault
@@ -22,7 +23,7 @@ class Rescale(Op):
     With `to` the range that comes in is known from the type, 0..255 for bytes, and need not be told:
     `{rescale: [0, 1]}` divides by 255 and `{rescale: [-1, 1]}` divides by 127.5 and takes 1 away. Values
     that random brightness or bicubic resizing has pushed out of that range stay as far out in
-    proportion. Integers become float32, floats keep their dtype; any shape. Rescaling what is in
+    proportion. Integers become float32, floats keep their dtype; any shape, ragged too. Rescaling what is in
     the wanted range already, or a `scale` that divides by 255 twice, is an error (SD205).
     """
 
@@ -30,6 +31,7 @@ class Rescale(Op):
     colors: ClassVar[bool] = True
     forwards: ClassVar[bool] = True
     main: ClassVar[str | None] = "to"
+    ragged: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = NUMBERS
 
     to: Interval | None = None
@@ -84,6 +86,9 @@ class Rescale(Op):
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` in the new range, by a division where people write one by hand: x / 255."""
+        return each(call.tf, x, lambda flat: self._rescaled(flat, call))
+
+    def _rescaled(self, x: Any, call: Call) -> Any:
         x = call.tf.cast(x, call.y.dtype)
         if self.to is None:
             x = x if self.scale is None else x * self.scale

@@ -10,13 +10,14 @@ from typing_extensions import Self
 from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import add
+from safedata.ops._drawing import Drawing
 from safedata.ops.image._each import EachImage, one_by_one, sizes
 from safedata.ops.image._resizing import ToSize
 from safedata.ops.image._scaled import filling, pad, with_value
 from safedata.types import Dim, Tensor
 
 
-class ScaleJitter(EachImage, ToSize):
+class ScaleJitter(EachImage, ToSize, Drawing):
     """Resize an image to fit into `size` times a factor drawn evenly from `scale`, its aspect ratio kept.
 
     What is over `size` is cut off at a place drawn anew; what is missing is zeros, at the bottom and the right:
@@ -26,7 +27,6 @@ class ScaleJitter(EachImage, ToSize):
     """
 
     example: ClassVar[str] = "{scale_jitter: {size: [48, 40], scale: [0.5, 2.0]}}"
-    random: ClassVar[bool] = True
 
     scale: Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)] = (0.1, 2.0)
     """The smallest and the largest factor; 1 makes the image just fit."""

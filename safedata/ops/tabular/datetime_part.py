@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
 
+from safedata.dates import date_of, days_of, is_date
 from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.memory import times
@@ -75,9 +76,9 @@ class DatetimePart(Op):
             return {"hour": seconds // 3600, "minute": seconds // 60 % 60, "second": seconds % 60}[self.part]
         if self.part == "weekday":  # 1970-01-01 was a Thursday
             return tf.math.floormod(days + 3, 7)
-        year, month, day = _civil(tf, days)
+        year, month, day = date_of(tf, days)
         if self.part == "day_of_year":
-            return days - _days(tf, year, tf.ones_like(month), tf.ones_like(day)) + 1
+            return days - days_of(tf, year, tf.ones_like(month), tf.ones_like(day)) + 1
         return {"year": year, "month": month, "day": day}[self.part]
 
 
@@ -90,8 +91,8 @@ def _read(flat: Any, call: Call) -> tuple[Any, Any]:
     year, month, day, hour, minute, second = (
         _digits(tf, padded, place, 4 if place == 0 else 2) for place in (0, 5, 8, 11, 14, 17)
     )
-    days = _days(tf, year, month, day)
-    fine = fine & (_civil(tf, days)[2] == day)
+    days = days_of(tf, year, month, day)
+    fine = fine & is_date(tf, days, month, day)
     bad = tf.boolean_mask(tf.reshape(flat, [-1]), tf.reshape(~fine, [-1]))[:1]
     check = Check(tf.reduce_all(fine), "SD404: datetime_part: text that is no time: got", bad)
     return insist(tf, days, [check], call.where), hour * 3600 + minute * 60 + second
@@ -100,27 +101,3 @@ def _read(flat: Any, call: Call) -> tuple[Any, Any]:
 def _digits(tf: Any, text: Any, place: int, count: int) -> Any:
     piece = tf.strings.substr(text, place, count)
     return tf.strings.to_number(tf.strings.regex_replace(piece, "[^0-9]", "0"), tf.int64)
-
-
-def _days(tf: Any, year: Any, month: Any, day: Any) -> Any:
-    """Return the days from 1970-01-01 to a date of the Gregorian calendar.
-
-    Years are counted from March, so that a leap day is the last of its year; 400 of them have 146,097 days.
-    """
-    year = year - tf.cast(month <= 2, tf.int64)
-    of_year = (153 * tf.math.floormod(month - 3, 12) + 2) // 5 + day - 1
-    leaps = tf.math.floordiv(year, 4) - tf.math.floordiv(year, 100) + tf.math.floordiv(year, 400)
-    return 365 * year + leaps + of_year - 719_468
-
-
-def _civil(tf: Any, days: Any) -> tuple[Any, Any, Any]:
-    """Return year, month and day of the Gregorian calendar, so many days from 1970-01-01; undoes `_days`."""
-    days = days + 719_468
-    era = tf.math.floordiv(days, 146_097)
-    of_era = days - era * 146_097
-    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    shifted = (5 * of_year + 2) // 153
-    month = shifted + tf.where(shifted < 10, tf.constant(3, tf.int64), tf.constant(-9, tf.int64))
-    year = year + era * 400 + tf.cast(month <= 2, tf.int64)
-    return year, month, of_year - (153 * shifted + 2) // 5 + 1

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 from safedata.fields import Scalar
 from safedata.lowering import Call
 from safedata.ops._fields import NUMBERS
+from safedata.ops._ragged import each
 from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.records import replace
@@ -34,7 +35,7 @@ def limits(dtype: str) -> ValueRange | None:
 
 
 class Cast(Op):
-    """Convert every value to another dtype, as `tf.cast` does; any shape.
+    """Convert every value to another dtype, as `tf.cast` does; any shape, ragged too.
 
     Floats lose their fraction on the way to integers; to bool, 0 is false and all else true. Values that
     are known not to fit, which would wrap around, and 0..1 on the way to integers, of which only 0 and
@@ -43,6 +44,7 @@ class Cast(Op):
 
     example: ClassVar[str] = "{cast: float32}"
     main: ClassVar[str | None] = "dtype"
+    ragged: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(DTYPE_BYTES)
 
     dtype: Number
@@ -73,4 +75,4 @@ class Cast(Op):
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` as the other dtype."""
-        return call.tf.cast(x, self.dtype)
+        return each(call.tf, x, lambda flat: call.tf.cast(flat, self.dtype))

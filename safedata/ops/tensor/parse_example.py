@@ -8,7 +8,14 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from safedata.examples.feature import Feature, check_feature, default_of, encode
-from safedata.examples.parsing import Parsed, framed, parsed, parsed_batch, parsing_batch_bytes, parsing_bytes
+from safedata.examples.parsing import (
+    Parsed,
+    framed,
+    parsed_batch,
+    parsed_named,
+    parsing_batch_bytes,
+    parsing_bytes,
+)
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops.base import Joint
@@ -59,6 +66,11 @@ class ParseExample(Joint):
         return self
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The features, in order."""
+        return tuple(self.features)
+
+    @property
     def rows(self) -> bool:
         """Whether it makes ragged components of a batch."""
         return any(one.kind != "fixed" for one in self.features.values())
@@ -94,7 +106,7 @@ class ParseExample(Joint):
 
     def batch_workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int) -> int | None:
         """Return the same for a batch of so many records."""
-        return add(times(count, xs[0].bytes), parsing_batch_bytes(self._parsed(xs[0]), count))
+        return add(times(count, xs[0].bytes), parsing_batch_bytes(self._parsed(xs[0]), count, self.sequence))
 
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return the features of a record, or of each of a batch."""
@@ -103,7 +115,7 @@ class ParseExample(Joint):
         if call.batch_dims:
             found = parsed_batch(call.tf, records, features, self.sequence, call.where, call.batch_dims)
         else:
-            found = parsed(call.tf, records, features, self.sequence, call.where)
+            found = parsed_named(call.tf, records, features, self.sequence, call.where)
         return tuple(found[one.name] for one in features)
 
     def _parsed(self, x: Tensor) -> tuple[Parsed, ...]:

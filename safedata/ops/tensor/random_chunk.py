@@ -9,14 +9,14 @@ from pydantic import PositiveInt
 from safedata.fields import Int
 from safedata.lowering import Call
 from safedata.memory import times
+from safedata.ops._drawing import Drawing
 from safedata.ops._fields import axis_of
-from safedata.ops.base import Op
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.types import FLOATS, Tensor
 
 
-class RandomChunk(Op):
+class RandomChunk(Drawing):
     """Keep a stretch of at most `length` entries of one dimension, which starts at a place that is drawn.
 
     Every start is as likely as another; what is short enough stays as it is, as `{truncate: n}` leaves it. Linked
@@ -25,7 +25,6 @@ class RandomChunk(Op):
 
     example: ClassVar[str] = "{random_chunk: 2}"
     main: ClassVar[str | None] = "length"
-    random: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = ("bool", "int32", "int64", *FLOATS)
 
     length: PositiveInt

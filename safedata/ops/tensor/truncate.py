@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import PositiveInt
 
 from safedata.lowering import Call
+from safedata.memory import add, times
 from safedata.ops._fields import axis_of
 from safedata.ops.base import Op
 from safedata.problem import Fault
@@ -15,7 +16,7 @@ from safedata.types import DTYPE_BYTES, Tensor
 
 
 class Truncate(Op):
-    """Cut one dimension down to at most `length` entries; any dtype.
+    """Cut one dimension down to at most `length` entries; any dtype, ragged rows too.
 
     What is short enough stays as it is, so a dimension of exactly n is exactly the smaller of n
     and `length`, and any other becomes at most `length`. Strings are cut as entries, never inside.
@@ -23,6 +24,7 @@ class Truncate(Op):
 
     example: ClassVar[str] = "{truncate: 2}"
     main: ClassVar[str | None] = "length"
+    ragged: ClassVar[bool] = True
     gpu_dtypes: ClassVar[tuple[str, ...]] = tuple(DTYPE_BYTES)
 
     length: PositiveInt
@@ -44,6 +46,11 @@ class Truncate(Op):
         shape = (*x.shape[:axis], x.shape[axis].capped(self.length), *x.shape[axis + 1 :])
         return replace(x, shape=shape)
 
+    def workspace(self, x: Tensor, y: Tensor) -> int | None:
+        """Return the bytes of the places of what stays, where rows are cut: it is gathered by them."""
+        rows = 1 if x.rank == 1 else x.shape[0].most
+        return add(times(24, y.elements), times(128, rows)) if x.ragged_rank else 0
+
     def lower(self, x: Any, call: Call) -> Any:
         """Return the first or last entries of `x`, as a copy.
 
@@ -57,7 +64,8 @@ class Truncate(Op):
         if axis + call.batch_dims:
             kept = slice(None, self.length) if self.side == "end" else slice(-self.length, None)
             return x[(slice(None),) * (axis + call.batch_dims) + (kept,)]
-        count = tf.shape(x)[0]
+        count = x.nrows() if call.x.ragged_rank else tf.shape(x)[0]
         kept = tf.minimum(count, self.length)
         first = 0 if self.side == "end" else count - kept
-        return tf.ensure_shape(tf.gather(x, first + tf.range(kept)), call.y.static_shape)
+        made = tf.gather(x, first + tf.range(kept))
+        return made if call.x.ragged_rank else tf.ensure_shape(made, call.y.static_shape)

@@ -9,6 +9,7 @@ from pydantic import Field, StrictInt, StrictStr, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
+from safedata.memory import add, times
 from safedata.ops.base import Op
 from safedata.ops.tensor.cast import limits
 from safedata.problem import Fault
@@ -21,11 +22,12 @@ Tokens = Token | Annotated[tuple[Token, ...], Field(strict=False)] | None
 class AddTokens(Op):
     """Put tokens before and behind a sequence, such as those for its beginning (`bos`) and its end (`eos`).
 
-    The sequence is a vector of whole numbers or of strings, and gets longer by as many. Each of the two is one token
-    or a list.
+    The sequence is a vector of whole numbers or of strings, or a ragged row of a batch, and gets longer by as many.
+    Each of the two is one token or a list.
     """
 
     example: ClassVar[str] = "{add_tokens: {bos: 1, eos: 2}}"
+    ragged: ClassVar[bool] = True
 
     bos: Tokens = None
     """What goes before the first entry."""
@@ -73,20 +75,27 @@ class AddTokens(Op):
         """Return the bytes of the tokens, repeated for each element of a batch."""
         tokens = (*self._before, *self._behind)
         most = max(len(str(token).encode()) for token in tokens)
-        return replace(x, shape=(Dim.exactly(len(tokens)),), length=Dim.exactly(most)).bytes
+        row = replace(x, shape=(Dim.exactly(len(tokens)),), length=Dim.exactly(most), ragged_rank=0)
+        if not x.ragged_rank:
+            return row.bytes
+        # All values are put together first, and gathered row by row then.
+        return add(row.bytes, y.bytes, times(24, y.elements), 256)
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the tokens and the sequence, one behind the other."""
         tf = call.tf
         parts = [self._row(tf, self._before, x, call), x, self._row(tf, self._behind, x, call)]
         made = tf.concat([part for part in parts if part is not None], call.batch_dims)
+        if call.x.ragged_rank:
+            return made
         return tf.ensure_shape(made, (*x.shape[: call.batch_dims], *call.y.static_shape))
 
     def _row(self, tf: Any, tokens: tuple[Token, ...], x: Any, call: Call) -> Any:
         if not tokens:
             return None
         row = tf.constant(list(tokens), call.x.dtype)
-        return tf.broadcast_to(row, tf.concat([call.leading(x), [len(tokens)]], 0))
+        leading = tf.reshape(x.nrows(), [1]) if call.x.ragged_rank else call.leading(x)
+        return tf.broadcast_to(row, tf.concat([leading, tf.constant([len(tokens)], leading.dtype)], 0))
 
 
 def _listed(tokens: Tokens) -> tuple[Token, ...]:

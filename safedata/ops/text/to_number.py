@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import FiniteFloat, model_validator
 from typing_extensions import Self
@@ -11,15 +11,11 @@ from typing_extensions import Self
 from safedata.insist import Check, insist
 from safedata.lowering import Call
 from safedata.memory import add, times
+from safedata.numerals import number_pattern
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
 from safedata.ops.tensor.cast import limits
-from safedata.types import DTYPE_BYTES, FLOATS, UNBOUNDED, UNSIGNED, Tensor
-
-_BLANKS: Final = r"[ \t\n\v\f\r]*"
-_FLOAT: Final = (
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|0[xX][0-9a-fA-F]+|(?i:inf|infinity|nan))"
-)
+from safedata.types import UNBOUNDED, Tensor
 
 
 class ToNumber(Op):
@@ -64,7 +60,7 @@ class ToNumber(Op):
 
     def _numbers(self, call: Call, flat: Any) -> Any:
         tf = call.tf
-        fine = tf.strings.regex_full_match(flat, _pattern(self.dtype))
+        fine = tf.strings.regex_full_match(flat, number_pattern(self.dtype))
         if self.default is not None:
             made = tf.strings.to_number(tf.where(fine, flat, "0"), self.dtype)
             return tf.where(fine, made, tf.constant(self.default, self.dtype))
@@ -72,24 +68,3 @@ class ToNumber(Op):
         message = f"SD404: to_number: text that is no {self.dtype}: got"
         flat = insist(tf, flat, [Check(tf.reduce_all(fine), message, bad)], call.where)
         return tf.strings.to_number(flat, self.dtype)
-
-
-def _pattern(dtype: str) -> str:
-    """Return the pattern of RE2 for the text that TensorFlow reads as this dtype."""
-    if dtype in FLOATS:
-        return f"{_BLANKS}{_FLOAT}{_BLANKS}"
-    bits = 8 * DTYPE_BYTES[dtype] - (dtype not in UNSIGNED)
-    number = rf"\+?{_up_to(2**bits - 1)}"
-    if dtype not in UNSIGNED:
-        number = f"(?:{number}|-{_up_to(2**bits)})"
-    return f"{_BLANKS}{number}{_BLANKS}"
-
-
-def _up_to(most: int) -> str:
-    """Return the pattern for the whole numbers from 0 to `most`, with zeros before them."""
-    digits = str(most)
-    ways = [f"[0-9]{{1,{len(digits) - 1}}}", digits]
-    for place, digit in enumerate(digits):
-        if digit != "0":
-            ways.append(f"{digits[:place]}[0-{int(digit) - 1}][0-9]{{{len(digits) - place - 1}}}")
-    return f"0*(?:{'|'.join(ways)})"

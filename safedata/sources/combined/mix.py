@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from safedata.cardinality import INFINITE, UNKNOWN, Cardinality
 from safedata.lowering import Lowering
@@ -28,6 +29,9 @@ class Mix(Combinator):
     inside the inputs, or behind the mix. The draws are the same in every run with the same seed, and others in each
     epoch. An input that has ended is drawn no more, and the others go on in the proportion of their weights, until all
     have ended, or until the first has with `stop_on_empty`. To weigh small inputs more than once, `repeat` them.
+
+    With a `pattern` nothing is drawn: the first element is of the first input that it names, and so on, and behind
+    the last it starts again, as with `choose_from_datasets`. An input that has ended is passed over.
     """
 
     example: ClassVar[str] = (
@@ -40,14 +44,44 @@ class Mix(Combinator):
     """End with the first input that has ended, so that the proportions hold to the end."""
     seed: int | None = None
     """The draws' own seed; made from `runtime.seed` when it is left out."""
+    pattern: Annotated[tuple[str | int, ...], Field(strict=False, min_length=1, max_length=4096)] | None = (
+        None
+    )
+    """The inputs of one element after the other, by name, in place of draws: `[photos, photos, drawings]`."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        other = "weights" if self.weights is not None else "seed" if self.seed is not None else None
+        if self.pattern is not None and other is not None:
+            raise ValueError(f"give one of `pattern` and `{other}`: with a pattern nothing is drawn")
+        return self
 
     def joint(self, inputs: tuple[Ready, ...], scope: Scope) -> Mixed:
         """Return the root over inputs whose headers were read.
 
         Raises:
-            Fault: SD103, SD104 or SD105, the weights are not one for each input.
+            Fault: SD103, SD104 or SD105, the weights are not one for each input; SD105 or SD225, the pattern names an
+                input that there is not, or not all that there are.
         """
+        if self.pattern is not None:
+            from safedata.sources.combined._turns import Turns  # few mixes have a pattern
+
+            return Turns(inputs, None, self.stop_on_empty, None, self._places(self.pattern))
         return Mixed(inputs, self._weights(), self.stop_on_empty, self.seed)
+
+    def _places(self, pattern: tuple[str | int, ...]) -> tuple[int, ...]:
+        """Return the number of the input at each place of the pattern."""
+        numbers = {name: number for number, name in enumerate(self.inputs)}
+        named = [str(one) for one in pattern]
+        for place, name in enumerate(named):
+            if name not in numbers:
+                known = did_you_mean(name, self.inputs, what="inputs")
+                raise Fault("SD105", f"there is no input `{name}` to take", ("pattern", place), help=known)
+        never = next((name for name in self.inputs if name not in named), None)
+        if never is not None:
+            problem = f"`pattern` never takes the input `{never}`"
+            raise Fault("SD225", problem, ("pattern",), help=f"name `{never}` in it, or remove the input")
+        return tuple(numbers[name] for name in named)
 
     def _weights(self) -> tuple[float, ...] | None:
         given = self.weights
@@ -100,4 +134,6 @@ class Mixed(Alike):
             stop_on_empty_dataset=self.stop_on_empty,
             rerandomize_each_iteration=True,
         )
+        if of > 1:
+            low.renews(getattr(mixed, "_selector_input", None))  # what draws the inputs' numbers
         return counted(tf, mixed, low.after.cardinality)

@@ -6,15 +6,18 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast, get_args
+
+from pydantic import AfterValidator, WithJsonSchema
 
 from safedata.fields import Scalar
-from safedata.problem import Fault
+from safedata.problem import Fault, near
 from safedata.sources.files._table import Column, text_column
 from safedata.types import DTYPE_BYTES, Tensor, ValueRange
+from safedata.typetext import parse_type
 
 Dtype = Literal[Scalar, "string"]
-"""The dtypes that a column may be declared as."""
+"""The dtypes that a column of single values may be declared as."""
 Kind = Literal["empty", "bool", "int", "float", "text", "nested"]
 
 _INT = re.compile(r"\s*[+-]?[0-9]{1,30}\s*", re.ASCII)
@@ -22,7 +25,7 @@ _FLOAT = re.compile(
     r"\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE
 )
 _TRUTH: Final = {"true": True, "false": False}
-_INT64: Final = range(-(2**63), 2**63)
+INT64: Final = range(-(2**63), 2**63)
 
 
 class BadValueError(ValueError):
@@ -51,27 +54,91 @@ class Rows:
         return self.columns[self.names.index(name)]
 
 
-def typed(rows: Rows, name: str, declared: Dtype | None, shown: str, at: tuple[str, ...]) -> Column:
+def declared_type(text: str) -> str:
+    """Return what a spec says of a column, once it is found to be a type that one can have.
+
+    Raises:
+        ValueError: it is none; the message says what one looks like.
+    """
+    dtypes = get_args(Dtype)
+    dtype, lists, _ = text.partition("[")
+    if dtype.strip() not in dtypes:
+        similar = near(dtype, dtypes)
+        way_out = f"did you mean `{similar}`?" if similar else f"the dtypes are {', '.join(dtypes)}"
+        raise ValueError(f"`{dtype}` is no dtype of a column; {way_out}")
+    if lists and not parse_type(text).rank:
+        raise ValueError(f"`{text}` is of single values; write `{dtype}`")
+    return text.strip()
+
+
+ColumnType = Annotated[
+    str,
+    AfterValidator(declared_type),
+    WithJsonSchema({"anyOf": [{"enum": list(get_args(Dtype))}, {"type": "string", "pattern": r"\["}]}),
+]
+"""The type of a column: a dtype for single values, or with dimensions, `float32[<=20, 4]`, for lists."""
+
+
+def typed(
+    rows: Rows, name: str, declared: str | None, shown: str, at: tuple[str, ...], *, single: bool = False
+) -> Column | None:
     """Return a column with its type, found by looking at every value unless it is declared.
 
     Args:
         rows: the table.
         name: the column.
-        declared: the dtype that the spec gives it.
+        declared: the type that the spec gives it.
         shown: the file's name, for messages.
         at: the field that faults point at.
+        single: whether it can have no lists.
+
+    Returns:
+        None where the values are mappings, or have some in them, and no type is declared.
 
     Raises:
         Fault: SD404, a value is not of that type, with its row and line.
     """
     values = rows.column(name)
     try:
-        return _column(values, declared or inferred(values, text=rows.text))
+        if declared is not None and "[" in declared:
+            from safedata.sources.files._lists import list_column
+
+            return list_column(name, values, parse_type(declared), text=rows.text)
+        if declared is None and any(isinstance(value, (list, dict)) for value in values):
+            return _listed(name, values)
+        return _column(values, cast("Dtype | None", declared) or inferred(values, text=rows.text))
     except BadValueError as bad:
         where = f"{shown} row {bad.row + 1}, column `{name}`"
-        way_out = f"mend the value, or declare the column: `columns: {{{name}: string}}`"
         note = f"row {bad.row + 1} ends on line {rows.lines[bad.row]}"
+        way_out = "mend the value" if single else _way_out(rows, name, declared)
         raise Fault("SD404", f"{where}: {bad}", at, notes=(note,), help=way_out) from None
+
+
+def _listed(name: str, values: Sequence[Any]) -> Column | None:
+    from safedata.sources.files._lists import MappingError, guessed, list_column
+
+    try:
+        return list_column(name, values, guessed(name, values), text=False)
+    except MappingError:
+        return None
+
+
+def _way_out(rows: Rows, name: str, declared: str | None) -> str:
+    """Return what helps where a value does not fit: the type that all values have, if there is one."""
+    from safedata.sources.files._lists import MappingError, guessed
+
+    values = rows.column(name)
+    if not any(isinstance(value, (list, dict)) for value in values):
+        return f"mend the value, or declare the column: `columns: {{{name}: string}}`"
+    try:
+        found = f'"{guessed(name, values)}"'
+    except (BadValueError, MappingError):
+        return "mend the value"
+    return (
+        "mend the value"
+        if declared == found[1:-1]
+        else f"mend the value, or write `columns: {{{name}: {found}}}`"
+    )
 
 
 def inferred(values: Sequence[Any], *, text: bool) -> Dtype:
@@ -120,16 +187,16 @@ def kind_of(value: object) -> Kind:
 
 
 def _fit_int64(values: Sequence[Any], kinds: Sequence[Kind]) -> bool:
-    return all(int(value) in _INT64 for value, kind in zip(values, kinds, strict=True) if kind == "int")
+    return all(int(value) in INT64 for value, kind in zip(values, kinds, strict=True) if kind == "int")
 
 
 def _refuse_mixed(values: Sequence[Any], kinds: Sequence[Kind]) -> None:
     """Raise for values of JSON that are no text where text is expected; a csv has nothing but text."""
     for row, (value, kind) in enumerate(zip(values, kinds, strict=True)):
         if kind == "nested":
-            raise BadValueError(row, f"`{_short(value)}` is a list or a mapping; a column has single values")
+            raise BadValueError(row, f"`{shortened(value)}` stands among single values")
         if value is not None and not isinstance(value, str):
-            raise BadValueError(row, f"`{_short(value)}` stands beside values of another type")
+            raise BadValueError(row, f"`{shortened(value)}` stands beside values of another type")
 
 
 def _column(values: Sequence[Any], dtype: Dtype) -> Column:
@@ -145,9 +212,9 @@ def _column(values: Sequence[Any], dtype: Dtype) -> Column:
 
 def _convert(row: int, value: Any, dtype: Dtype) -> Any:
     kind = kind_of(value)
+    if kind == "nested":
+        raise BadValueError(row, f"`{shortened(value)}` is a list or a mapping, and the column {dtype}")
     if dtype == "string":
-        if kind == "nested":
-            raise BadValueError(row, f"`{_short(value)}` is a list or a mapping; a column has single values")
         return "" if value is None else value if isinstance(value, str) else str(value)
     if kind == "empty":
         raise BadValueError(row, f"a value is missing, and the column is {dtype}")
@@ -159,7 +226,7 @@ def _convert(row: int, value: Any, dtype: Dtype) -> Any:
     elif kind == "int":
         found = _int(value, dtype)
     if found is None:
-        raise BadValueError(row, f"`{_short(value)}` is not {dtype}")
+        raise BadValueError(row, f"`{shortened(value)}` is not {dtype}")
     return found
 
 
@@ -187,6 +254,7 @@ def _float(value: Any, dtype: Dtype) -> float | None:
     return None if infinite and "inf" not in str(value).lower() else number
 
 
-def _short(value: object) -> str:
+def shortened(value: object) -> str:
+    """Return a value as a message shows it."""
     text = str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
 from safedata.cardinality import exactly
-from safedata.lowering import INDEX, Lowering
+from safedata.lowering import INDEX, Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.sources.base import Root
@@ -33,6 +33,8 @@ _ENCODED: Final = 33
 """A Python `bytes` object beside its content."""
 _COPIES: Final = 3
 """Copies of a number while its tensor is made: TensorFlow's, NumPy's, and the one that the dataset keeps."""
+_NUMBER_OF_ROW: Final = "#row of the table"
+"""The internal component by which values are looked up; it goes no further."""
 _GONE: Final = ("No such file or directory", "Permission denied", "Input/output error", "Stale file handle")
 
 
@@ -42,6 +44,44 @@ class Column:
 
     type: Tensor
     values: Sequence[Any]
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether the value of a row is cut out of a tensor of all values: those of rows differ in size."""
+        return False
+
+    def python_bytes(self) -> int:
+        """Return what it takes as Python's objects, which the plan keeps, and a list of them while it is built."""
+        count = len(self.values)
+        if isinstance(self.values, range):  # its numbers are there only while its tensor is made
+            return count * (_INTEGER + _POINTER)
+        if self.type.dtype != "string":
+            shared = sum(type(value) is int and _SHARED[0] <= value <= _SHARED[1] for value in self.values)
+            return (count - shared) * _NUMBER + count * _POINTERS
+        return sum(map(sys.getsizeof, self.values)) + count * (_ROUNDING + _POINTERS)
+
+    def graph_bytes(self) -> int:
+        """Return what it takes in the graph at the peak of building it."""
+        count = len(self.values)
+        if self.type.dtype != "string":
+            return count * _COPIES * DTYPE_BYTES[self.type.dtype]
+        lengths = list(map(_length, cast("Sequence[str]", self.values)))
+        inside = sum(length + STRING_HEAP for length in lengths if length > _INLINE)
+        return sum(lengths) + inside + count * (_ENCODED + _ROUNDING + STRING_SLOT)
+
+    def tensor(self, tf: Any) -> Any:
+        """Return the values as a tensor, a row for each element."""
+        values = _encoded(self.values) if self.type.dtype == "string" else list(self.values)
+        return tf.constant(values, self.type.dtype)
+
+    def of_row(self, tf: Any) -> Callable[[Any], Any]:
+        """Return the function that makes the value of a row, by its number, inside the graph."""
+        values = self.tensor(tf)
+
+        def found(row: Any) -> Any:
+            return tf.gather(values, row)
+
+        return found
 
 
 def text_column(values: Sequence[str]) -> Column:
@@ -92,15 +132,27 @@ class TableRoot(Root):
         Looking up where an element comes from adds nothing: it shares the table of the dataset.
         """
         built = {self.path: self.columns[self.path], **dict(self._used())}
-        total = sum(map(_python_bytes, self.columns.values())) + sum(map(_graph_bytes, built.values()))
+        total = sum(one.python_bytes() for one in self.columns.values())
+        total += sum(one.graph_bytes() for one in built.values())
         yield Hold(HOST, total, f"a table of {self._rows} rows: {', '.join(built)}")
         yield Hold(HOST, after.bytes, "the element handed on", after.weakest)
+        if any(one.looked_up for one in built.values()):
+            yield Hold(HOST, after.bytes, "the element that is looked up", after.weakest)
 
     def lower(self, low: Lowering) -> Any:
         """Return the dataset of the rows, its tables on the host."""
-        return low.tf.data.Dataset.from_tensor_slices(
-            {name: self._tensor(low.tf, name) for name, _ in self._used()}
-        )
+        tf, used = low.tf, self._used()
+        with tf.init_scope(), tf.device("/CPU:0"):
+            found = {name: one.of_row(tf) for name, one in used if one.looked_up}
+            rows = {name: self._tensor(tf, name) for name, _ in used if name not in found}
+            rows |= {_NUMBER_OF_ROW: tf.range(self._rows, dtype=tf.int64)} if found else {}
+        data = tf.data.Dataset.from_tensor_slices(rows)
+
+        def whole(values: Values) -> Values:
+            row = values[_NUMBER_OF_ROW]
+            return {name: found[name](row) if name in found else values[name] for name, _ in used}
+
+        return data.map(as_written(low, whole)) if found else data
 
     def origin(self, tf: Any, index: Any) -> Any:
         """Return the path of the element with this index, with its row where there are rows."""
@@ -135,10 +187,8 @@ class TableRoot(Root):
         """Return a column as a tensor, the same one for the dataset and for `origin`."""
         found = self._tensors.get(name)
         if found is None:
-            column = self.columns[name]
-            values = _encoded(column.values) if column.type.dtype == "string" else list(column.values)
             with tf.init_scope(), tf.device("/CPU:0"):
-                found = tf.constant(values, column.type.dtype)
+                found = self.columns[name].tensor(tf)
             self._tensors[name] = found
         return found
 
@@ -149,24 +199,3 @@ def _encoded(values: Sequence[Any]) -> list[bytes]:
 
 def _length(text: str) -> int:
     return len(text) if text.isascii() else len(os.fsencode(text))
-
-
-def _python_bytes(column: Column) -> int:
-    """Return what a column takes as Python's objects, which the plan keeps, and a list of them while it is built."""
-    count = len(column.values)
-    if isinstance(column.values, range):  # its numbers are there only while its tensor is made
-        return count * (_INTEGER + _POINTER)
-    if column.type.dtype != "string":
-        shared = sum(type(value) is int and _SHARED[0] <= value <= _SHARED[1] for value in column.values)
-        return (count - shared) * _NUMBER + count * _POINTERS
-    return sum(map(sys.getsizeof, column.values)) + count * (_ROUNDING + _POINTERS)
-
-
-def _graph_bytes(column: Column) -> int:
-    """Return what a column takes in the graph at the peak of building it."""
-    count = len(column.values)
-    if column.type.dtype != "string":
-        return count * _COPIES * DTYPE_BYTES[column.type.dtype]
-    lengths = list(map(_length, column.values))
-    inside = sum(length + STRING_HEAP for length in lengths if length > _INLINE)
-    return sum(lengths) + inside + count * (_ENCODED + _ROUNDING + STRING_SLOT)

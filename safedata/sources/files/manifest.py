@@ -15,7 +15,7 @@ from safedata.scope import Scope
 from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
 from safedata.sources.base import Inspected, Source
-from safedata.sources.files._columns import Dtype, Rows, typed
+from safedata.sources.files._columns import ColumnType, Rows, typed
 from safedata.sources.files._images import Images, bad_files, max_size_for
 from safedata.sources.files._rows import read_rows
 from safedata.sources.files._table import Column, TableRoot
@@ -30,9 +30,9 @@ class Manifest(Source):
     """The files that a table lists: their bytes, and the table's columns.
 
     The table is a csv or tsv with a header, or a jsonl with a mapping on each line. Each column becomes a
-    component; its type is found by looking at all values (bool, int64, float32, string), or declared in
-    `columns`. Elements come in the order of the rows. All rows are held in memory, the files' bytes are not.
-    Where the files are images, `decode_image` knows their sizes from their headers.
+    component; its type is found by looking at all values (bool, int64, float32, string, in a jsonl also lists of
+    them), or declared in `columns`. Elements come in the order of the rows. All rows are held in memory, the files'
+    bytes are not. Where the files are images, `decode_image` knows their sizes from their headers.
     """
 
     example: ClassVar[str] = "manifest: data/photos.csv"
@@ -44,8 +44,9 @@ class Manifest(Source):
     """The column that names the files."""
     component: str = Field(default="image", alias="as", min_length=1, pattern="^[^#]")
     """The component that gets the files' bytes."""
-    columns: dict[str, Dtype] = Field(default_factory=dict[str, Dtype])
-    """The dtypes of columns, where they should not be found by looking at the values."""
+    columns: dict[str, ColumnType] = Field(default_factory=dict[str, ColumnType])
+    """The types of columns, where they should not be found by looking at the values: `label: int32`, and for lists
+    `boxes: "float32[<=20, 4]"`, `words: "string[<=16B][?]"`; a csv has these as JSON, `[[0, 0, 8, 9]]`."""
     root: str | None = None
     """The folder that the table's paths are relative to; the table's own when left out."""
 
@@ -58,7 +59,7 @@ class Manifest(Source):
         table, folder = self._places(scope)
         rows = read_rows(table, self.path)
         self._check_names(rows)
-        columns = {name: self._column(rows, name) for name in rows.names}
+        columns, left_out = self._columns(rows)
         files, bad = self._look(columns[self.file].values, folder)
         images = self._images(table, folder, files)
         read, sampled = images.headers(scope)
@@ -83,7 +84,7 @@ class Manifest(Source):
             (Read(self.component, image, self.file, folder, least=0 if headers is None else IMAGE_LEAST),),
             images.fingerprint,
             (table, *(file.path for file in files.values())),
-            (*notes, *rows.notes, *(sampled if headers is not None else ())),
+            (*notes, *rows.notes, *left_out, *(sampled if headers is not None else ())),
             max_size_for(encoded),
         )
 
@@ -92,7 +93,8 @@ class Manifest(Source):
         table, folder = self._places(scope)
         rows = read_rows(table, self.path)
         self._check_names(rows)
-        files, _ = self._look(self._column(rows, self.file).values, folder)
+        paths = typed(rows, self.file, "string", self.path, ("path",), single=True)
+        files, _ = self._look(() if paths is None else paths.values, folder)
         return self._images(table, folder, files).works(_bad_images)
 
     def _places(self, scope: Scope) -> tuple[str, str]:
@@ -126,10 +128,19 @@ class Manifest(Source):
             what = f"`{self.path}` has a column `{self.component}`, the name that the files' bytes get"
             raise Fault("SD107", what, ("as",), help="give the bytes another name: `as: bytes`")
 
-    def _column(self, rows: Rows, name: str) -> Column:
-        declared = self.columns.get(name)
-        at = ("path",) if declared is None else ("columns", name)
-        return typed(rows, name, "string" if name == self.file else declared, self.path, at)
+    def _columns(self, rows: Rows) -> tuple[dict[str, Column], list[str]]:
+        """Return the columns that can be components, and notes on the others."""
+        found: dict[str, Column] = {}
+        notes: list[str] = []
+        for name in rows.names:
+            declared, single = self.columns.get(name), name == self.file
+            at = ("path",) if declared is None else ("columns", name)
+            one = typed(rows, name, "string" if single else declared, self.path, at, single=single)
+            if one is None:
+                notes.append(f"column `{name}` has mappings in it and was left out")
+            else:
+                found[name] = one
+        return found, notes
 
     def _look(self, paths: Sequence[str], folder: str) -> tuple[dict[int, listing.Found], dict[int, str]]:
         """Return the file of each row that has one, and what is wrong with the other rows.

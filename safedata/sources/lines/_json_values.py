@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from safedata.records import record
-from safedata.types import DTYPE_BYTES, FLOATS, Tensor
+from safedata.types import DTYPE_BYTES, FLOATS, Dim, Tensor
 
 DTYPES: Final = tuple(
     name for name in (*DTYPE_BYTES, "string") if name not in ("float16", "bfloat16") and name[:7] != "complex"
@@ -45,7 +45,7 @@ class Column:
             if self.default is MISSING:
                 raise BadValueError(f"`{self.name}` is missing")
             value = self.default
-        shape, flat = _flat(value, self.tensor.rank, self.name)
+        shape, flat = _flat(value, self.tensor.shape, self.name)
         for size, dim in zip(shape, self.tensor.shape, strict=True):
             if dim.most is not None and (size > dim.most or (dim.exact and size != dim.most)):
                 found = ", ".join(map(str, shape))
@@ -64,7 +64,7 @@ class Column:
 
     def nothing(self) -> tuple[tuple[int, ...], list[Any]]:
         """Return the smallest shape that its values can have, and zeros or empty texts for it."""
-        shape = tuple(dim.static or 0 for dim in self.tensor.shape)
+        shape = _smallest(self.tensor.shape)
         return shape, [b"" if self.tensor.dtype == "string" else 0] * math.prod(shape)
 
 
@@ -87,8 +87,9 @@ def parse_line(line: bytes) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", found)
 
 
-def _flat(value: Any, rank: int, name: str) -> tuple[tuple[int, ...], list[Any]]:
-    if not rank:
+def _flat(value: Any, dims: Sequence[Dim], name: str) -> tuple[tuple[int, ...], list[Any]]:
+    """Return the shape and the values; an empty list is as wide as its type says: one of no boxes is `[0, 4]`."""
+    if not dims:
         if isinstance(value, (list, dict)):
             raise BadValueError(
                 f"`{name}` is a {'list' if isinstance(value, list) else 'mapping'}, not one value"
@@ -97,15 +98,21 @@ def _flat(value: Any, rank: int, name: str) -> tuple[tuple[int, ...], list[Any]]
     rows = _listed(value)
     if rows is None:
         raise BadValueError(f"`{name}` is {_short(value)}, not a list")
-    if rank == 1:
+    inner = dims[1:]
+    if not inner:
         if any(isinstance(one, (list, dict)) for one in rows):
             raise BadValueError(f"`{name}` has more dimensions than its type")
         return (len(rows),), rows
-    parts = [_flat(row, rank - 1, name) for row in rows]
+    parts = [_flat(row, inner, name) for row in rows]
     if any(shape != parts[0][0] for shape, _ in parts):
         raise BadValueError(f"`{name}` has rows of different lengths")
-    inner = parts[0][0] if parts else (0,) * (rank - 1)
-    return (len(rows), *inner), [one for _, flat in parts for one in flat]
+    return (len(rows), *(parts[0][0] if parts else _smallest(inner))), [
+        one for _, flat in parts for one in flat
+    ]
+
+
+def _smallest(dims: Sequence[Dim]) -> tuple[int, ...]:
+    return tuple(dim.static or 0 for dim in dims)
 
 
 def _listed(value: object) -> list[Any] | None:

@@ -34,8 +34,9 @@ class Jsonl(Source):
     """Lines of JSON, a mapping each, file by file and in order; the keys that `columns` names become components.
 
     Blank lines and other keys are left out. A value that is missing or null becomes its `default`, and is an error
-    without one. A number is never read as text, nor text as a number. A check reads every line up to 32 MiB of
-    files, else the first ones of each, and bounds from them what `columns` leaves open.
+    without one. A number is never read as text, nor text as a number. An empty list has the inner dimensions of its
+    type: `[]` is [0, 4] for `"float32[<=20, 4]"`. A check reads every line up to 32 MiB of files, else the first ones
+    of each, and bounds from them what `columns` leaves open.
 
     Python reads the lines, up to 256 at once and up to 1 MiB of them: some thousand short ones in a second, on one
     thread. For more, save them as `tfrecord`.

@@ -176,6 +176,8 @@ def _same_length(arrays: tuple[Array, ...]) -> int:
 class NumpyRoot(Root):
     """Arrays that are read in step."""
 
+    seeks: ClassVar[bool] = True
+
     arrays: tuple[Array, ...]
     rows: int
 
@@ -212,24 +214,26 @@ class NumpyRoot(Root):
     def lower(self, low: Lowering) -> Any:
         """Return the rows of all arrays, zipped and decoded."""
         tf = low.tf
-        records = tf.data.Dataset.zip({array.name: self._records(tf, array) for array in self.arrays})
+        records = tf.data.Dataset.zip(
+            {array.name: self._records(tf, array, low.first) for array in self.arrays}
+        )
 
         def decode(values: dict[str, Any]) -> dict[str, Any]:
             return {array.name: decode_row(tf, values[array.name], array.header) for array in self.arrays}
 
-        return records.map(decode).apply(tf.data.experimental.assert_cardinality(self.rows))
+        return records.map(decode).apply(tf.data.experimental.assert_cardinality(self.rows - low.first))
 
-    def _records(self, tf: Any, array: Array) -> Any:
-        """Return the bytes of each row: a string, or a vector where the array is loaded."""
+    def _records(self, tf: Any, array: Array, first: int) -> Any:
+        """Return the bytes of each row from one on: a string, or a vector where the array is loaded."""
         header = array.header
         if not header.data_bytes:
-            return tf.data.Dataset.from_tensors(b"").repeat(self.rows)
+            return tf.data.Dataset.from_tensors(b"").repeat(self.rows - first)
         if array.start is None:
-            return tf.data.Dataset.range(self.rows).map(_pick(tf, array))
+            return tf.data.Dataset.range(first, self.rows).map(_pick(tf, array))
         return tf.data.FixedLengthRecordDataset(
             array.file,
             header.row_bytes,
-            header_bytes=array.start,
+            header_bytes=array.start + first * header.row_bytes,
             footer_bytes=array.after,
             buffer_size=READ_BUFFER,
         )

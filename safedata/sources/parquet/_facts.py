@@ -11,6 +11,7 @@ from safedata.measured import CorruptError
 from safedata.problem import Fault
 from safedata.sources._listing import unreadable
 from safedata.sources._records import damaged
+from safedata.sources.parquet._footer import Chunk, FooterError, Group, read_groups
 from safedata.sources.parquet._pages import PageError, Pages, read_pages
 from safedata.sources.parquet._rows import MISSING, Seen, decode
 from safedata.sources.parquet._schema import BUFFER, Column, columns_of, open_parquet, pyarrow, said
@@ -71,64 +72,67 @@ class Facts:
         return file
 
     def look(self, path: str) -> File:
-        """Add what a file's footer and the headers of its pages say."""
+        """Add what a file's footer and the headers of its pages say.
+
+        Raises:
+            Fault: it is no Parquet file, has other columns, or is damaged.
+        """
         with self.open(path) as file:
             meta = file.metadata
             found = File(path, meta.num_rows, footer=meta.serialized_size)
-            self.files.append(found)
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                for number in range(meta.num_row_groups):
-                    self._group(meta.row_group(number), number, descriptor, found)
-            except UnicodeDecodeError:
-                problem = "is damaged: the name of a column is not UTF-8"
-                raise damaged(path, problem, at=("path",), way_out="write it again") from None
-            finally:
-                os.close(descriptor)
+            leaves = meta.num_columns
+        self.files.append(found)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            for number, group in enumerate(read_groups(descriptor, os.fstat(descriptor).st_size)):
+                if len(group.chunks) != leaves:
+                    raise FooterError(f"row group {number} has {len(group.chunks)} columns of {leaves}")
+                self._group(group, number, descriptor, found)
+            if sum(found.groups) != found.rows:
+                raise FooterError(f"it has {found.rows} rows, and its row groups {sum(found.groups)}")
+        except FooterError as error:
+            problem = f"has a damaged footer: {error}"
+            raise damaged(path, problem, at=("path",), way_out="write it again") from None
+        finally:
+            os.close(descriptor)
         return found
 
-    def _group(self, group: Any, number: int, descriptor: int, found: File) -> None:
+    def _group(self, group: Group, number: int, descriptor: int, found: File) -> None:
         reader = unpacked = passing = 0
-        for place in range(group.num_columns):
-            chunk = group.column(place)
-            column = next((one for one in self.columns if one.owns(chunk.path_in_schema)), None)
+        for chunk in group.chunks:
+            column = next((one for one in self.columns if one.owns(chunk.path)), None)
             if column is None:
                 continue
             kept, once = self._chunk(chunk, descriptor)
             reader, passing = reader + kept, max(passing, once)
-            unpacked += chunk.total_uncompressed_size
-            nulls = chunk.statistics.null_count if chunk.statistics is not None else None
-            if nulls and not column.listed and "." not in column.path:
+            unpacked += chunk.unpacked
+            if chunk.nulls and not column.listed and "." not in column.path:
                 count, first = found.nulls.get(column.name, (0, number))
-                found.nulls[column.name] = (count + nulls, first)
-        found.groups.append(group.num_rows)
+                found.nulls[column.name] = (count + chunk.nulls, first)
+        found.groups.append(group.rows)
         found.unpacked.append(unpacked)
         found.reader = max(found.reader, reader + passing)
 
-    def _chunk(self, chunk: Any, descriptor: int) -> tuple[int, int]:
+    def _chunk(self, chunk: Chunk, descriptor: int) -> tuple[int, int]:
         """Return what reading a column chunk holds, and what it takes beside that while it reads the dictionary.
 
         It holds a buffer, a page as it is in the file and unpacked, and the dictionary. Columns are read one after the
         other, so one dictionary at a time is there as a page too.
         """
-        packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
-        start = chunk.data_page_offset
-        if chunk.dictionary_page_offset:
-            start = min(start, chunk.dictionary_page_offset)
         pages = None
         try:
-            pages = read_pages(descriptor, start, packed, self.pages)
+            pages = read_pages(descriptor, chunk.start, chunk.packed, self.pages)
         except PageError:
             self.pages -= 1  # reading them will say what is wrong
         if pages is None:
-            distinct = min(chunk.num_values, unpacked // 4)
-            known = chunk.has_dictionary_page
-            pages = Pages(packed, unpacked, *((unpacked, packed, distinct) if known else ()))
+            distinct = min(chunk.values, chunk.unpacked // 4)
+            known = (chunk.unpacked, chunk.packed, distinct) if chunk.dictionary else ()
+            pages = Pages(chunk.packed, chunk.unpacked, *known)
         self.pages -= min(self.pages, pages.count)
-        plain = chunk.compression == "UNCOMPRESSED"  # then a page is used as it was read
-        views = _VIEW * pages.distinct if chunk.physical_type == "BYTE_ARRAY" else 0
-        kept = BUFFER + pages.packed + (0 if plain else pages.unpacked) + pages.dictionary + views
-        return kept, pages.dictionary_packed + (0 if plain else pages.dictionary)
+        opened = pages.unpacked if chunk.compressed else 0  # else a page is used as it was read
+        views = _VIEW * pages.distinct if chunk.texts else 0
+        kept = BUFFER + pages.packed + opened + pages.dictionary + views
+        return kept, pages.dictionary_packed + (pages.dictionary if chunk.compressed else 0)
 
 
 def read_values(

@@ -10,13 +10,13 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
+from safedata.sources.parquet._thrift import STRUCT, Reader, ThriftError
+
 _FIRST: Final = 512
 """Bytes read of a header at first; one with long statistics is read again with 64 times as many."""
 _LONGEST: Final = 1 << 21
 _DICTIONARY: Final = 2
 """The type of a page that has a column's distinct values."""
-_WIDTHS: Final = {3: 1, 7: 8, 13: 16}
-"""Bytes of Thrift's types whose values all have the same."""
 
 
 class PageError(ValueError):
@@ -51,6 +51,8 @@ def read_pages(file: int, start: int, size: int, most: int) -> Pages | None:
         OSError: the file cannot be read.
     """
     found, end = Pages(), start + size
+    if start < 0 or end > os.fstat(file).st_size:
+        raise PageError("pages behind the end of the file")
     while start < end:
         if found.count == most:
             return None
@@ -70,84 +72,31 @@ def _header(file: int, start: int) -> tuple[int, int, int, int, int]:
     size = _FIRST
     while True:
         data = os.pread(file, size, start)
-        reader = _Reader(data)
+        reader = Reader(data)
         try:
-            fields = reader.struct()
+            fields, distinct = _numbers(reader)
         except IndexError:
             if len(data) < size or size >= _LONGEST:
                 raise PageError("a page header that does not end") from None
             size *= 64
             continue
+        except ThriftError as error:
+            raise PageError(str(error)) from None
         kind, unpacked, packed = (fields.get(number, -1) for number in (1, 2, 3))
         if min(kind, unpacked, packed) < 0:
             raise PageError("a page header without sizes")
-        return kind, unpacked, packed, max(0, reader.distinct), reader.at
+        return kind, unpacked, packed, max(0, distinct), reader.at
 
 
-class _Reader:
-    """Reads one struct of Thrift's compact protocol; the numbers of its own fields are kept."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-        self.distinct = 0
-        """The first number of the struct in field 7: `DictionaryPageHeader.num_values`."""
-
-    def struct(self, depth: int = 0) -> dict[int, int]:
-        """Return the numbers of a struct by their fields' numbers.
-
-        Raises:
-            IndexError: it goes on behind the data.
-            PageError: it is no struct.
-        """
-        found: dict[int, int] = {}
-        number = 0
-        while True:
-            head = self._byte()
-            if not head:
-                return found
-            number = number + (head >> 4) if head >> 4 else self._zigzag()
-            kind = head & 15
-            if kind in (5, 6):
-                found[number] = self._zigzag()
-            elif kind == 12 and depth < 8:
-                inner = self.struct(depth + 1)
-                if number == 7 and not depth:
-                    self.distinct = inner.get(1, 0)
-            elif kind not in (1, 2):  # true and false have no bytes of their own
-                self._value(kind)
-
-    def _value(self, kind: int) -> None:
-        """Go past a value that is not kept; a page header has neither lists nor maps."""
-        if kind == 4:
-            self._varint()
-        elif kind == 8:
-            self._skip(self._varint())
-        elif kind in _WIDTHS:
-            self._skip(_WIDTHS[kind])
+def _numbers(reader: Reader) -> tuple[dict[int, int], int]:
+    """Return the numbers of a page's header, and of a dictionary's page also how many values that has."""
+    found: dict[int, int] = {}
+    distinct = 0
+    for number, kind in reader.fields():
+        if kind in (5, 6):
+            found[number] = reader.integer()
+        elif (number, kind) == (7, STRUCT):  # `DictionaryPageHeader`
+            distinct = reader.numbers().get(1, 0)
         else:
-            raise PageError(f"a field of type {kind}")
-
-    def _byte(self) -> int:
-        value = self.data[self.at]
-        self.at += 1
-        return value
-
-    def _skip(self, count: int) -> None:
-        self.at += count
-        if self.at > len(self.data):
-            raise IndexError
-
-    def _varint(self) -> int:
-        value = shift = 0
-        while shift < 70:
-            byte = self._byte()
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-        raise PageError("a number that does not end")
-
-    def _zigzag(self) -> int:
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
+            reader.pass_over(kind)
+    return found, distinct

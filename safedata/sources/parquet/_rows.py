@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -214,8 +215,8 @@ def faults(made: Values, read: Read) -> dict[str, Any]:
         found[f"SD404: `{name}` is missing"] = made.absent
     if made.lengths is not None:
         [dim] = read.tensor.shape
-        most = dim.most
-        wrong = made.lengths != most if dim.exact else made.lengths > (most or 0)
+        most = math.inf if dim.most is None else dim.most
+        wrong = made.lengths != most if dim.exact else made.lengths > most
         wrong &= ~made.absent
         if wrong.any():
             found[f"SD501: `{name}` has {made.lengths[wrong].max()} values, and is {read.shown}"] = wrong

@@ -212,9 +212,8 @@ def _restored(node: ParseExample, leaves: Mapping[str, Leaf]) -> Iterator[tuple[
         shape = tensor.shape
         if one.kind == "variable" and len(leaf.shape) > 1:
             inner = tuple(Dim.exactly(size or 0) for size in leaf.shape[1:])
-            rows = replace(
-                shape[0], most=(shape[0].most or 0) // max(1, prod(dim.most or 0 for dim in inner))
-            )
+            most, each = shape[0].most, max(1, prod(size or 0 for size in leaf.shape[1:]))
+            rows = replace(shape[0], most=None if most is None else most // each)
             shape = (rows, *inner)
         if leaf.dtype != tensor.dtype or shape != tensor.shape:
             yield one.name, replace(tensor, dtype=leaf.dtype, shape=shape)

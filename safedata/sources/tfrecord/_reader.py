@@ -18,6 +18,7 @@ from safedata.sources._records import RECORD, Places
 from safedata.sources._stream import Budget
 from safedata.sources.tfrecord._framing import Compression, Scan, find_damage, scan
 from safedata.sources.tfrecord._recovery import CHUNK, FOOTER, HEADER, Loss, data_sound, resume
+from safedata.sources.tfrecord._unparsed import first_unparsed, unparsed
 from safedata.types import Dim, Stream, Tensor
 
 _OFFSET = re.compile(r"(?:corrupted|truncated) record at ([0-9]{1,18})", re.ASCII)
@@ -233,19 +234,22 @@ class TfrecordRoot(FileRoot):
         return found if number < len(found.offsets) else None
 
     def diagnose(self, message: str) -> str | None:
-        """Return the file whose record TensorFlow found damaged, by verifying that record in each file.
+        """Return the file whose record TensorFlow found damaged, or could not parse, and where it stands there.
 
-        A checksum takes about 0.2 s for each MB of the record; a compressed file is read from its start.
+        A damaged one is found by verifying the record at that offset of each file: a checksum takes about 0.2 s for
+        each MB of it, and a compressed file is read from its start. One that is no example is found by reading all.
         """
-        found = _OFFSET.search(message)
-        if not found:
-            return None
-        try:
-            place = find_damage(self.files, self.compression, int(found[1]))
-        except Fault:
-            return None
         unit = "byte" if self.compression == "none" else "decompressed byte"
-        return f"{place[0]}, {unit} {place[1]}" if place else None
+        try:
+            if found := _OFFSET.search(message):
+                place = find_damage(self.files, self.compression, int(found[1]))
+                return f"{place[0]}, {unit} {place[1]}" if place else None
+            if unparsed(message):
+                wrong = first_unparsed(self.files, self.compression)
+                return f"{wrong[0]} record {wrong[1]}, {unit} {wrong[2]}" if wrong else None
+        except (Fault, OSError):  # what was there is gone
+            return None
+        return None
 
 
 def _counted(tf: Any) -> Any:

@@ -62,8 +62,10 @@ class Search:
     def end(self, position: int) -> int | None:
         """Return where the record with a sound header at `position` ends; None where the file has no so many bytes."""
         length = self.length(position)
-        end = position + HEADER.size + (length or 0) + FOOTER
-        return end if length is not None and end <= self.size else None
+        if length is None:
+            return None
+        end = position + HEADER.size + length + FOOTER
+        return end if end <= self.size else None
 
     def sound(self, position: int) -> bool:
         """Return whether a record stands at `position` whose data is what was written; 0.2 s for each MB of it.
