@@ -34,7 +34,8 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     heap = _heap(plan)
     if heap is None:
         return None
-    share = allocator.share(live, block, pooled=plan.scope.pooled, heap=heap, steady=steady)
+    loose = allocator.unruly(elements) if _shuffled_by_calls(plan) else 0
+    share = allocator.share(live, block, pooled=plan.scope.pooled, heap=heap, steady=steady, loose=loose)
     return add(share, _left(plan), *_unsplit(plan, blocks))
 
 
@@ -81,26 +82,28 @@ def _heap(plan: Plan) -> int | None:
     return add(*kept)
 
 
+def _shuffled_by_calls(plan: Plan) -> bool:
+    """Return whether parallel calls make elements that a later step puts together."""
+    parallel = False
+    for step in plan.steps:
+        if isinstance(step.node, Root):
+            continue
+        if step.node.fills and parallel:
+            return True
+        parallel = parallel or step.calls > 1
+    return False
+
+
 def _left(plan: Plan) -> int | None:
     """Return what may stay behind in glibc's heap when an epoch ends: what was in buffers that threads fill or empty.
 
     Only a `prefetch` and parallel calls have threads, and without one there is nothing of it.
     """
-    freed: list[int | None] = []
-    threads, parallel, boxed, any_boxed = False, False, False, False
-    for step in plan.steps:
-        if isinstance(step.node, Root):
-            any_boxed = any_boxed or step.node.boxed
-            boxed = any_boxed if step.node.parts() else step.node.boxed
-            continue
-        boxed = boxed and not (isinstance(step.node, ElementNode) or step.node.fills)
-        freed.append(_freed(step, plan.scope, parallel=parallel, boxed=boxed))
-        parallel = parallel or step.calls > 1
-        threads = threads or parallel or step.node.ahead
-    return add(*freed) if threads else 0
+    threads = any(step.calls > 1 or step.node.ahead for step in plan.steps if not isinstance(step.node, Root))
+    return add(*(_freed(step, plan.scope) for step in plan.steps)) if threads else 0
 
 
-def _freed(step: PlannedStep, scope: Scope, *, parallel: bool, boxed: bool) -> int | None:
+def _freed(step: PlannedStep, scope: Scope) -> int | None:
     """Return what a step's elements may leave behind in arenas; those of a cache stay where they are."""
     node = step.node
     sizes = [hold.bytes for hold in step.holds if hold.place == HOST]
@@ -110,10 +113,7 @@ def _freed(step: PlannedStep, scope: Scope, *, parallel: bool, boxed: bool) -> i
     taken, hollow = add(*sizes), node.hollow(step.before, scope)
     if made is None or taken is None or hollow is None:
         return None
-    before, after = (
-        allocator.again(one, pooled=scope.pooled, parallel=parallel, boxed=boxed)
-        for one in (step.before, step.after)
-    )
+    before, after = (allocator.again(one, pooled=scope.pooled) for one in (step.before, step.after))
     return int(before * (taken - hollow) + after * made)
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from safedata.memory import KIB, MIB
 from safedata.scope import COMPONENT_BYTES
-from safedata.types import Stream, Tensor
+from safedata.types import Stream
 
 POOL: Final = "TF_CPU_ALLOCATOR_USE_BFC"
 LIMIT: Final = "TF_CPU_BFC_MEM_LIMIT_IN_MB"
@@ -38,19 +38,12 @@ ALWAYS_POOLED: Final = 256 * KIB
 
 LEAST: Final = 256
 """Bytes of the pool's smallest block."""
+_FIRST_REGION: Final = 2 * MIB
+"""Bytes of the first region that the pool asks the system for."""
 
-_AGAIN: Final = (0.7, 1.2)
-"""How often blocks of buffers in glibc's heap may be there once more, where threads of earlier epochs freed them: of
-one thread at a time, and of parallel calls."""
-_AGAIN_SCALAR: Final = (0.3, 1.2)
-"""The same for single numbers."""
-_AGAIN_BOXED: Final = 2.0
-"""The same for numbers that a source makes without an operation."""
-_AGAIN_TEXT: Final = (0.1, 1.2)
-"""The same for texts from `_LONG` on, which are joined with what is free beside them, and go back."""
-_AGAIN_POOLED: Final = 0.7
-"""The same for the objects of tensors whose numbers are in the pool."""
-_LONG: Final = 512
+_AGAIN: Final = 0.1
+"""How often blocks of buffers in glibc's heap may be there once more, where threads of earlier epochs freed them and
+what is free was given back in between: pages with something else in them. Measured 0.0 to 0.1."""
 
 _LARGE: Final = MIB
 """Blocks below it find room in what is counted for the allocator in any case."""
@@ -61,7 +54,7 @@ _chosen: dict[int, bool] = {}
 """By process: what was set before TensorFlow started."""
 
 
-def share(live: int, block: int, *, pooled: bool, heap: int = 0, steady: bool = False) -> int:
+def share(live: int, block: int, *, pooled: bool, heap: int = 0, steady: bool = False, loose: int = 0) -> int:
     """Return a bound on what the allocator keeps beside the live bytes, holes that shuffles leave not counted.
 
     Args:
@@ -73,10 +66,11 @@ def share(live: int, block: int, *, pooled: bool, heap: int = 0, steady: bool = 
         steady: whether each element finds the room that the same one left an element ago, so that none is taken anew.
             Replayed with the pool's rules and random timing, batches and windows of 55 to 115 MB with up to one ready:
             1 percent more than was alive, 9 with a label beside each image. With two ready it is the largest block.
+        loose: what may be taken anew beside that, as far as the regions that the pool has have room for it: `unruly`.
     """
     floor, percent = _POOL_SHARE if pooled or block >= ALWAYS_POOLED else _HEAP_SHARE
     heap = min(heap, live)
-    anew = 0 if steady else block
+    anew = 0 if steady else max(block, min(loose, regions(live - heap) - (live - heap)))
     return floor + (live - heap) * percent // 100 + heap * _HEAP_SHARE[1] // 100 + anew
 
 
@@ -93,9 +87,37 @@ def room(elements: Iterable[Sequence[int]]) -> int:
     """
     most = 0
     for sizes in elements:
-        large = {size for size in sizes if size >= _LARGE}
-        most = max(most, *sizes, *([_MIXED_PERCENT * sum(large) // 100] if len(large) > 1 else []), 0)
+        large = [size for size in sizes if size >= _LARGE]
+        different = [_MIXED_PERCENT * sum(set(large)) // 100] if len(set(large)) > 1 else []
+        most = max(most, *sizes, *different, 0)
     return most
+
+
+def unruly(elements: Iterable[Sequence[int]]) -> int:
+    """Return how many bytes may be taken anew in the pool's own regions behind parallel calls, where there is room.
+
+    Calls end in any order, so blocks of all sizes come and go in any order, and twice the large blocks of an element
+    may lie where nothing was before. Measured: batches of 15.7 MiB of elements that two calls made, 85 MiB alive, took
+    83 to 133 MiB, most on a busy machine; batches of two components of 9.2 MiB each, 84 MiB alive, 91 to 139. Both
+    ended where all regions of the pool had been used, 126 MiB and what is beside them.
+
+    Args:
+        elements: for each element that a step hands on, the bytes of its tensors.
+    """
+    return max((2 * sum(size for size in sizes if size >= _LARGE) for sizes in elements), default=0)
+
+
+def regions(live: int) -> int:
+    """Return the bytes of the regions that the pool needs for so many: 2 MiB, and each twice the one before.
+
+    Source: `BFCAllocator::Extend`, with growth allowed.
+    """
+    last = _FIRST_REGION
+    total = last
+    while total < live:
+        last *= 2
+        total += last
+    return total
 
 
 def unsplit(size: int, blocks: Iterable[int]) -> float:
@@ -114,39 +136,24 @@ def unsplit(size: int, blocks: Iterable[int]) -> float:
     return worst
 
 
-def again(stream: Stream, *, pooled: bool, parallel: bool, boxed: bool = False) -> float:
+def again(stream: Stream, *, pooled: bool) -> float:
     """Return how often the bytes of elements in a buffer may stay behind in glibc's heap when the epoch ends.
 
     Every epoch has threads of its own, each of them has one of glibc's arenas, and what is freed in one is no use to
-    another. It grows for some ten epochs, until all arenas have been used; with one (`MALLOC_ARENA_MAX=1`) there is
-    nothing of it. `docs/memory.md` has figures.
+    another. A dataset that was loaded gives it back before the next epoch, but for pages with something else in them.
+    `docs/memory.md` has figures.
 
     Args:
         stream: the elements.
         pooled: whether their tensors come from TensorFlow's pool; texts and tensors' objects do not.
-        parallel: whether parallel calls made them, and not one thread.
-        boxed: whether no operation has made them, but the source itself.
     """
-    whole = left = 0.0
+    whole = heap = 0
     for tensor in stream.element.values():
         size = (not tensor.broken and tensor.bytes) or 0
+        large = pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED
         whole += COMPONENT_BYTES + size
-        objects, payload = _returning(tensor, size, pooled=pooled, parallel=parallel)
-        left += (_AGAIN_BOXED if boxed else objects) * COMPONENT_BYTES + payload * size
-    return left / whole if whole else 0.0
-
-
-def _returning(tensor: Tensor, size: int, *, pooled: bool, parallel: bool) -> tuple[float, float]:
-    """Return how often a tensor's objects may be there once more, and how often its `size` bytes."""
-    if tensor.dtype == "string":
-        long = (tensor.length.most or 0) >= _LONG
-        return _AGAIN[parallel], (_AGAIN_TEXT if long else _AGAIN)[parallel]
-    if COMPONENT_BYTES + size >= ALWAYS_POOLED:
-        return 0, 0
-    if pooled:
-        return _AGAIN_POOLED, 0
-    kind = _AGAIN if tensor.rank else _AGAIN_SCALAR
-    return kind[parallel], kind[parallel]
+        heap += COMPONENT_BYTES + (0 if large and tensor.dtype != "string" else size)
+    return _AGAIN * heap / whole if whole else 0.0
 
 
 def settled() -> bool | None:
@@ -154,12 +161,12 @@ def settled() -> bool | None:
 
     The user has the first word, by TensorFlow's variable; and once TensorFlow has started nothing changes it.
     """
-    if os.getpid() in _chosen and _started():
+    if os.getpid() in _chosen and started():
         return _chosen[os.getpid()]
     said = os.environ.get(POOL)
     if said is not None and os.getpid() not in _chosen:
         return said.lower() in _TRUE
-    return False if _started() else None
+    return False if started() else None
 
 
 def choose(pooled: bool) -> None:
@@ -174,7 +181,7 @@ def choose(pooled: bool) -> None:
         os.environ.pop(POOL, None)
 
 
-def _started() -> bool:
+def started() -> bool:
     """Return whether TensorFlow has made its devices, and their allocators with them."""
     module = sys.modules.get("tensorflow.python.eager.context")
     context = getattr(module, "_context", None)

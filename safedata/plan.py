@@ -179,7 +179,8 @@ def _holds(step: PlannedStep, scope: Scope) -> Iterator[Hold]:
 
 def _taken(plan: Plan) -> float:
     """Return what the steps take of the host, in bytes, with the allocator's share; endless where unknown."""
-    live = add(*(hold.bytes for step in plan.steps for hold in step.holds if hold.place == HOST))
+    holds = [hold for step in plan.steps for hold in step.holds]
+    live = add(*(hold.bytes for hold in (*holds, consumer(plan)) if hold.place == HOST))
     share = allocator_share(plan, live)
     return math.inf if live is None or share is None else live + share
 

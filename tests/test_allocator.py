@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import safedata
 from safedata import allocator
 from safedata.memory import MIB
+from tests.fresh import ROOT
 
 SPEC = """\
 safedata: 1
@@ -88,7 +90,7 @@ def test_a_piece_of_less_than_twice_the_size_is_not_cut(block: int, worst: float
 
 @pytest.mark.parametrize("kind", ["int64[]", "uint8[400]", "string[<=1000B]"])
 def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> None:
-    """Behind parallel calls a buffer in glibc's heap may be there more than twice; behind one call it may not."""
+    """Behind parallel calls a tenth of a buffer in glibc's heap may stay behind; behind one call nothing of it."""
 
     def kept(calls: int) -> int:
         steps = f"[{{map: {{y: [{{from: x}}]}}, parallel: {calls}}}, {{shuffle: 20000}}, {{batch: 32}}]"
@@ -98,7 +100,7 @@ def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> No
 
     buffer = safedata.check(SPEC.format(kind=kind, allocator="system"), target="big")
     held = next(line.hold.bytes or 0 for line in buffer.lines if "20000 elements" in line.hold.why)
-    assert kept(8) - kept(1) >= held
+    assert 0.09 * held < kept(8) - kept(1) < 0.2 * held
 
 
 def beside(source: str, steps: str, how: str = "system") -> int:
@@ -114,24 +116,15 @@ ARRAYS = '{synthetic: {components: {x: "uint8[32, 1000]"}, count: 100000}}'
 
 @pytest.mark.parametrize("steps", ["{prefetch: 20000}", "{shuffle: 20000}, {batch: 1}, {prefetch: 1}"])
 def test_what_a_prefetch_thread_freed_counts_again(steps: str) -> None:
-    """A `prefetch` has a thread of its own in every epoch, so what it filled may lie in another arena once more."""
+    """A `prefetch` has a thread of its own in every epoch, so a tenth of what it filled may stay in another arena."""
     bare = beside(ARRAYS, "{shuffle: 20000}, {batch: 1}")
-    assert beside(ARRAYS, steps) - bare > 0.6 * 20000 * 32000
+    assert beside(ARRAYS, steps) - bare > 0.04 * 20000 * 32000
 
 
 def test_what_no_thread_has_made_is_not_counted_again() -> None:
     """Where all runs in the consumer's thread, the room of one epoch is the next one's."""
     small, large = (beside(ARRAYS, f"{{shuffle: {size}}}") for size in (10000, 20000))
     assert large - small < 0.07 * 2 * 10000 * 32300
-
-
-def test_numbers_that_no_operation_made_are_in_the_heap_in_any_case() -> None:
-    """Those of a `range` come from glibc whatever is chosen; of several inputs one of them is enough."""
-    line = "{shuffle: 20000}, {prefetch: 1}"
-    made = beside("{range: 30000}", "{map: {value: = value + 1}}, " + line, "pool")
-    assert beside("{range: 30000}", line, "pool") > made + 20000 * 150
-    several = "{concatenate: [{range: 30000}, {range: 10}]}"
-    assert beside(several, line, "pool") > made + 20000 * 150
 
 
 def test_a_cache_keeps_its_elements_where_they_are() -> None:
@@ -154,3 +147,41 @@ def test_a_cache_keeps_its_elements_where_they_are() -> None:
 def test_large_blocks_of_different_sizes_take_room_from_each_other(sizes: list[float], most: float) -> None:
     """One size takes the room of one block anew, several half as much again as all of them; small ones none."""
     assert allocator.room([[int(size * MIB) for size in sizes]]) == int(most * MIB)
+
+
+@pytest.mark.parametrize(("live", "found"), [(0, 2), (2, 2), (3, 6), (85, 126), (126, 126), (127, 254)])
+def test_regions_double(live: int, found: int) -> None:
+    """The pool's regions are the first of 2 MiB and each twice the one before, as many as the live bytes need."""
+    assert allocator.regions(live * MIB) == found * MIB
+
+
+def test_calls_that_end_in_any_order_may_use_all_that_the_pool_has() -> None:
+    """Room for two more elements' large blocks counts behind parallel calls, but no more than the regions have."""
+    found = allocator.unruly([[9 * MIB, 9 * MIB, 8], [MIB // 2]])
+    assert found == 36 * MIB
+    plain = allocator.share(80 * MIB, 9 * MIB, pooled=True)
+    assert allocator.share(80 * MIB, 9 * MIB, pooled=True, loose=found) - plain == 27 * MIB
+    assert allocator.share(110 * MIB, 9 * MIB, pooled=True, loose=found) == allocator.share(
+        110 * MIB, 16 * MIB, pooled=True
+    )
+    assert allocator.share(125 * MIB, 9 * MIB, pooled=True, loose=found) == allocator.share(
+        125 * MIB, 9 * MIB, pooled=True
+    )
+
+
+@pytest.mark.tf
+def test_opening_a_pipeline_leaves_the_choice_to_the_plan() -> None:
+    """`safedata.open` counts the tensors that are alive without starting TensorFlow, whose allocator is not chosen yet."""
+    code = (
+        "import safedata\nfrom safedata import allocator\n"
+        f"with safedata.open({SPEC.format(kind='uint8[64, 64, 3]', allocator='pool')!r}):\n"
+        "    print(allocator.settled())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.stdout.split() == ["True"]

@@ -63,8 +63,10 @@ def _ahead(plan: Plan) -> int:
 
 
 def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
-    """Return what the allocator keeps beside the live bytes of the steps: free blocks, and its own tables."""
-    live = add(*(line.hold.bytes for line in lines if line.step is not None and line.hold.place == HOST))
+    """Return what the allocator keeps beside the live bytes: free blocks, and its own tables."""
+    worked_on = consumer(plan)
+    kept = [line.hold for line in lines if line.step is not None]
+    live = add(*(hold.bytes for hold in (*kept, worked_on) if hold.place == HOST))
     whose = "TensorFlow's pool" if plan.scope.pooled else "glibc's heap"
     why = f"the allocator, {whose}: free blocks kept for reuse, and its tables"
     return Hold(HOST, allocator_share(plan, live), why, "measured")

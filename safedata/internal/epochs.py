@@ -26,8 +26,17 @@ def giving_back(tf: Any, dataset: Any) -> Any:
     return dataset
 
 
-@functools.cache
+_made: dict[Any, Any] = {}
+"""By TensorFlow's class of a dataset: the one that gives back."""
+
+
 def _class(tf: Any, kind: Any) -> Any:
+    if kind not in _made:
+        _made[kind] = _make(tf, kind)
+    return _made[kind]
+
+
+def _make(tf: Any, kind: Any) -> Any:
     def iterate(self: Any) -> Iterator[Any]:
         trim()
         iterator: Iterator[Any] = kind.__iter__(self)

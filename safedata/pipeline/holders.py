@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from safedata.allocator import started
 from safedata.memory import format_size
 from safedata.pipeline.referrers import name_holders
 
@@ -35,8 +36,11 @@ class Held(NamedTuple):
 def alive_tensors(tf: Any) -> dict[int, weakref.ref[Any]]:
     """Return the eager tensors that are alive now, by `id`, without keeping them alive.
 
-    It goes through the objects that the garbage collector knows: some 30 ms with TensorFlow loaded.
+    It goes through the objects that the garbage collector knows: some 30 ms with TensorFlow loaded. Where TensorFlow
+    has not started there are none, and it is left so: its allocator is still to be chosen.
     """
+    if not started():
+        return {}
     kind = _tensor_type(tf)
     return {id(one): weakref.ref(one) for one in gc.get_objects() if type(one) is kind}
 

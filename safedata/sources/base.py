@@ -25,8 +25,6 @@ class Root:
 
     in_turn: ClassVar[bool] = False
     """Whether it is a combinator whose inputs run one after the other."""
-    boxed: ClassVar[bool] = False
-    """Whether its numbers come from glibc's heap, whatever the allocator of tensors is."""
     seeks: ClassVar[bool] = False
     """Whether it starts with any of its elements, `low.first`, without reading those before it."""
 

@@ -34,7 +34,6 @@ class Range(Source):
 class RangeRoot(Root):
     """Integers from 0 up to `count`."""
 
-    boxed: ClassVar[bool] = True
     seeks: ClassVar[bool] = True
 
     count: int
