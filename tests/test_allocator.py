@@ -171,7 +171,7 @@ def test_calls_that_end_in_any_order_may_use_all_that_the_pool_has() -> None:
 
 @pytest.mark.tf
 def test_opening_a_pipeline_leaves_the_choice_to_the_plan() -> None:
-    """`safedata.open` counts the tensors that are alive without starting TensorFlow, whose allocator is not chosen yet."""
+    """`safedata.open` looks for tensors without starting TensorFlow, whose allocator is still to be chosen."""
     code = (
         "import safedata\nfrom safedata import allocator\n"
         f"with safedata.open({SPEC.format(kind='uint8[64, 64, 3]', allocator='pool')!r}):\n"
