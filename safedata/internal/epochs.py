@@ -57,7 +57,7 @@ def _handing_on(tf: Any, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *values: Any, **more: Any) -> Any:
         found = method(self, *values, **more)
-        ours = isinstance(found, tf.data.Dataset) and type(found).__iter__ is tf.data.Dataset.__iter__
-        return giving_back(tf, found) if ours else found
+        plain = getattr(found.__class__, "__iter__", None) is tf.data.Dataset.__iter__
+        return giving_back(tf, found) if plain else found
 
     return call

@@ -25,7 +25,7 @@ KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache
 """What the steps are called that TensorFlow's nodes stand for."""
 SLOW = (3, 4, 5)
 """The consumer takes its time with these elements, so that every buffer before it fills."""
-UNEVEN = (0, 0, 0, 0.005, 0.02, 0.1)
+UNEVEN = (0, 0, 0, 0.02, 0.1, 0.4)
 """Seconds that an uneven consumer takes for an element."""
 PAUSE = 0.4
 """Seconds between two looks at resident memory."""

@@ -14,7 +14,7 @@ from safedata.spec.node import DocumentError
 
 FOLDER = Path(pages.__file__).parent / "pages"
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
-WITHOUT_A_SPEC = {"SD507", "SD508", "SD509"}
+WITHOUT_A_SPEC = {"SD507", "SD508", "SD509", "SD546", "SD547", "SD549"}
 """Codes about how a program calls safedata: their pages show Python."""
 ABOUT_THE_TEXT = ["SD101", "SD102", "SD107", "SD108", "SD109", "SD111", "SD112", "SD113"]
 

@@ -27,6 +27,7 @@ class RandomResizeKeepAspect(Resizing, Drawing):
     example: ClassVar[str] = "{random_resize_keep_aspect: {short_side: [24, 40], long_side: 64}}"
     main: ClassVar[str | None] = "short_side"
     batches: ClassVar[bool] = False
+    gpu_dtypes: ClassVar[tuple[str, ...]] = ()
 
     short_side: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
     """The smallest and the largest length of the shorter side, in pixels."""
