@@ -99,11 +99,14 @@ def _left(plan: Plan) -> int | None:
 
     Only a `prefetch` and parallel calls have threads, and without one there is nothing of it.
     """
-    threads = any(step.calls > 1 or step.node.ahead for step in plan.steps if not isinstance(step.node, Root))
-    return add(*(_freed(step, plan.scope) for step in plan.steps)) if threads else 0
+    parallel = any(step.calls > 1 for step in plan.steps if not isinstance(step.node, Root))
+    ahead = any(step.node.ahead for step in plan.steps if not isinstance(step.node, Root))
+    if not (parallel or ahead):
+        return 0
+    return add(*(_freed(step, plan.scope, parallel=parallel) for step in plan.steps))
 
 
-def _freed(step: PlannedStep, scope: Scope) -> int | None:
+def _freed(step: PlannedStep, scope: Scope, *, parallel: bool) -> int | None:
     """Return what a step's elements may leave behind in arenas; those of a cache stay where they are."""
     node = step.node
     sizes = [hold.bytes for hold in step.holds if hold.place == HOST]
@@ -113,7 +116,9 @@ def _freed(step: PlannedStep, scope: Scope) -> int | None:
     taken, hollow = add(*sizes), node.hollow(step.before, scope)
     if made is None or taken is None or hollow is None:
         return None
-    before, after = (allocator.again(one, pooled=scope.pooled) for one in (step.before, step.after))
+    before, after = (
+        allocator.again(one, pooled=scope.pooled, parallel=parallel) for one in (step.before, step.after)
+    )
     return int(before * (taken - hollow) + after * made)
 
 

@@ -41,9 +41,10 @@ LEAST: Final = 256
 _FIRST_REGION: Final = 2 * MIB
 """Bytes of the first region that the pool asks the system for."""
 
-_AGAIN: Final = 0.1
+_AGAIN: Final = (0.2, 0.3)
 """How often blocks of buffers in glibc's heap may be there once more, where threads of earlier epochs freed them and
-what is free was given back in between: pages with something else in them. Measured 0.0 to 0.1."""
+what is free was given back in between: pages with something else in them. Of one thread at a time, and of parallel
+calls: measured 0.0 to 0.2 (numbers of a `range`, on a busy machine), and 0.0 to 0.26 (three scalars behind 8 calls)."""
 
 _LARGE: Final = MIB
 """Blocks below it find room in what is counted for the allocator in any case."""
@@ -136,7 +137,7 @@ def unsplit(size: int, blocks: Iterable[int]) -> float:
     return worst
 
 
-def again(stream: Stream, *, pooled: bool) -> float:
+def again(stream: Stream, *, pooled: bool, parallel: bool = False) -> float:
     """Return how often the bytes of elements in a buffer may stay behind in glibc's heap when the epoch ends.
 
     Every epoch has threads of its own, each of them has one of glibc's arenas, and what is freed in one is no use to
@@ -146,6 +147,7 @@ def again(stream: Stream, *, pooled: bool) -> float:
     Args:
         stream: the elements.
         pooled: whether their tensors come from TensorFlow's pool; texts and tensors' objects do not.
+        parallel: whether parallel calls have made some of them, and not one thread.
     """
     whole = heap = 0
     for tensor in stream.element.values():
@@ -153,7 +155,7 @@ def again(stream: Stream, *, pooled: bool) -> float:
         large = pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED
         whole += COMPONENT_BYTES + size
         heap += COMPONENT_BYTES + (0 if large and tensor.dtype != "string" else size)
-    return _AGAIN * heap / whole if whole else 0.0
+    return _AGAIN[parallel] * heap / whole if whole else 0.0
 
 
 def settled() -> bool | None:

@@ -90,7 +90,7 @@ def test_a_piece_of_less_than_twice_the_size_is_not_cut(block: int, worst: float
 
 @pytest.mark.parametrize("kind", ["int64[]", "uint8[400]", "string[<=1000B]"])
 def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> None:
-    """Behind parallel calls a tenth of a buffer in glibc's heap may stay behind; behind one call nothing of it."""
+    """Behind parallel calls three tenths of a buffer in glibc's heap count again, here of two components; else nothing."""
 
     def kept(calls: int) -> int:
         steps = f"[{{map: {{y: [{{from: x}}]}}, parallel: {calls}}}, {{shuffle: 20000}}, {{batch: 32}}]"
@@ -100,7 +100,7 @@ def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> No
 
     buffer = safedata.check(SPEC.format(kind=kind, allocator="system"), target="big")
     held = next(line.hold.bytes or 0 for line in buffer.lines if "20000 elements" in line.hold.why)
-    assert 0.09 * held < kept(8) - kept(1) < 0.2 * held
+    assert 2 * 0.25 * held < kept(8) - kept(1) < 2 * 0.35 * held
 
 
 def beside(source: str, steps: str, how: str = "system") -> int:
@@ -116,9 +116,9 @@ ARRAYS = '{synthetic: {components: {x: "uint8[32, 1000]"}, count: 100000}}'
 
 @pytest.mark.parametrize("steps", ["{prefetch: 20000}", "{shuffle: 20000}, {batch: 1}, {prefetch: 1}"])
 def test_what_a_prefetch_thread_freed_counts_again(steps: str) -> None:
-    """A `prefetch` has a thread of its own in every epoch, so a tenth of what it filled may stay in another arena."""
+    """A `prefetch` has a thread of its own in every epoch, so a fifth of what it filled may stay in another arena."""
     bare = beside(ARRAYS, "{shuffle: 20000}, {batch: 1}")
-    assert beside(ARRAYS, steps) - bare > 0.04 * 20000 * 32000
+    assert beside(ARRAYS, steps) - bare > 0.14 * 20000 * 32000
 
 
 def test_what_no_thread_has_made_is_not_counted_again() -> None:

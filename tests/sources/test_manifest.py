@@ -223,8 +223,8 @@ def test_bad_tables_name_the_row(
     assert found.at == (("columns", "n") if columns else ("path",))
 
 
-BOXES = [[], [[0, 0, 1, 1]], [[0.5, 0, 1, 2], [0, 0, 3, 4]]]
-LISTS = [
+BOXES: list[list[list[float]]] = [[], [[0, 0, 1, 1]], [[0.5, 0, 1, 2], [0, 0, 3, 4]]]
+LISTS: list[dict[str, Any]] = [
     {"path": "a.png", "boxes": boxes, "cls": [7] * len(boxes), "words": ["é"] * len(boxes), "size": [3, 4]}
     for boxes in BOXES
 ]
