@@ -90,7 +90,7 @@ def test_a_piece_of_less_than_twice_the_size_is_not_cut(block: int, worst: float
 
 @pytest.mark.parametrize("kind", ["int64[]", "uint8[400]", "string[<=1000B]"])
 def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> None:
-    """Behind parallel calls three tenths of a buffer in glibc's heap count again, here of two components; else nothing."""
+    """Behind parallel calls three tenths of a buffer in glibc's heap, here of two components, count again."""
 
     def kept(calls: int) -> int:
         steps = f"[{{map: {{y: [{{from: x}}]}}, parallel: {calls}}}, {{shuffle: 20000}}, {{batch: 32}}]"
