@@ -51,6 +51,9 @@ _LARGE: Final = MIB
 _MIXED_PERCENT: Final = 150
 """Room taken anew for the large blocks of an element that has several sizes of them, in percent of these."""
 
+_UNRULY: Final = 3
+"""How often the large blocks of an element may be taken anew behind parallel calls: `unruly` has the measurements."""
+
 _chosen: dict[int, bool] = {}
 """By process: what was set before TensorFlow started."""
 
@@ -97,15 +100,17 @@ def room(elements: Iterable[Sequence[int]]) -> int:
 def unruly(elements: Iterable[Sequence[int]]) -> int:
     """Return how many bytes may be taken anew in the pool's own regions behind parallel calls, where there is room.
 
-    Calls end in any order, so blocks of all sizes come and go in any order, and twice the large blocks of an element
-    may lie where nothing was before. Measured: batches of 15.7 MiB of elements that two calls made, 85 MiB alive, took
-    83 to 133 MiB, most on a busy machine; batches of two components of 9.2 MiB each, 84 MiB alive, 91 to 139. Both
-    ended where all regions of the pool had been used, 126 MiB and what is beside them.
+    Calls end in any order, so blocks of all sizes come and go in any order, and three times the large blocks of an
+    element may lie where nothing was before. Measured: batches of 15.7 MiB of elements that two calls made, 85 MiB
+    alive, took 83 to 133 MiB, most on a busy machine; batches of two components of 9.2 MiB each, 84 MiB alive, 91 to
+    139: both ended where all regions of the pool had been used, 126 MiB and what is beside them. Batches of 64 MiB of
+    elements of 8 MiB that four calls made, 308 MiB alive, took 342 to 398 MiB, and 523 in a process that had hardly a
+    CPU, of regions of 510.
 
     Args:
         elements: for each element that a step hands on, the bytes of its tensors.
     """
-    return max((2 * sum(size for size in sizes if size >= _LARGE) for sizes in elements), default=0)
+    return max((_UNRULY * sum(size for size in sizes if size >= _LARGE) for sizes in elements), default=0)
 
 
 def regions(live: int) -> int:
@@ -151,7 +156,9 @@ def again(stream: Stream, *, pooled: bool, parallel: bool = False) -> float:
     """
     whole = heap = 0
     for tensor in stream.element.values():
-        size = (not tensor.broken and tensor.bytes) or 0
+        size = None if tensor.broken else tensor.bytes
+        if size is None:  # then the buffer's bytes are unknown too, and with them what is left of them
+            return _AGAIN[parallel]
         large = pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED
         whole += COMPONENT_BYTES + size
         heap += COMPONENT_BYTES + (0 if large and tensor.dtype != "string" else size)

@@ -171,9 +171,23 @@ def load(
     allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
+    input_context: object = None,
     **params: object,
 ) -> Any:
     """Return the `tf.data.Dataset` of a spec, after the spec was checked; arguments as for `check`.
+
+    Args:
+        spec: a path, or the spec's text with a line break in it.
+        target: as for `check`, like the next six.
+        host: bytes of host memory.
+        gpu: bytes of GPU memory.
+        disk: bytes of disk.
+        allow: modules whose functions and operations the spec may name: `["package.module"]`.
+        allow_env: environment variables that the spec may read.
+        folder: where the spec's relative paths start.
+        input_context: the `tf.distribute.InputContext` that `distribute_datasets_from_function` hands its function:
+            `shard: auto` then gives the part of that input pipeline.
+        params: values for the spec's parameters.
 
     Raises:
         SpecError: the spec has problems.
@@ -182,8 +196,18 @@ def load(
     """
     from safedata.compile import compile_plan
 
-    request = Request(params, target, host, gpu, disk, allow_env, folder, allow)
+    pipelines = _pipelines(input_context)
+    request = Request(params, target, host, gpu, disk, allow_env, folder, allow, pipelines)
     return compile_plan(checked(spec, request)).dataset
+
+
+def _pipelines(input_context: object) -> tuple[int, int] | None:
+    """Return how many input pipelines there are, and the number of this one; None without a context."""
+    if input_context is None:
+        return None
+    from safedata.service.context import pipelines_of
+
+    return pipelines_of(input_context)
 
 
 def open_pipeline(
@@ -196,6 +220,7 @@ def open_pipeline(
     allow: Collection[str] = (),
     allow_env: Collection[str] = (),
     folder: str | PathLike[str] | None = None,
+    input_context: object = None,
     report: Callable[[Freed], None] | None = None,
     clear_keras: bool = False,
     **params: object,
@@ -213,6 +238,7 @@ def open_pipeline(
         allow: modules whose functions and operations the spec may name: `["package.module"]`.
         allow_env: environment variables that the spec may read.
         folder: where the spec's relative paths start.
+        input_context: as for `load`.
         report: called on leaving with the `safedata.pipeline.Freed`: what was given back, and what is still held
             by whom. Without it that goes to the log `safedata`.
         clear_keras: whether leaving clears Keras' session too: its models' graphs and names.
@@ -225,7 +251,9 @@ def open_pipeline(
     """
     from safedata.pipeline import Pipeline
 
-    verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
+    pipelines = _pipelines(input_context)
+    request = Request(params, target, host, gpu, disk, allow_env, folder, allow, pipelines)
+    verdict = check_request(spec, request)
     raise_for(verdict)
     return Pipeline(verdict, report=report, clear_keras=clear_keras)
 
@@ -243,6 +271,10 @@ def build(
     folder: str | PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     force: bool = False,
+    jobs: int = 1,
+    service: str | None = None,
+    epochs: int = 0,
+    assert_flat_rss: bool = False,
     **params: object,
 ) -> Report:
     """Check a spec, write its caches on disk, run one pass over its data and write the manifest.
@@ -259,6 +291,11 @@ def build(
         folder: where the spec's relative paths start.
         progress: called with a `safedata.run.Progress` a few times a second.
         force: whether to write caches on disk anew that are there already.
+        jobs: how many processes write a cache on disk, where its elements can be made in parts; each holds what
+            one would, and the result is the same.
+        service: the address of a tf.data service, `grpc://host:port`, whose workers make what caches on disk keep.
+        epochs: how often to go through the data once more behind that; the report has the resident bytes of each.
+        assert_flat_rss: whether these may not grow by more than 1 % behind the first epochs, of two at least.
 
     Returns:
         The `safedata.run.Report`: elements, batches, seconds, estimated and measured peak, caches, what was left out.
@@ -266,13 +303,22 @@ def build(
     Raises:
         SpecError: the spec has problems.
         DataError: its data is missing, unreadable or damaged.
-        BudgetError: it does not fit.
+        BudgetError: it does not fit; SD542, memory grew from epoch to epoch.
     """
     from safedata.run import build_verdict
 
     verdict = check_request(spec, Request(params, target, host, gpu, disk, allow_env, folder, allow))
     raise_for(verdict)
-    return build_verdict(verdict, manifest, progress, force=force)
+    if assert_flat_rss and epochs < 2:
+        raise ValueError("`assert_flat_rss` compares epochs: give it `epochs`, 2 or more")
+    report = build_verdict(
+        verdict, manifest, progress, force=force, jobs=jobs, service=service, epochs=epochs
+    )
+    if assert_flat_rss:
+        from safedata.flat import refuse_grown
+
+        refuse_grown(report.resident)
+    return report
 
 
 def measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ def fingerprints(artifacts: Artifacts | None, pieces: Sequence[Node]) -> dict[st
     """Return the digests of the artifacts and files that these pieces of a spec name."""
     known = artifacts.fingerprints if artifacts is not None else {}
     named = [one for piece in pieces for key in ("artifact", "path", "merges") for one in asked(piece, key)]
+    named += [os.path.join(one, "") for piece in pieces for one in asked(piece, "root")]  # of `read_file`
     return {one: known[one] for one in sorted(set(named)) if one in known}
 
 

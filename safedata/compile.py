@@ -17,6 +17,7 @@ from safedata import allocator
 from safedata.cardinality import UNKNOWN
 from safedata.internal.crossing import Crossing
 from safedata.internal.epochs import giving_back
+from safedata.internal.iterator import iterating
 from safedata.internal.output import leaves, rebuild
 from safedata.internal.transfer import Transfer
 from safedata.lowering import Lowering, Values
@@ -31,7 +32,7 @@ from safedata.spec.pointing import problem_of
 from safedata.types import Stream, Tensor
 
 if TYPE_CHECKING:
-    from safedata.materialise import Told
+    from safedata.materialise import Spread, Told
 
 
 def tensorflow() -> Any:
@@ -72,7 +73,10 @@ class Compiled:
 
 
 def compile_plan(
-    plan: Plan, devices: Mapping[Place, str] | None = None, told: Told | None = None
+    plan: Plan,
+    devices: Mapping[Place, str] | None = None,
+    told: Told | None = None,
+    spread: Spread | None = None,
 ) -> Compiled:
     """Return the graph of a plan, after what it keeps on disk was written where it is not there.
 
@@ -80,6 +84,7 @@ def compile_plan(
         plan: a checked plan.
         devices: TensorFlow's names of devices that stand for GPUs; by default the GPUs themselves.
         told: is told how far the writing is.
+        spread: has what is written made by several processes; one makes it unless given.
 
     Raises:
         SafedataError: TensorFlow is not installed.
@@ -96,7 +101,7 @@ def compile_plan(
     if unmeasured:
         calibration.observe(tf)
     whole = device.settle(tf, plan, devices or {})
-    plan = ready(tf, whole, told)
+    plan = ready(tf, whole, told, spread)
     skips = Skips.of(plan)
     with allowing(plan), tf.device("/CPU:0"):
         lower = Lower(tf, plan, skips, devices or {})
@@ -104,16 +109,17 @@ def compile_plan(
         if device.crosses(plan):
             lower.try_device()
     verify(tf, plan, dataset)
-    return Compiled(giving_back(tf, dataset), skips, whole, lower)
+    return Compiled(giving_back(tf, iterating(tf, dataset)), skips, whole, lower)
 
 
-def ready(tf: Any, plan: Plan, told: Told | None = None) -> Plan:
+def ready(tf: Any, plan: Plan, told: Told | None = None, spread: Spread | None = None) -> Plan:
     """Return the part of a plan whose elements leave it, after the parts before it have written what it reads.
 
     Args:
         tf: the TensorFlow module.
         plan: a checked plan; one that keeps nothing on disk is returned as it is.
         told: is told how far the writing is.
+        spread: has what is written made by several processes.
 
     Raises:
         DataError: what is kept on disk cannot be made, written or read.
@@ -122,7 +128,7 @@ def ready(tf: Any, plan: Plan, told: Told | None = None) -> Plan:
         return plan
     from safedata import materialise
 
-    return materialise.ready(plan, materialise.Making(tf, compile_plan, run_error, told))
+    return materialise.ready(plan, materialise.Making(tf, compile_plan, run_error, told, spread))
 
 
 @contextmanager
@@ -213,6 +219,8 @@ class Lower:
                 behind = dataset.with_options(self.options)
                 dataset = Crossing(self.tf, behind, step.node.names, self._target(step.after.place))
                 continue
+            if step.node.remote:
+                dataset = dataset.with_options(self.options)  # which end with the graph that workers get
             dataset = step.node.lower(dataset, self._low(step) if low is None else low)
         return dataset
 
@@ -307,13 +315,18 @@ def run_error(error: Exception, plan: Plan) -> DataError:
         error.__cause__ = cause_of(text) or error.__cause__
     found = plan.root.diagnose(text)
     code = next(
-        (one for one in ("SD501", "SD511", "SD512", "SD251", "SD404", "SD409", "SD403") if one in text),
+        (
+            one
+            for one in ("SD501", "SD511", "SD512", "SD251", "SD404", "SD414", "SD409", "SD403")
+            if one in text
+        ),
         "SD404" if found else "SD502",
     )
     message = worded(text)
     way_out: str | None = _way_out(text, code, plan.inspected.declare)
     if own := re.fullmatch(r"error\[(SD[0-9]{3})\]: (.*?)(?: \(help: (.*)\))?", message):
         code, message, way_out = own.groups()  # a problem that was raised while the graph ran
+    message = message.removeprefix(f"{code}: ")
     span = plan.program.document.span(plan.program.source_path, key=True)
     return DataError([Problem(code, f"{found}: {message}" if found else message, span, help=way_out)])
 

@@ -82,6 +82,20 @@ def _words(tf: Any, check: Check, text: Any) -> list[Any]:
     return [tf.constant(check.message), found, tf.constant("in"), text]
 
 
+def first_bad(tf: Any, found: Any, fine: Any) -> Any:
+    """Return the first of `found` where `fine` is false, as a vector of one; of none where it is true throughout.
+
+    A mask would make a vector of all of them, and one of their places, however many there are.
+
+    Args:
+        tf: the TensorFlow module.
+        found: a tensor.
+        fine: bool, of the same shape.
+    """
+    place = tf.argmin(tf.concat([tf.reshape(fine, [-1]), [False]], 0))
+    return tf.reshape(found, [-1])[place : place + 1]
+
+
 def either(tf: Any, which: Any, value: Any, usual: Callable[[Any], Any], rare: Callable[[Any], Any]) -> Any:
     """Return `usual(value)` where `which` is true, and `rare(value)` elsewhere.
 

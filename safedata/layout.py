@@ -181,13 +181,36 @@ def _assembled(
     joint = bool(inspected.root.parts())
     if (random or fallible) and not joint and inspected.root.numbered() is None:
         front.append(Entry(Identify()))
-    if OK in after and not joint:
+    marks = OK in after
+    if marks and any(entry.node.on_disk for entry in entries):
+        entries = list(_marked_behind(entries))
+    elif marks and not joint:
         front.append(Entry(Readable()))
+    front += _shared_out(entries)
     if random:
         if not joint:
             front.append(Entry(_epoch(input)))
         entries = list(_renewed(entries, input, after))
     return [*front, *entries]
+
+
+def _shared_out(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the step that lets each worker of a service have a part of the source's elements, where there is one."""
+    sharing = next((getattr(entry.node, "sharding") for entry in entries if entry.node.remote), None)  # noqa: B009
+    if sharing not in ("dynamic", "hint"):
+        return []
+    from safedata.stages._parted import Parted  # few specs are for a service
+
+    return [Entry(Parted(sharing))]
+
+
+def _marked_behind(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the entries with the mark of readable elements behind the last that keeps these on disk: all there are."""
+    last = max(number for number, entry in enumerate(entries) if entry.node.on_disk)
+    for number, entry in enumerate(entries):
+        yield entry
+        if number == last:
+            yield Entry(Readable())
 
 
 def _renewed(entries: Sequence[Entry], input: Names, after: frozenset[str]) -> Iterator[Entry]:
@@ -198,6 +221,10 @@ def _renewed(entries: Sequence[Entry], input: Names, after: frozenset[str]) -> I
         yield entry
         if entry.node.freezes and number < last:
             yield Entry(_epoch(input))
+        elif entry.node.remote and number < last:
+            from safedata.internal.remote import RemoteEpoch
+
+            yield Entry(RemoteEpoch(_epoch(input).seed))
 
 
 def _epoch(input: Names) -> Epoch:

@@ -13,7 +13,7 @@ from safedata._version import __version__
 from safedata.machine.footprint import installed_version
 from safedata.machine.release import release
 from safedata.phases import Phase, Shelf, phases
-from safedata.phases.key import steps_before
+from safedata.phases.key import source_before, steps_before
 from safedata.plan import Plan
 from safedata.problem import DataError, Fault, Problem
 from safedata.records import record, replace
@@ -21,8 +21,14 @@ from safedata.scope import unheard
 from safedata.store.entry import MANIFEST, Damage, Entry
 from safedata.store.keep import kept
 from safedata.store.lock import Holder
-from safedata.store.stock import remove, stock
+from safedata.store.stock import remove, share, stock
 from safedata.store.writer import Writer
+from safedata.told import Alone as Alone
+from safedata.told import Kept as Kept
+from safedata.told import Telling as Telling
+from safedata.told import Told as Told
+from safedata.told import Waiting as Waiting
+from safedata.told import Writing as Writing
 from safedata.types import format_element
 
 _EVERY: Final = 0.1
@@ -35,59 +41,8 @@ _LONGEST: Final = 16_000
 """Characters of steps that a manifest repeats."""
 
 
-@record(frozen=True, slots=True)
-class Writing:
-    """How far the writing of an entry has come."""
-
-    rows: int
-    of: int | None
-    """Rows in all, at most; None when unknown."""
-    row_bytes: int
-    """Bytes of one, on average."""
-    began: int
-    """Rows that an earlier run had written."""
-    seconds: float
-
-    @property
-    def done(self) -> None:
-        """Return nothing: it is not there yet."""
-
-
-@record(frozen=True, slots=True)
-class Waiting:
-    """Another process writes the entry; this one waits for it."""
-
-    holder: Holder
-    folder: str
-
-    @property
-    def done(self) -> None:
-        """Return nothing: it is not there yet."""
-
-
-@record(frozen=True, slots=True)
-class Kept:
-    """One entry that a pipeline uses."""
-
-    folder: str
-    rows: int
-    bytes: int
-    written: int
-    """Rows that were written now: 0 where all of them were there."""
-    seconds: float
-    skipped: int = 0
-    """Bad elements that were left out when it was written."""
-    report: str | None = None
-    """Where `on_error: quarantine` wrote them down then."""
-
-    @property
-    def done(self) -> Kept:
-        """Return this."""
-        return self
-
-
-Told = Callable[["Writing | Waiting | Kept"], None]
-"""Is told a few times a second how far the writing is, once for each process waited for, and of each entry used."""
+Spread = Callable[[Phase, Shelf, Writer, "Making"], bool]
+"""Appends all rows of a part that are not written, made by several processes; returns False where one has to."""
 
 
 @record(frozen=True, slots=True)
@@ -100,8 +55,9 @@ class Making:
     failed: Callable[[Exception, Plan], DataError]
     """Returns what TensorFlow said at run time as a problem."""
     told: Told | None = None
+    spread: Spread | None = None
 
-    def tell(self, what: Writing | Waiting | Kept) -> None:
+    def tell(self, what: Telling) -> None:
         """Pass it on where somebody wants to know."""
         if self.told is not None:
             self.told(what)
@@ -114,16 +70,23 @@ def ready(plan: Plan, making: Making) -> Plan:
         DataError: the data is bad or changed meanwhile, an entry cannot be written, or is damaged.
     """
     parts = phases(plan)
-    if parts[0].reads is not None:
-        making.tell(_found(parts[0].reads))
+    made = {part.writes.folder for part in parts if part.writes is not None}
+    for shelf in (one for part in parts for one in part.reads if one.folder not in made):
+        making.tell(_found(shelf))
     for part in parts:
         if part.writes is not None:
             _write(part, part.writes, making)
-    last = parts[-1]
-    assert last.reads is not None
+    for shelf in (one for part in parts for one in part.reads):
+        _used(shelf)
+    return parts[-1].plan
+
+
+def _used(shelf: Shelf) -> None:
+    """Note that an entry is read now, and that it is a snapshot where it is one."""
     with contextlib.suppress(OSError):  # somebody else's, or on a disk that cannot be written to
-        os.utime(os.path.join(last.reads.folder, MANIFEST))
-    return last.plan
+        if shelf.shared:
+            share(shelf.folder)
+        os.utime(os.path.join(shelf.folder, MANIFEST))
 
 
 def forget(plan: Plan) -> None:
@@ -171,10 +134,36 @@ def _write(part: Phase, shelf: Shelf, making: Making) -> None:
     release()
 
 
+def append(chunks: Any, plan: Plan, shelf: Shelf, writer: Writer, making: Making) -> None:
+    """Append all rows of a cache from the first on that is not written, and tell how far that is.
+
+    Args:
+        chunks: a dataset of them, or what else has `skip` and gives elements of `chunks` in their order.
+        plan: the steps that make them; the last one gathers the rows of a chunk.
+        shelf: says which columns the cache has.
+        writer: what they are appended to.
+        making: is told.
+    """
+    names = [column.name for column in shelf.columns]
+    chunk: int = getattr(plan.steps[-1].node, "rows")  # noqa: B009  # of `Write`, the last step
+    began, start = writer.rows, time.perf_counter()
+    told, drop = start, began % chunk
+    before = plan.steps[-1].before
+    rows = None if before is None else before.cardinality.most
+    for values in chunks.skip(began // chunk):
+        writer.append([values[name].numpy()[drop:] for name in names])
+        drop, now = 0, time.perf_counter()
+        if now - told >= _EVERY:
+            told = now
+            each = writer.bytes // max(1, writer.rows)
+            making.tell(Writing(writer.rows, rows, each, began, now - start))
+
+
 class _Run:
     """One part of a plan on its way to disk."""
 
     def __init__(self, part: Phase, shelf: Shelf, making: Making, made: dict[str, Any]) -> None:
+        self.part = part
         self.plan = part.plan
         self.shelf = shelf
         self.making = making
@@ -184,10 +173,16 @@ class _Run:
     def make(self, writer: Writer) -> None:
         """Append all rows from the first on that is not written."""
         tf, began = self.making.tf, writer.rows
+        spread = self.making.spread
+        if spread is not None and spread(self.part, self.shelf, writer, self.making):
+            self.written = writer.rows - began
+            self.made |= {"skipped": 0, "first_skipped": []}
+            self._refuse_changed()
+            return
         with unseeded(tf):
             compiled = self.making.compiled(self.plan)
         try:
-            self._append(compiled.dataset, writer)
+            append(compiled.dataset, self.plan, self.shelf, writer, self.making)
         # TensorFlow quotes the bytes of a bad record, and then its own message cannot be read as text.
         except (tf.errors.OpError, UnicodeDecodeError) as error:
             raise self.making.failed(error, self.plan) from error
@@ -197,24 +192,6 @@ class _Run:
         if skipped and compiled.skips.report is not None:
             self.made["quarantine"] = compiled.skips.report.path
         self._refuse_changed()
-
-    def _append(self, dataset: Any, writer: Writer) -> None:
-        chunk, names = self._chunk(), [column.name for column in self.shelf.columns]
-        began, start = writer.rows, time.perf_counter()
-        told, drop = start, began % chunk
-        before = self.plan.steps[-1].before
-        rows = None if before is None else before.cardinality.most
-        for values in dataset.skip(began // chunk):
-            writer.append([values[name].numpy()[drop:] for name in names])
-            drop, now = 0, time.perf_counter()
-            if now - told >= _EVERY:
-                told = now
-                each = writer.bytes // max(1, writer.rows)
-                self.making.tell(Writing(writer.rows, rows, each, began, now - start))
-
-    def _chunk(self) -> int:
-        rows: int = getattr(self.plan.steps[-1].node, "rows")  # noqa: B009  # of `Write`, the last step
-        return rows
 
     def _refuse_changed(self) -> None:
         """Refuse what was read while the files changed: nobody can tell which of them it was made of.
@@ -262,25 +239,26 @@ def _problems(shelf: Shelf) -> Generator[None, None, None]:
     Raises:
         DataError: SD404, the entry is damaged; SD408, it cannot be written.
     """
+    what = "snapshot" if shelf.shared else "cache"
     try:
         yield
     except DataError:
         raise
     except Damage as damage:
-        message = f"the cache {shelf.folder} is damaged: {damage}"
+        message = f"the {what} {shelf.folder} is damaged: {damage}"
         way_out = "remove that folder; the next run writes it again"
         raise DataError([Problem("SD404", message, help=way_out)]) from None
     except OSError as error:
-        message = f"cannot write the cache {shelf.folder}: {(error.strerror or str(error)).lower()}"
-        way_out = "make room, or name another folder in `cache: {path: ...}`"
+        message = f"cannot write the {what} {shelf.folder}: {(error.strerror or str(error)).lower()}"
+        way_out = f"make room, or name another folder in `{what}: {{path: ...}}`"
         raise DataError([Problem("SD408", message, help=way_out)]) from None
 
 
 def _made(plan: Plan, shelf: Shelf) -> dict[str, Any]:
     """Return what the manifest says of where the rows are from, for people."""
     program = plan.program
-    steps = steps_before(plan, len(plan.steps) - 1)
-    source = program.document.plain(("source",))
+    last = len(plan.steps) - 1
+    source, steps = source_before(plan, last), steps_before(plan, last)
     said: Mapping[str, Any] = {"source": source, "steps": steps}
     return {
         "spec": os.path.abspath(program.files[0]) if program.files else None,

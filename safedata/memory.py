@@ -26,10 +26,12 @@ UNITS: Final[dict[str, int]] = {
 _SIZE: Final = r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*"
 
 Place = str
-"""`host`, `disk`, or a GPU: `gpu:0`, `gpu:1`, ..."""
+"""`host`, `disk`, `worker`, or a GPU: `gpu:0`, `gpu:1`, ..."""
 
 HOST: Final = "host"
 DISK: Final = "disk"
+WORKER: Final = "worker"
+"""Each worker of a tf.data service: the memory of a process that is not this one."""
 
 Evidence = Literal["exact", "declared", "measured", "sampled"]
 """What a bound rests on, strongest first. `sampled` makes it an estimate, not a bound."""

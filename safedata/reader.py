@@ -26,8 +26,6 @@ BESIDE: Final = ("name", "device", "parallel")
 LATER: Final[Mapping[str, str]] = {
     "interleave": "write `interleave: 8` in the source: those over files of records, lines or rows take it",
     "pack": "use `padded_batch`",
-    "snapshot": "use `cache: {path: ...}`",
-    "distribute": "use `shard`",
 }
 """Parts of the language that this version does not have, with what to do in their place."""
 
@@ -303,4 +301,5 @@ def _names_files(node: Node | None) -> bool:
         return any(_names_files(one) for one in value)
     if not isinstance(value, dict):
         return False
-    return "artifact" in value or "path" in value or any(_names_files(one) for one in value.values())
+    named = any(key in value for key in ("artifact", "path", "root"))
+    return named or any(_names_files(one) for one in value.values())

@@ -109,7 +109,7 @@ def _nothing(_: Any) -> None:
 
 def _reduce(self: Any) -> tuple[Any, ...]:
     """Return how copies and pickles are made: by the arguments, since a frozen object takes no attributes."""
-    return self.__class__, tuple([getattr(self, name) for name in self.__dataclass_fields__])
+    return self.__class__, tuple([getattr(self, field.name) for field in dataclasses.fields(self)])
 
 
 def _refuse(self: Any, name: str, value: object = None) -> None:

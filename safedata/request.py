@@ -43,6 +43,8 @@ class Request:
     allow_env: Collection[str] = ()
     folder: str | PathLike[str] | None = None
     allow: Collection[str] = ()
+    pipelines: tuple[int, int] | None = None
+    """How many input pipelines the trainer has, and the number of this one; None where nobody says."""
 
 
 def check_request(spec: Spec, request: Request) -> Verdict:
@@ -56,6 +58,10 @@ def check_request(spec: Spec, request: Request) -> Verdict:
             allow=request.allow,
             folder=request.folder,
         )
+        if request.pipelines is not None:
+            from safedata.service.context import followed
+
+            program = followed(program, *request.pipelines)
     except DocumentError as error:
         return Verdict(name, None, None, {}, (), error.problems, error.texts)
     try:
@@ -78,6 +84,10 @@ def check_request(spec: Spec, request: Request) -> Verdict:
 
         problems += (problem_of(fault, program.document) for fault in stale(program, inspected))
     plan = make_plan(program, inspected, scope)
+    if any(getattr(step.stage, "count", None) == "auto" for step in program.steps):
+        from safedata.service.context import noted
+
+        plan = noted(plan)
     if problems:
         broken = any(problem.severity == "error" for problem in problems)
         plan = replace(plan, problems=(*problems, *plan.problems), complete=plan.complete and not broken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,8 @@ from safedata.plan import Plan
 from safedata.problem import BudgetError, Problem, SpecError
 
 if TYPE_CHECKING:
-    from safedata.materialise import Kept, Told, Waiting, Writing
+    from safedata.materialise import Kept, Spread, Telling, Told
+    from safedata.spread.workers import OnService
 
 _EVERY: Final = 0.1
 """Seconds between two reports of progress."""
@@ -55,6 +56,8 @@ class Report:
     """The caches on disk that were written or found."""
     quarantine: str | None = None
     """The report on the elements that were left out; None where none is written."""
+    resident: tuple[int | None, ...] = ()
+    """The process's resident bytes behind each of the epochs that followed; None where the system does not tell."""
 
     @property
     def mapped(self) -> int:
@@ -81,6 +84,9 @@ def build_verdict(
     *,
     writing: Told | None = None,
     force: bool = False,
+    service: str | None = None,
+    jobs: int = 1,
+    epochs: int = 0,
 ) -> Report:
     """Compile a checked spec, go through its data once, write the manifest, and return what was seen.
 
@@ -90,11 +96,14 @@ def build_verdict(
         progress: is told how far the pass is.
         writing: is told how far the writing of caches on disk is.
         force: whether to write caches on disk anew that are there.
+        service: the address of a tf.data service whose workers make what caches on disk keep.
+        jobs: how many processes of this machine do, where the elements can be made in parts.
+        epochs: how often to go through the data once more, to see what memory does.
 
     Raises:
         SpecError: the spec repeats its data without end.
         DataError: the data is bad, or the manifest or a cache cannot be written.
-        BudgetError: with `force`, writing the caches does not fit.
+        BudgetError: with `force`, or several jobs, writing the caches does not fit.
     """
     plan = verdict.plan
     if plan is None:
@@ -105,15 +114,15 @@ def build_verdict(
         check_writable(target)
     caches: list[Kept] = []
 
-    def told(what: Writing | Waiting | Kept) -> None:
+    def told(what: Telling) -> None:
         if (kept := what.done) is not None:
             caches.append(kept)
         if writing is not None:
             writing(what)
 
-    if force:
-        verdict = _forgotten(verdict, plan)
-    compiled = compile_plan(plan, told=told)
+    verdict = _anew(verdict, plan, jobs, force=force)
+    spread = _spread(verdict, plan, service, jobs, anew=force)
+    compiled = compile_plan(plan, told=told, spread=spread)
     if compiled.plan is not plan and verdict.machine is not None:  # it runs on the host in a GPU's place
         verdict = judge(compiled.plan, verdict.machine, verdict.spec)
     elements, batches, seconds = one_pass(compiled.dataset, plan, progress)
@@ -126,11 +135,52 @@ def build_verdict(
     )
     if target is not None:
         write_manifest({**manifest_of(verdict), "pass": _seen(report)}, target)
+    if epochs:
+        from safedata import flat
+
+        sizes = flat.epochs(epochs, lambda: one_pass(compiled.dataset, plan, progress))
+        return replace(report, resident=tuple(sizes))
     return report
 
 
-def _forgotten(verdict: Verdict, plan: Plan) -> Verdict:
+def _spread(verdict: Verdict, plan: Plan, service: str | None, jobs: int, *, anew: bool) -> Spread | None:
+    """Return what has caches made by others than this process; None where it makes them itself."""
+    if service is not None:
+        return _on_service(verdict, plan, service, anew=anew)
+    if jobs == 1:
+        return None
+    from safedata.spread.processes import Processes
+
+    return Processes(jobs)
+
+
+def _anew(verdict: Verdict, plan: Plan, jobs: int, *, force: bool) -> Verdict:
+    """Return the verdict on a spec as it is written: by several processes, and with `force` all of it.
+
+    Raises:
+        BudgetError: that does not fit.
+        DataError: SD408, a cache that is to be written anew cannot be removed.
+    """
+    if jobs > 1:
+        from safedata.spread.count import counted
+
+        verdict = counted(verdict, jobs, stored=not force)
+        _refuse_unfit(verdict)
+    return _forgotten(verdict, plan, judged=jobs > 1) if force else verdict
+
+
+def _refuse_unfit(verdict: Verdict) -> None:
+    if not verdict.fits:
+        raise BudgetError([one for one in verdict.problems if one.severity == "error"])
+
+
+def _forgotten(verdict: Verdict, plan: Plan, *, judged: bool) -> Verdict:
     """Return the verdict on a plan whose caches on disk are written anew, after removing them.
+
+    Args:
+        verdict: that on the plan.
+        plan: the plan.
+        judged: whether the verdict is on writing them anew.
 
     Raises:
         BudgetError: writing them does not fit; then they stay.
@@ -140,11 +190,26 @@ def _forgotten(verdict: Verdict, plan: Plan) -> Verdict:
         return verdict
     from safedata.materialise import forget  # few specs have a cache on disk
 
-    anew = judge(plan, verdict.machine, verdict.spec, stored=False)
-    if not anew.fits:
-        raise BudgetError([one for one in anew.problems if one.severity == "error"])
+    anew = verdict if judged else judge(plan, verdict.machine, verdict.spec, stored=False)
+    _refuse_unfit(anew)
     forget(plan)
     return anew
+
+
+def _on_service(verdict: Verdict, plan: Plan, service: str, *, anew: bool) -> OnService:
+    """Return what has the workers of a service make what is to be written.
+
+    Raises:
+        SpecError: SD555, they can make none of it.
+        BudgetError: SD301, there is no room for the rows that wait for their turn.
+        DataError: SD550, no dispatcher answers.
+    """
+    from safedata.spread.workers import OnService, refused  # few builds are shared out
+
+    found = refused(verdict, plan, service, anew=anew)
+    if found is not None:
+        raise BudgetError([found]) if found.code == "SD301" else SpecError([found])
+    return OnService(service)
 
 
 def _seen(report: Report) -> dict[str, Any]:

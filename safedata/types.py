@@ -209,10 +209,15 @@ class Tensor:
 
     @property
     def _splits(self) -> int:
-        """Bytes of the row splits: for each ragged level, one number more than it has rows."""
-        rows, total = 1, 0
-        for dim in self.shape[: self.ragged_rank]:
-            rows *= dim.most or 0
+        """Bytes of the row splits: for each ragged level, one number more than it has rows.
+
+        A ragged tensor's last dimension has none. Where the type is that of a row of a batch, which has its first
+        dimensions, the levels of these take two numbers each.
+        """
+        own = min(self.ragged_rank, max(0, self.rank - 1))
+        rows, total = 1, 16 * (self.ragged_rank - own)
+        for dim in self.shape[:own]:
+            rows *= dim.most or 0  # asked only where all are known
             total += 8 * (rows + 1)
         return total
 

@@ -127,8 +127,6 @@ class Walk:
         scope = self._scope(path)
         if names and entry.node.gpu is not None and path is not None:
             self.report(_on_gpu(entry.node, path, names))
-        if names and entry.node.shelves and path is not None:
-            self.report(_on_disk(path, names))
         after = line.written.typed(entry, before, scope)
         if after is None:
             return None
@@ -151,10 +149,3 @@ def _on_gpu(node: Node, path: Path, input: Names) -> Fault:
     """Return the fault of a step on a GPU before a combinator, which takes elements on the host."""
     message = f"`{node.title()}` is a step of the input `{input[-1]}`, and inputs run on the CPU"
     return Fault("SD213", message, (*path[:-1], "device"), help="move it behind the source, into `steps`")
-
-
-def _on_disk(path: Path, input: Names) -> Fault:
-    """Return the fault of a cache on disk before a combinator."""
-    message = f"a cache on disk in the input `{input[-1]}` is not available in this version"
-    way_out = "move it behind the source, into `steps`, or write `cache: memory`"
-    return Fault("SD110", message, (*path, "path"), help=way_out)

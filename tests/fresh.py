@@ -53,3 +53,12 @@ def peaks(text: str, *folders: Path) -> dict[str, int]:
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def printed(script: Path) -> list[tuple[int, int, str]]:
+    """Run a script that measures in a fresh process; return the bytes used, the bound, and the name of each line."""
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=600
+    )
+    lines = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    return [(int(used), int(bound), text) for used, bound, text in lines]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import FrozenInstanceError, field, replace
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
@@ -24,6 +24,12 @@ class Point:
 @record(eq=False)
 class Loose:
     x: int
+
+
+@record(frozen=True)
+class Marked:
+    x: int
+    marked: ClassVar[bool] = True
 
 
 def test_arguments_fill_the_fields_in_order_or_by_name() -> None:
@@ -75,6 +81,11 @@ def test_records_are_replaced_copied_and_pickled() -> None:
     assert replace(point, x=5) == Point(5)
     for other in (copy.copy(point), copy.deepcopy(point), pickle.loads(pickle.dumps(point))):
         assert (other, other.names) == (point, ["a"])
+
+
+def test_what_is_no_field_is_not_pickled() -> None:
+    """A constant of the class is none of the arguments that a copy is made by."""
+    assert pickle.loads(pickle.dumps(Marked(3))) == Marked(3)
 
 
 def test_a_fault_is_copied_like_any_record() -> None:

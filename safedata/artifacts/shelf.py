@@ -15,10 +15,11 @@ from safedata.problem import EchoFault, Fault, Path, did_you_mean
 from safedata.records import record
 
 if TYPE_CHECKING:
+    from safedata.artifacts.folder import Folder
     from safedata.artifacts.merges import Merges
     from safedata.spec.artifacts import Artifact
 
-_Read = TypeVar("_Read", bound="Words | Statistics | Input | Merges")
+_Read = TypeVar("_Read", bound="Words | Statistics | Input | Merges | Folder")
 
 
 @record(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Artifacts:
         self.refused = refused
         self.folder = folder
         self.spec = spec
-        self.used: dict[str, Words | Statistics | Input | Merges] = {}
+        self.used: dict[str, Words | Statistics | Input | Merges | Folder] = {}
         """What was read, by the name of the artifact, or by the path in the spec where an operation names a file."""
         self._failed: dict[str, Fault] = {}
 
@@ -97,6 +98,18 @@ class Artifacts:
             Fault: SD421, there is no such file; SD423, it cannot be read.
         """
         return self._kept(path, Input, lambda: self._read(path, f"`{path}`", read_input, _OTHER), (field,))
+
+    def folder_at(self, path: str, field: str = "root") -> Folder:
+        """Return the folder that the field of an operation names.
+
+        Raises:
+            Fault: SD421, there is no such folder; SD423, it cannot be read.
+        """
+        from safedata.artifacts.folder import Folder, read_folder  # few specs have one
+
+        # It shares the names of `used` with the files of a spec, and is none of them.
+        what = os.path.join(path, "")
+        return self._kept(what, Folder, lambda: self._read(path, f"`{path}`", read_folder, _FOLDER), (field,))
 
     def merges_at(self, path: str, merges: str) -> Merges:
         """Return the byte-pair encoding in the files that the fields `path` and `merges` of an operation name.
@@ -166,6 +179,7 @@ class Artifacts:
 
 
 _OTHER = "name another file"
+_FOLDER = "name a folder, relative to the spec's own"
 
 
 def read_input(path: str) -> Input:

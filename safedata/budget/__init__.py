@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from safedata.budget.findings import estimate, over, short, unknown, unseen
 from safedata.budget.places import PlaceVerdict, place_verdicts
-from safedata.budget.sums import HoldLine, hold_lines
+from safedata.budget.sums import HoldLine, Several, hold_lines
 from safedata.machine import Machine
 from safedata.memory import Evidence, Place, weakest
 from safedata.plan import Plan
@@ -43,7 +43,14 @@ class Verdict:
         return weakest(*(line.hold.evidence for line in self.lines))
 
 
-def judge(plan: Plan, machine: Machine, spec: str, *, stored: bool = True) -> Verdict:
+def judge(
+    plan: Plan,
+    machine: Machine,
+    spec: str,
+    *,
+    stored: bool = True,
+    several: Callable[[Plan], Several | None] | None = None,
+) -> Verdict:
     """Return the verdict on a plan: its sums, and a problem for each place that it does not fit.
 
     The problems carry no fixes yet; `safedata.fixes` works those out.
@@ -53,10 +60,18 @@ def judge(plan: Plan, machine: Machine, spec: str, *, stored: bool = True) -> Ve
         machine: what it is held against.
         spec: what the verdict calls it.
         stored: whether what is in a cache on this machine's disk need not be made.
+        several: tells of a part that writes a cache how many processes do; one does unless given.
     """
     texts = plan.program.document.texts
     if not plan.complete:
         return Verdict(spec, None, machine, {}, (), (*plan.program.warnings, *plan.problems), texts)
+    if any(getattr(step.node, "remote", False) for step in plan.steps):
+        from safedata.service.rules import faults as rules  # few specs are for a service
+
+        said = [problem_of(fault, plan.program.document) for fault in rules(plan)]
+        plan = replace(plan, problems=(*plan.problems, *said))
+        if any(one.severity == "error" for one in said):
+            return Verdict(spec, None, machine, {}, (), (*plan.program.warnings, *plan.problems), texts)
     if any(getattr(step.node, "shelves", False) for step in plan.steps):
         from safedata.phases import key_faults, notes  # few specs have a cache on disk
 
@@ -64,7 +79,7 @@ def judge(plan: Plan, machine: Machine, spec: str, *, stored: bool = True) -> Ve
             found = (*plan.program.warnings, *plan.problems, *faults)
             return Verdict(spec, None, machine, {}, (), found, texts)
         plan = replace(plan, rewrites=tuple(dict.fromkeys([*plan.rewrites, *notes(plan)])))
-    lines = hold_lines(plan, machine, stored=stored)
+    lines = hold_lines(plan, machine, stored=stored, several=several)
     places = place_verdicts(plan, machine, lines)
     problems = [*plan.program.warnings, *plan.problems, *unknown(plan, lines)]
     problems += [*unseen(plan.program, machine), *short(plan.program, machine)]

@@ -13,12 +13,12 @@ from safedata.plan import Plan, PlannedStep
 from safedata.problem import Label, Path, Problem
 from safedata.program import Program
 
-_CODES: Final = {"host": "SD301", "gpu": "SD302", "disk": "SD303"}
+_CODES: Final = {"host": "SD301", "worker": "SD301", "gpu": "SD302", "disk": "SD303"}
 _NO_GPU: Final = (
     "check for a machine that has one: `--gpu 24GiB`, or `--target`; or write `runtime: {device_fallback: cpu}`, "
     "which lets the host do the same where there is no GPU"
 )
-_NAMES: Final = {"host": "host memory", "disk": "disk"}
+_NAMES: Final = {"host": "host memory", "worker": "memory of a worker", "disk": "disk"}
 
 
 def unseen(program: Program, machine: Machine) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from safedata.budget.sums import HoldLine, total
 from safedata.fields import Share
 from safedata.machine import Machine
 from safedata.machine.limits import Free
-from safedata.memory import DISK, HOST, Place, format_size
+from safedata.memory import DISK, HOST, WORKER, Place, format_size
 from safedata.plan import Plan
 from safedata.program import Program
 from safedata.records import record
@@ -23,11 +23,13 @@ class PlaceVerdict:
     """What the pipeline may use; None when nobody can say what is free."""
     free: int | None
     notes: tuple[str, ...] = ()
+    unlimited: bool = False
+    """Whether nothing is known of what there is, and nothing is asked: a worker's memory of which no spec speaks."""
 
     @property
     def fits(self) -> bool:
         """Whether the peak is known and within the limit."""
-        if self.bytes == 0:
+        if self.bytes == 0 or (self.unlimited and self.bytes is not None):
             return True
         return self.bytes is not None and self.limit is not None and self.bytes <= self.limit
 
@@ -37,9 +39,20 @@ def place_verdicts(plan: Plan, machine: Machine, lines: Sequence[HoldLine]) -> d
     places = [HOST, *(f"gpu:{gpu.index}" for gpu in machine.gpus), DISK]
     places += [line.hold.place for line in lines if line.hold.place not in places]
     return {
-        place: _place(plan.program, machine.free(place), place, total(lines, place))
+        place: _worker(plan.program, total(lines, place))
+        if place == WORKER
+        else _place(plan.program, machine.free(place), place, total(lines, place))
         for place in dict.fromkeys(places)
     }
+
+
+def _worker(program: Program, peak: int | None) -> PlaceVerdict:
+    """Return the verdict on each worker of a service: what one has is what the spec says of it."""
+    said = program.budget.worker
+    if said is None:
+        note = "what a worker has is unknown here; `budget.worker` says it"
+        return PlaceVerdict(peak, None, None, (note,), unlimited=True)
+    return PlaceVerdict(peak, said, said, (f"`budget.worker` gives each worker {format_size(said)}",))
 
 
 def _place(program: Program, free: Free, place: Place, peak: int | None) -> PlaceVerdict:

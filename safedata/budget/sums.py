@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from safedata.machine import Machine, tensorflow_footprint
 from safedata.machine.limits import HERE
-from safedata.memory import GIB, HOST, KIB, MIB, Hold, Place, add
+from safedata.memory import GIB, HOST, KIB, MIB, Hold, Place, add, times
 from safedata.plan import Plan, PlannedStep, allocator_share, consumer
 from safedata.scope import ITERATOR_BYTES, THREAD_BYTES
 from safedata.sources.base import Root
@@ -28,6 +28,14 @@ class HoldLine(NamedTuple):
 
     step: int | None
     hold: Hold
+
+
+class Several(NamedTuple):
+    """Processes that write a cache on disk together."""
+
+    processes: int
+    beside: tuple[Hold, ...]
+    """What the one holds that waits for them, TensorFlow itself aside, and what they need of the disk."""
 
 
 def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
@@ -72,7 +80,13 @@ def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
     return Hold(HOST, allocator_share(plan, live), why, "measured")
 
 
-def hold_lines(plan: Plan, machine: Machine, *, stored: bool = True) -> list[HoldLine]:
+def hold_lines(
+    plan: Plan,
+    machine: Machine,
+    *,
+    stored: bool = True,
+    several: Callable[[Plan], Several | None] | None = None,
+) -> list[HoldLine]:
     """Return every hold of a plan, the process's first; of one that caches on disk cut up, those of its peak.
 
     Its parts run one after the other, so on the host only the largest counts, and elsewhere all do.
@@ -81,13 +95,23 @@ def hold_lines(plan: Plan, machine: Machine, *, stored: bool = True) -> list[Hol
         plan: a sound plan.
         machine: what it is held against.
         stored: whether what is in a cache on this machine's disk need not be made.
+        several: tells of a part that writes a cache how many processes do; one does unless given.
     """
+    if any(getattr(step.node, "remote", False) for step in plan.steps):
+        from safedata.budget.workers import lines_of  # few specs are for a service
+
+        return lines_of(plan, machine, _lines)
     if not any(getattr(step.node, "shelves", False) for step in plan.steps):
         return _lines(plan, machine)
     from safedata.phases import phases  # few specs have a cache on disk
 
     parts = [
-        [_moved(line, one.numbers) for line in _lines(one.plan, machine)]
+        [
+            _moved(line, one.numbers)
+            for line in _together(
+                _lines(one.plan, machine), several(one.plan) if several and one.writes else None
+            )
+        ]
         for one in phases(plan, here=stored and machine.name == HERE)
     ]
     largest = max(range(len(parts)), key=lambda number: _peak(parts[number]))
@@ -97,6 +121,24 @@ def hold_lines(plan: Plan, machine: Machine, *, stored: bool = True) -> list[Hol
         for line in lines
         if number == largest or line.hold.place != HOST
     ]
+
+
+def _together(lines: list[HoldLine], several: Several | None) -> list[HoldLine]:
+    """Return the holds of several processes: each has all that one has, and one more waits for them."""
+    if several is None:
+        return lines
+    waiting = [lines[0], *(HoldLine(None, hold) for hold in several.beside)]
+    return [
+        *waiting,
+        *(line if line.hold.place != HOST else _times(line, several.processes) for line in lines),
+    ]
+
+
+def _times(line: HoldLine, count: int) -> HoldLine:
+    hold = line.hold
+    return line._replace(
+        hold=hold._replace(bytes=times(count, hold.bytes), why=f"{count} processes, each: {hold.why}")
+    )
 
 
 def _moved(line: HoldLine, numbers: Sequence[int]) -> HoldLine:

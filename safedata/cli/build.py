@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safedata.cli.console import Console
-from safedata.cli.options import Commands, add_command, add_output, add_request
-from safedata.cli.status import FINE
+from safedata.cli.options import Commands, add_command, add_output, add_request, address, count
+from safedata.cli.status import FINE, USAGE
 
 if TYPE_CHECKING:
     import argparse
@@ -40,8 +40,29 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--force", action="store_true", help="write caches on disk anew that are there already"
     )
+    _add_others(parser)
+    parser.add_argument(
+        "--epochs", metavar="N", type=count, default=0,
+        help="go through the data N times more, and report the resident memory behind each epoch",
+    )  # fmt: skip
+    parser.add_argument(
+        "--assert-flat-rss", action="store_true",
+        help="with `--epochs`: fail if resident memory grows by more than 1%% behind the first epochs",
+    )  # fmt: skip
     add_request(parser)
     add_output(parser)
+
+
+def _add_others(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that have others than this process write caches."""
+    parser.add_argument(
+        "--service", metavar="ADDRESS", type=address,
+        help="have the workers of this tf.data service make what caches on disk keep: grpc://host:port",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs", metavar="N", type=count, default=1,
+        help="have this many processes write a cache on disk, each with as much memory (default: 1)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +75,14 @@ def run(args: argparse.Namespace) -> int:
         args.specs, args.fix, args.together, args.strict = [args.spec], None, False, False
         return check(args)
     console = Console.of(args)
+    if wrong := _wrong(args):
+        console.error(f"safedata build: {wrong}")
+        return USAGE
     verdict = verdict_of(args.spec, args)
+    if args.jobs > 1 and verdict.fits:
+        from safedata.spread.count import counted
+
+        verdict = counted(verdict, args.jobs, stored=not args.force)
     if args.format == "text":
         from safedata.report.verdict import headline
 
@@ -62,6 +90,15 @@ def run(args: argparse.Namespace) -> int:
     elif not verdict.fits:
         _print_object(verdict, None, console)
     return when_it_fits(verdict, console, lambda: _build(verdict, args, console))
+
+
+def _wrong(args: argparse.Namespace) -> str:
+    """Return what is wrong with the flags together; nothing where they fit."""
+    if args.jobs > 1 and args.service is not None:
+        return "give one of `--jobs` and `--service`"
+    if args.assert_flat_rss and args.epochs < 2:
+        return "`--assert-flat-rss` compares epochs: give `--epochs`, 2 or more"
+    return ""
 
 
 def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
@@ -76,12 +113,26 @@ def _build(verdict: Verdict, args: argparse.Namespace, console: Console) -> int:
         if args.format == "json":
             _print_object(verdict, None, console, problems_in(error))
         raise
+    return _told(verdict, report, args, console)
+
+
+def _told(verdict: Verdict, report: Report, args: argparse.Namespace, console: Console) -> int:
+    """Print a report; return the exit status.
+
+    Raises:
+        BudgetError: with `--assert-flat-rss`, memory grew from epoch to epoch.
+    """
+    from safedata.flat import grown, refuse_grown
+
+    wrong = grown(report.resident) if args.assert_flat_rss else None
     if args.format == "text":
         from safedata.report.build import render
 
         console.data(render(report))
     else:
-        _print_object(verdict, report, console)
+        _print_object(verdict, report, console, () if wrong is None else (wrong,))
+    if wrong is not None:
+        refuse_grown(report.resident)
     return FINE
 
 
@@ -91,7 +142,17 @@ def _pass(verdict: Verdict, args: argparse.Namespace, console: Console) -> Repor
 
     with Bar(console) as bar:
         update = bar.update if console.live else None
-        return build_verdict(verdict, args.manifest, update, writing=bar.writing, force=args.force)
+        service = None if args.service is None else str(args.service)
+        return build_verdict(
+            verdict,
+            args.manifest,
+            update,
+            writing=bar.writing,
+            force=args.force,
+            service=service,
+            jobs=args.jobs,
+            epochs=args.epochs,
+        )
 
 
 def _print_object(

@@ -21,9 +21,9 @@ def register(commands: Commands) -> None:
         "cache",
         run,
         "list caches on disk, or remove some of them",
-        "List what lies in the folders that `cache: {path: ...}` names (ls), remove caches by their keys (rm), or "
-        "remove the longest unused ones until the rest has at most the size given with `--keep` (gc). "
-        "What a process reads or writes now is never removed.",
+        "List what lies in the folders that `cache: {path: ...}` and `snapshot` name (ls), remove caches by their keys "
+        "(rm), or remove the longest unused ones until the rest has at most the size given with `--keep` (gc). "
+        "What a process reads or writes now is never removed, and a snapshot only by its key.",
     )
     parser.add_argument("action", choices=("ls", "rm", "gc"), metavar="ACTION", help="`ls`, `rm` or `gc`")
     parser.add_argument(

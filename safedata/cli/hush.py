@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
+
+from safedata.machine.hush import held_back as held_back
 
 if TYPE_CHECKING:
     from safedata.plan import Plan
@@ -42,29 +41,3 @@ def start_tensorflow(plan: Plan | None) -> None:
             configure(tf, plan)
         with tf.device("/CPU:0"):
             tf.constant(0)
-
-
-@contextmanager
-def held_back() -> Generator[None, None, None]:
-    """Keep what is written to file descriptor 2 in a file; write it out when an exception passes."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # stderr is closed
-        yield
-        return
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(kept, 2)
-            _show(file)
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-def _show(file: IO[bytes]) -> None:
-    file.seek(0)
-    sys.stderr.write(file.read().decode("utf-8", "replace"))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from safedata.request import Request
+    from safedata.stages._address import Address
 
 
 class Commands(Protocol):
@@ -111,6 +112,20 @@ def count(text: str) -> int:
     if not (digits.isascii() and digits.isdecimal() and 0 < int(digits) < 10**9):
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number of 1 or more")
     return int(digits)
+
+
+def address(text: str) -> Address:
+    """Return the address of a server that `grpc://host:port` says.
+
+    Raises:
+        argparse.ArgumentTypeError: it says none.
+    """
+    from safedata.stages._address import parse_address
+
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def module(text: str) -> str:

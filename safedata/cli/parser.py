@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "measure",
     "profile",
     "schema",
+    "serve",
 )
 """The commands, each with a module of that name, in the order of the help."""
 

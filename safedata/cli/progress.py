@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from safedata import crew
-    from safedata.materialise import Kept, Waiting, Writing
+    from safedata.materialise import Telling, Writing
     from safedata.run import Progress
 
 _CELLS: Final = 24
@@ -43,12 +43,14 @@ class Bar:
         if self._console.live:
             self._draw(reading_line(progress)[: _columns() - 1])
 
-    def writing(self, told: Writing | Waiting | Kept) -> None:
-        """Show how much of a cache on disk is written; that another process is waited for is said once."""
-        from safedata.materialise import Waiting, Writing
+    def writing(self, told: Telling) -> None:
+        """Show how much of a cache on disk is written; that a process is waited for, or alone, is said once."""
+        from safedata.materialise import Alone, Waiting, Writing
 
         if isinstance(told, Waiting):
             self._console.note(f"safedata: waiting for {told.holder}, which writes {told.folder}")
+        elif isinstance(told, Alone):
+            self._console.note(f"safedata: one process writes {told.folder}: {told.why}")
         elif isinstance(told, Writing) and self._console.live:
             self._draw(writing_line(told)[: _columns() - 1])
 

@@ -21,8 +21,9 @@ DATA: Final = 4
 INTERRUPTED: Final = 130
 
 _OF_DATA: Final = ("SD4", "SD5")
-_OF_SPEC: Final = ("SD424", "SD426")
-"""Codes among them of which the spec is to blame: it asks for what its artifacts are not made to have."""
+_OF_SPEC: Final = ("SD424", "SD426", "SD540", "SD542")
+"""Codes among them of which the spec is to blame: it asks for what its artifacts are not made to have, or holds more
+than it may."""
 
 
 def status_of(problems: Iterable[Problem], *, strict: bool = False) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, Final, Literal
 
-from safedata.insist import Check, Where, insist
+from safedata.insist import Check, Where, either, first_bad, insist
 from safedata.lowering import Values, enforce, resting
 from safedata.memory import add, times
 from safedata.records import record, replace
@@ -78,6 +78,40 @@ def framed(tf: Any, records: Any, sequence: bool, where: Where) -> Any:
     return insist(
         tf, records, [Check(tf.reduce_all(found.sizes >= 0), "SD404: a record that is no example")], where
     )
+
+
+def found_whole(tf: Any, record: Any, where: Where) -> Any:
+    """Return a scalar string once it is found to be an `Example`; one that is none is named by its place.
+
+    One that begins as those do that are written, one field as long as all of it, is handed on at once; what is wrong
+    inside of that field is TensorFlow's to tell. All others are looked at by a parser whose error is caught.
+    """
+    made = either(tf, _is_one_field(tf, record), record, tf.identity, lambda one: _tried(tf, one, where))
+    return tf.ensure_shape(made, [])
+
+
+def _is_one_field(tf: Any, record: Any) -> Any:
+    """Return whether a message has the field 1 alone, with a length, as long as its bytes say."""
+    head = tf.strings.substr(tf.strings.join([tf.strings.substr(record, 0, 6), b"\0" * 6]), 0, 6)
+    first, *length = tf.unstack(tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int64), 6)
+    size, taken, more = tf.constant(0, tf.int64), tf.constant(1, tf.int64), tf.constant(1, tf.int64)
+    for place, byte in enumerate(length):
+        size += more * (byte % 128) * 128**place
+        taken += more
+        more *= byte // 128
+    whole = size + taken == tf.cast(tf.strings.length(record), tf.int64)
+    return (first == 10) & (more == 0) & whole
+
+
+def _tried(tf: Any, record: Any, where: Where) -> Any:
+    as_written = tf.autograph.experimental.do_not_convert
+
+    def parsed_at_all(one: Any) -> Any:
+        return tf.size(tf.io.parse_single_example(one, {"": tf.io.VarLenFeature(tf.int64)})[""].values) >= 0
+
+    sound = tf.data.Dataset.from_tensors(record).map(as_written(parsed_at_all)).ignore_errors()
+    fine = sound.concatenate(tf.data.Dataset.from_tensors(False)).take(1).get_single_element()
+    return insist(tf, record, [Check(fine, "SD404: a record that is no example")], where)
 
 
 def parsed_named(tf: Any, record: Any, features: Sequence[Parsed], sequence: bool, where: Where) -> Values:
@@ -180,7 +214,7 @@ def _required(tf: Any, values: Any, one: Parsed, where: Where, counts: Any = Non
     shape = [dim.most or 0 for dim in one.tensor.shape]
     counts = tf.size(values, tf.int64) if counts is None else counts
     fine = counts == prod(shape)
-    bad = counts if not fine.shape.rank else tf.boolean_mask(counts, ~fine)[:1]
+    bad = counts if not fine.shape.rank else first_bad(tf, counts, fine)
     message = f"SD404: `{one.key}` must have {prod(shape)} values and has"
     held = insist(tf, values, [Check(tf.reduce_all(fine), message, bad)], where)
     return tf.reshape(held, shape if not fine.shape.rank else [-1, *shape])

@@ -16,11 +16,12 @@ from safedata.expr.functions.site import Guard
 from safedata.expr.infer import Types, check_bounded
 from safedata.expr.lower import KEYS, NOTHING, Lowering
 from safedata.expr.parse import parse_tree
+from safedata.expr.rows import flattened
 from safedata.expr.tree import Call, Cut, Index, Name, Node, children, walk
 from safedata.insist import Where
 from safedata.memory import add
 from safedata.problem import Fault
-from safedata.records import record
+from safedata.records import record, replace
 from safedata.types import BROKEN, Tensor
 
 if TYPE_CHECKING:
@@ -112,9 +113,10 @@ class Expression:
         """
         if self._broken(element):
             return BROKEN
+        element, rows = flattened(self.root, element)
         result = Types(element).of(self.root)
         check_bounded(self.root, result)
-        return result
+        return replace(result, ragged_rank=rows)
 
     def workspace(self, element: Mapping[str, Tensor]) -> int | None:
         """Return a bound on the bytes of intermediates beside components and result, None without one.
@@ -124,7 +126,7 @@ class Expression:
         """
         if self._broken(element):
             return None
-        types = Types(element)
+        types = Types(flattened(self.root, element)[0])
         inside = types.workspace(self.root)
         # Elements are then computed one by one, and their results stacked at the end.
         return add(inside, types.of(self.root).bytes) if self._one_by_one else inside
@@ -145,7 +147,7 @@ class Expression:
         """
         if not self.uncertain or self._broken(element):
             return frozenset()
-        return frozenset(id(node) for node in failing(self.root, Types(element)))
+        return frozenset(id(node) for node in failing(self.root, Types(flattened(self.root, element)[0])))
 
     def guards(self, element: Mapping[str, Tensor], where: Where) -> dict[int, Guard]:
         """Return what `lower` has to be handed so that it names what is wrong with values, and with which element.
@@ -175,7 +177,8 @@ class Expression:
 
         Args:
             tf: the module `tensorflow`.
-            values: the components as dense tensors of known rank, each with `batch_dims` leading dimensions.
+            values: the components as dense tensors of known rank, each with `batch_dims` leading dimensions; or one
+                that is ragged, where `infer` takes it.
             batch_dims: how many leading dimensions of every value, and of the result, belong to a batch.
             seed: that of its draws, beside the index and the epoch among the values.
             guards: what `guards` returned; without it TensorFlow says what is wrong, in its own words.
@@ -187,6 +190,10 @@ class Expression:
             message = f"the results of `{self.text.strip()}` differ in shape within a batch"
             way_out = "put this step before `batch`"
             raise Fault("SD208", message, within=self.root.span, help=way_out)
+        [name, *_] = [*self.names, ""]
+        if isinstance(values.get(name), tf.RaggedTensor):
+            flat = {name: values[name].flat_values}
+            return values[name].with_flat_values(self.lower(tf, flat, 0, seed, guards))
         if batch_dims and self._one_by_one:
             return self._map(tf, values, batch_dims, seed, guards)
         return Lowering(tf, values, batch_dims, seed, guards).result(self.root)

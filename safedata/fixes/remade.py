@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from safedata.change import Change, Changes, MoveOps, MoveStep, SetField
 from safedata.fixes.apply import changed
 from safedata.program import Program
-from safedata.stages.cache import Cache
 
 
 def remade(program: Program, changes: Changes) -> bool:
@@ -32,7 +31,7 @@ def remade(program: Program, changes: Changes) -> bool:
 
 def _caches(program: Program) -> Iterator[int]:
     for number, step in enumerate(program.steps):
-        if isinstance(step.stage, Cache) and step.stage.path is not None:
+        if step.stage.on_disk:
             yield number
 
 

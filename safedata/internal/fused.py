@@ -121,6 +121,11 @@ class Fused(ElementNode):
         )
         return largest(*peaks)
 
+    def scratch(self, before: Stream, scope: Scope) -> int | None:
+        """Return what all parts leave behind in a thread's arena."""
+        silent, parts = replace(scope, report=unheard), self._around(before, scope).parts
+        return add(*(part.scratch(entering, silent) for part, entering, _ in parts))
+
     def timed(self) -> int:
         """Return how many calls may be in functions of its parts that may take only so long."""
         return sum(part.timed() for part in self.parts)

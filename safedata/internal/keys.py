@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from safedata.lowering import EPOCH, INDEX, OK, Lowering, Values, as_written, rewrapped
 from safedata.memory import HOST, Hold
@@ -17,6 +17,8 @@ _ONE_NUMBER = 1024
 
 class Identify(Node):
     """Count the elements as they leave the source: the index that errors and draws refer to."""
+
+    aligned: ClassVar[bool] = True
 
     def title(self) -> str:
         """Return this step's name."""
@@ -34,10 +36,6 @@ class Identify(Node):
         """Yield the number; the rest of the element is held by the step that made it."""
         yield Hold(HOST, SCALAR_INT64.bytes, "the element's index")
 
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
-
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the enumerated dataset."""
 
@@ -49,6 +47,8 @@ class Identify(Node):
 
 class Epoch(Node):
     """Put the epoch's own number beside each element, another one each time the data is gone through."""
+
+    aligned: ClassVar[bool] = True
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -68,10 +68,6 @@ class Epoch(Node):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the number and the dataset that it comes from; the element is held by the step that made it."""
         yield Hold(HOST, _ONE_NUMBER, "the epoch's number")
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset zipped with one random number that is drawn anew for each iterator.
@@ -111,6 +107,8 @@ class Readable(Node):
     In an input of `zip` an element that fails stays, as a stand-in, so that those behind it keep their partners.
     """
 
+    aligned: ClassVar[bool] = True
+
     def title(self) -> str:
         """Return this step's name."""
         return "readable"
@@ -126,10 +124,6 @@ class Readable(Node):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the mark; the rest of the element is held by the step that made it."""
         yield Hold(HOST, BOOL.bytes, "whether the element could be read")
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of marked elements."""

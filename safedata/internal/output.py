@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from safedata.lowering import Lowering, Values, as_written, rewrapped
 from safedata.memory import HOST, Hold
@@ -18,6 +18,8 @@ Structure = Any
 
 class Output(Node):
     """Give each element the structure that `output` says: a dict, or a tuple as `model.fit` takes it."""
+
+    aligned: ClassVar[bool] = True
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
@@ -48,10 +50,6 @@ class Output(Node):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield nothing: the tensors are handed on as they are, held by the step that made them."""
         yield from ()
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of restructured elements; where only names fall away, without a step of its own.

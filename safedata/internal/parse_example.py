@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from safedata.examples.parsing import Parsed, parsed, parsing_bytes
+from safedata.examples.parsing import Parsed, found_whole, parsed, parsed_named, parsing_bytes
 from safedata.insist import Where
 from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import add
@@ -24,6 +24,9 @@ class ParseExample(ElementNode):
     features: tuple[Parsed, ...]
     sequence: bool = False
     """Whether the records are `SequenceExample`s."""
+    seen: bool = True
+    """Whether every record was parsed at the check. One that is no `Example` is told otherwise before it is parsed:
+    TensorFlow's parser shows the record in its error, and Python fails on one that is no UTF-8."""
 
     @property
     def fallible(self) -> bool:
@@ -55,6 +58,10 @@ class ParseExample(ElementNode):
         tf = low.tf
         where = Where(tf, "a record", low.origin, values.get(INDEX))
         record = enforce(tf, values[RECORD], low.before.element[RECORD], "record", where)
-        found = parsed(tf, record, self.features, self.sequence, where)
+        if self.seen or self.sequence:
+            found = parsed(tf, record, self.features, self.sequence, where)
+        else:
+            record = found_whole(tf, record, where)
+            found = parsed_named(tf, record, self.features, self.sequence, where)
         kept = {name: value for name, value in values.items() if name != RECORD}
         return {**found, **kept}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold, add, gpu, times
@@ -28,6 +28,8 @@ class Replicate(Node):
 
     The strategy splits each batch, and on every GPU has one part ready, one being copied, and one in work.
     """
+
+    aligned: ClassVar[bool] = True
 
     def __init__(self, replicas: int) -> None:
         self.replicas = replicas
@@ -72,10 +74,6 @@ class Replicate(Node):
 
     def _share(self, rows: Dim) -> Dim:
         return rows if rows.most is None else replace(rows, most=-(-rows.most // self.replicas), exact=False)
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset: the training program hands it to its strategy."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from safedata.lowering import Lowering, Values, as_written
 from safedata.memory import HOST, Hold, Place
@@ -21,6 +21,8 @@ class Transfer(Node):
     What stands behind it runs in the same call, on that device: `safedata.internal.crossing` builds it. With
     `place` on the host, under `runtime.device_fallback`, it only leaves out what is not needed.
     """
+
+    aligned: ClassVar[bool] = True
 
     def __init__(self, place: Place, names: frozenset[str], path: Path) -> None:
         self.place = place
@@ -71,10 +73,6 @@ class Transfer(Node):
         threads = scope.cpus
         why = f"a second iterator with {threads} threads of its own"
         yield Hold(HOST, ITERATOR_BYTES + threads * THREAD_BYTES, why)
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset on the host without what is not needed; a device has `Crossing`."""

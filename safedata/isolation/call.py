@@ -6,8 +6,8 @@ import functools
 import os
 import pickle
 import sys
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any, Final, TypeVar, cast
 
 from safedata.isolation import child
@@ -53,14 +53,39 @@ def isolated(function: Callable[..., T], /, *args: Any, timeout: float | None = 
         IsolatedTimeoutError: SD508, it did not return in time.
         BaseException: what the function raised, of the same type; its cause is the traceback there.
     """
+    with started(function, args, kwargs, timeout) as process:
+        end = process.run()
+    return cast("T", outcome(function, end, timeout))
+
+
+def started(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any] = MappingProxyType({}),
+    timeout: float | None = None,
+) -> Process:
+    """Return a fresh process that calls a function as soon as its `run` is called; arguments as for `isolated`.
+
+    Raises:
+        IsolatedError: SD507, the function or an argument cannot be sent.
+    """
     if child.loading_main:
         raise _unguarded(function)
-    request = Request(_packed(function, args, kwargs), _script(), list(sys.path), list(sys.argv))
-    with Process(child.pack(request), timeout) as process:
-        ended = process.run()
-    if ended.reply is None:
-        raise _without_reply(function, ended, timeout)
-    return cast("T", _outcome(function, Reply(*pickle.loads(ended.reply))))
+    request = Request(_packed(function, args, dict(kwargs)), _script(), list(sys.path), list(sys.argv))
+    return Process(child.pack(request), timeout)
+
+
+def outcome(function: Callable[..., Any], end: Ended, timeout: float | None = None) -> Any:
+    """Return what the function of a process returned, or raise what it raised; as for `isolated`.
+
+    Args:
+        function: what it called.
+        end: how it ended.
+        timeout: the seconds that it had.
+    """
+    if end.reply is None:
+        raise _without_reply(function, end, timeout)
+    return _outcome(function, Reply(*pickle.loads(end.reply)))
 
 
 def _script() -> tuple[str, str] | None:

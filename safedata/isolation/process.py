@@ -98,6 +98,10 @@ class Process:
         by = None if code is None or code >= 0 else -code
         return Ended(self._reply(), None if by else code, by, self._peak, self._late)
 
+    def leave(self) -> None:
+        """Have `run` end the child now; for another thread than that of `run`."""
+        self._deadline = time.monotonic()
+
     def _exchange(self, selector: selectors.BaseSelector) -> None:
         """Send and receive what can be, waiting for it a little."""
         if not selector.get_map():  # its end of the socket is closed

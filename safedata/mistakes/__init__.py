@@ -55,7 +55,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "shuffled_evaluation": (_EVALUATION, "shuffle"),
     "late_shuffle": ("map", "shuffle"),
     "wide_dtype": ("map", f"shuffle|{_KEPT}"),
-    "early_prefetch": ("prefetch", f"map|filter|assert|shuffle|unbatch|repeat|cache|{_BATCHED}"),
+    "early_prefetch": ("prefetch", f"map|filter|assert|shuffle|unbatch|repeat|{_KEPT}|{_BATCHED}"),
     "no_prefetch": ("!prefetch", f"{_RANDOM}|repeat|shuffle"),
     "deep_prefetch": (_DEEP,),
     "taken_apart": (_BATCHED, "unbatch", _BATCHED),

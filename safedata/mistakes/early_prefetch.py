@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from safedata.mistakes.base import BATCHES, Finding, Line, Mistake, Placed
 
-_WORKS: Final = ("map", "filter", "assert", "shuffle", "unbatch", "repeat", "cache", *BATCHES)
+_WORKS: Final = ("map", "filter", "assert", "shuffle", "unbatch", "repeat", "cache", "snapshot", *BATCHES)
 _NAMES: Final = ("select", "drop", "rename")
 """Stages that may stand between a prefetch and what it is for."""
 

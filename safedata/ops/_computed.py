@@ -86,6 +86,7 @@ class Computed(Joint):
     """
 
     example: ClassVar[str] = '{from: "= label - 1"}'
+    ragged: ClassVar[bool] = True
 
     _formula: Formula = PrivateAttr()
 

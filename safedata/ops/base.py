@@ -55,6 +55,10 @@ class Op(BaseModel):
     """Whether it changes the values of an image and nothing else, so that a mask that is linked to it stays."""
     ragged: ClassVar[bool] = False
     """Whether it takes a ragged component as well as a dense one."""
+    python: ClassVar[bool] = False
+    """Whether its graph calls functions of Python's, which only the process that made it has."""
+    revision: ClassVar[int] = 1
+    """A number that is part of the key of caches on disk: another one once the same operation makes other elements."""
 
     @property
     def rows(self) -> bool:
@@ -131,6 +135,13 @@ class Op(BaseModel):
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return an upper bound in bytes of what one call holds beside `x` and `y`; None when unbounded."""
+        return 0
+
+    def scratch(self, x: Tensor, y: Tensor) -> int | None:
+        """Return which of `workspace`'s bytes are large blocks that a library takes from `malloc`, not from TensorFlow.
+
+        They stay in the arena of the thread that had them, however few calls run at once.
+        """
         return 0
 
     def resident(self) -> int | None:

@@ -1,37 +1,32 @@
-"""A plan cut at its caches on disk: what runs to write each of them, and what runs on the last one's rows.
+"""A plan cut at its caches on disk: what runs to write each of them, and what runs on the rows of the last ones.
 
 One phase has ended, and its memory is free again, when the next begins. So the peak of a plan is that of its largest
-phase. A phase whose entry is in the store is not run again.
+phase. A phase whose entry is in the store is not run again. A cache in an input of a combinator is written by a phase
+that has no more than that input in it.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from safedata.internal.keys import Epoch, Keep
-from safedata.lowering import EPOCH
-from safedata.memory import DISK
+from safedata.phases.branch import alone, over_stored, starts
 from safedata.phases.key import key_of
-from safedata.plan import Plan, PlannedStep
+from safedata.phases.rows import Numbered, read, written
+from safedata.plan import Plan
 from safedata.problem import Fault
 from safedata.records import record, replace
-from safedata.scope import unheard
-from safedata.sources._stored import Order, StoredRoot
-from safedata.stages._elements import batch_shape
-from safedata.stages._packed import Pack, Unpack, packed, varying
-from safedata.stages._shelve import Shelve, Write, chunk_rows
-from safedata.stages.batch import Batch
-from safedata.stages.shuffle import Shuffle
+from safedata.sources._stored import StoredRoot
+from safedata.stages._shelve import Shelve
 from safedata.store.entry import MANIFEST, Column
-from safedata.types import Stream
 
 __all__ = ["Phase", "Shelf", "cuts", "key_faults", "notes", "phases"]
 
 
 @record(frozen=True, slots=True)
 class Shelf:
-    """The entry of one cache on disk."""
+    """The entry of one cache on disk, or of one snapshot."""
 
     root: str
     """The store's folder."""
@@ -39,6 +34,8 @@ class Shelf:
     columns: tuple[Column, ...]
     number: int
     """Which of the whole plan's steps it is."""
+    shared: bool = False
+    """Whether it is a snapshot, which other jobs read as well."""
 
     @property
     def folder(self) -> str:
@@ -60,8 +57,8 @@ class Phase:
     """For each of its steps, the number of the whole plan's step that it stands for."""
     writes: Shelf | None
     """What it writes; None for the one whose elements leave the pipeline."""
-    reads: Shelf | None
-    """What it reads; None for the one that starts at the source."""
+    reads: tuple[Shelf, ...] = ()
+    """What it reads; nothing for one that starts at the sources."""
 
 
 def cuts(plan: Plan) -> list[int]:
@@ -84,7 +81,7 @@ def _key_fault(plan: Plan, number: int) -> Fault | None:
 
 def notes(plan: Plan) -> list[str]:
     """Return a sentence for each shuffle that is the order in which a cache on disk is read, in place of a buffer."""
-    roots = (_reading(plan, _shelf(plan, number))[0][0].node for number in cuts(plan))
+    roots = (step.node for phase in phases(plan, here=False) for step in phase.plan.steps)
     reordered = [one for one in roots if isinstance(one, StoredRoot) and one.order is not None]
     return (
         ["`shuffle: all` is the order in which the cache on disk is read: it has no buffer"]
@@ -100,11 +97,8 @@ def phases(plan: Plan, *, here: bool = True) -> tuple[Phase, ...]:
         plan: a whole plan that is sound.
         here: whether what lies on this machine's disk counts; otherwise nothing is there.
     """
-    shelves = [_shelf(plan, number) for number in cuts(plan)]
-    begin = max((at for at, one in enumerate(shelves) if here and one.there), default=-1)
-    ends: list[Shelf | None] = [*shelves[begin + 1 :], None]
-    starts = [None if begin < 0 else shelves[begin], *ends[:-1]]
-    return tuple(_phase(plan, start, end) for start, end in zip(starts, ends, strict=True))
+    cutter = _Cutter(plan, starts(plan), {number: _shelf(plan, number) for number in cuts(plan)}, here)
+    return tuple(cutter.upto(len(plan.steps)))
 
 
 def _shelf(plan: Plan, number: int) -> Shelf:
@@ -112,94 +106,59 @@ def _shelf(plan: Plan, number: int) -> Shelf:
     assert isinstance(step.node, Shelve)
     columns = step.node.columns(step.after)
     root = plan.scope.path(step.node.path)
-    return Shelf(root, key_of(plan, number, columns), columns, number)
+    return Shelf(root, key_of(plan, number, columns), columns, number, step.node.shared)
 
 
-def _phase(plan: Plan, start: Shelf | None, end: Shelf | None) -> Phase:
-    if start is None:
-        steps, numbers = list(plan.steps), list(range(len(plan.steps)))
-    else:
-        steps, numbers = _reading(plan, start)
-    if end is None:
-        return Phase(replace(plan, steps=tuple(steps)), tuple(numbers), None, start)
-    before = numbers.index(end.number)
-    steps, numbers = steps[:before], numbers[:before]
-    written = _writing(plan, end)
-    steps, numbers = [*steps, *written], [*numbers, *(end.number for _ in written)]
-    structure = {name: name for name in steps[-1].after.element}
-    program = plan.program
-    # What a killed run has written is gone on with, so every run must give the same elements in the same order.
-    runtime = program.runtime.model_copy(update={"deterministic": True})
-    part = replace(plan, program=replace(program, runtime=runtime), steps=tuple(steps), structure=structure)
-    return Phase(part, tuple(numbers), end, start)
+class _Cutter(NamedTuple):
+    """Goes from the end of a plan to its sources, up to the caches that are there."""
 
+    plan: Plan
+    starts: tuple[int, ...]
+    shelves: dict[int, Shelf]
+    here: bool
 
-def _writing(plan: Plan, end: Shelf) -> list[PlannedStep]:
-    """Return the steps that stand in a cache's place where it is written."""
-    shelve = plan.steps[end.number]
-    before = shelve.before
-    assert before is not None
-    scope = replace(plan.scope, report=unheard)
-    names = frozenset(column.name for column in end.columns)
-    made: list[PlannedStep] = []
-    if any(not tensor.static or tensor.dtype == "string" for tensor in _beside(before, names)):
-        keep = Keep(names)
-        after = keep.infer(before, scope)
-        made.append(PlannedStep(keep, shelve.path, before, after, tuple(keep.holds(before, after, scope))))
-        before = after
-    if varying(before.visible):
-        pack = Pack()
-        after = pack.infer(before, scope)
-        made.append(PlannedStep(pack, shelve.path, before, after, tuple(pack.holds(before, after, scope))))
-        before = after
-    write = Write(chunk_rows(packed(shelve.after)))
-    after = write.infer(before, scope)
-    holds = (*write.holds(before, after, scope), *(hold for hold in shelve.holds if hold.place == DISK))
-    return [*made, PlannedStep(write, shelve.path, before, after, holds)]
+    def upto(self, end: int) -> Iterator[Phase]:
+        """Yield the phases of all that leads to a step, the one of the step itself last.
 
+        Args:
+            end: a cache on disk, which is written; or the number of all steps.
+        """
+        first = 0 if end == len(self.plan.steps) else self.starts[end]
+        reads = self._before(first, end)
+        for shelf in reads:
+            if not (self.here and shelf.there):
+                yield from self.upto(shelf.number)
+        yield self._phase(first, end, reads)
 
-def _beside(stream: Stream, names: frozenset[str]) -> list[Any]:
-    return [tensor for name, tensor in stream.element.items() if name not in names]
+    def _before(self, first: int, end: int) -> list[Shelf]:
+        """Return the caches between a step and its sources behind which there is no other."""
+        found: list[Shelf] = []
+        at = end - 1
+        while at >= first:
+            if at in self.shelves:
+                found.append(self.shelves[at])
+                at = self.starts[at]
+            at -= 1
+        return found[::-1]
 
-
-def _reading(plan: Plan, start: Shelf) -> tuple[list[PlannedStep], list[int]]:
-    """Return the steps that run on an entry's rows, with their numbers in the whole plan.
-
-    The root does what an epoch's number, a perfect shuffle and a batch directly behind the cache would do.
-    """
-    shelve, rest = plan.steps[start.number], list(plan.steps[start.number + 1 :])
-    numbers = list(range(start.number + 1, len(plan.steps)))
-    kept = packed(shelve.after)
-    types = varying(shelve.after.visible)
-    root = StoredRoot(start.folder, kept, chunk_rows(kept), inner=batch_shape(shelve.after))
-    while rest and (taken := _absorbed(root, rest[0])) is not None:
-        root, rest, numbers = taken, rest[1:], numbers[1:]
-    scope = replace(plan.scope, report=unheard)
-    after = root.infer(scope)
-    made = [PlannedStep(root, shelve.path, None, after, tuple(root.holds(after, scope)), root.calls(scope))]
-    if types:
-        unpack = Unpack(types)
-        whole = unpack.infer(after, scope)
-        made.append(PlannedStep(unpack, shelve.path, after, whole, tuple(unpack.holds(after, whole, scope))))
-    return [*made, *rest], [*(start.number for _ in made), *numbers]
-
-
-def _absorbed(root: StoredRoot, step: PlannedStep) -> StoredRoot | None:
-    """Return the root that does what the step behind it would, None where it cannot."""
-    node, before = step.node, step.before
-    if root.batches or before is None:
-        return None
-    if isinstance(node, Epoch) and root.epoch is None:
-        return replace(root, epoch=node.seed)
-    if (
-        isinstance(node, Shuffle)
-        and root.order is None
-        and node.slots(before) == (before.cardinality.most or -1)
-    ):
-        seed = step.seed if node.seed is None else node.seed
-        return replace(root, order=Order(seed & 0x7FFFFFFFFFFFFFFF, node.reshuffle))
-    if varying(before.visible):  # what is to be stacked is not there yet
-        return None
-    if isinstance(node, Batch) and not node.pad_last and (root.epoch is None or EPOCH in before.element):
-        return replace(root, rows=node.size, batches=True, drop_remainder=node.drop_remainder)
-    return None
+    def _phase(self, first: int, end: int, reads: list[Shelf]) -> Phase:
+        plan, found, at = self.plan, list[Numbered](), first
+        for shelf in reads:
+            begin = self.starts[shelf.number]
+            found += [Numbered(plan.steps[number], number) for number in range(at, begin)]
+            rows, at = read(plan, shelf.number, shelf.folder, end)
+            found += rows
+        found += [Numbered(plan.steps[number], number) for number in range(at, end)]
+        writes = self.shelves.get(end)
+        if writes is not None:
+            found += written(plan, end, writes.columns)
+        numbers = tuple(number for _, number in found)
+        steps = over_stored([step for step, _ in found])
+        if writes is None:
+            return Phase(replace(plan, steps=steps), numbers, None, tuple(reads))
+        structure = {name: name for name in steps[-1].after.element}
+        part = alone(plan, steps, plan.steps[end].input)
+        # What a killed run has written is gone on with, so every run must give the same elements in the same order.
+        runtime = part.program.runtime.model_copy(update={"deterministic": True})
+        part = replace(part, program=replace(part.program, runtime=runtime), structure=structure)
+        return Phase(part, numbers, writes, tuple(reads))

@@ -25,7 +25,9 @@ _STEPS: Final = 8
 _WIDTH: Final = 500
 """How many objects it looks at in one such step."""
 _SECONDS: Final = 0.5
-"""After this time it begins no further step."""
+"""After this time it begins no further step, if it has a name."""
+_PATIENCE: Final = 10.0
+"""After this time it begins none in any case."""
 
 
 def name_holders(targets: Sequence[object], ignore: Sequence[object] = ()) -> list[str]:
@@ -35,13 +37,14 @@ def name_holders(targets: Sequence[object], ignore: Sequence[object] = ()) -> li
         targets: the objects.
         ignore: objects that are no answer, and that are not looked behind.
 
-    One step through all of Python's objects takes some 30 ms with TensorFlow loaded; it stops after half a second.
+    One step through all of Python's objects takes some 30 ms with TensorFlow loaded; it stops after half
+    a second, on a busy machine once it has a name.
     """
     search = _Search([*targets, *ignore, targets, ignore])
     level: list[object] = list(targets)
-    over = time.monotonic() + _SECONDS
+    began = time.monotonic()
     for _ in range(_STEPS):
-        if not level or time.monotonic() > over:
+        if not level or time.monotonic() - began > (_SECONDS if search.found else _PATIENCE):
             break
         level = search.step(level)
     return list(search.found)

@@ -23,6 +23,7 @@ def render(report: Report) -> str:
         ["batches", f"{report.batches:,}"],
         ["time", f"{report.seconds:.2f} s, {report.per_second:,.1f} elements/s"],
         ["host peak", _peak(report)],
+        *_epochs(report),
         *[["cache" if not number else "", _cache(one)] for number, one in enumerate(report.caches)],
         ["left out", f"{len(report.skipped):,}"],
         *(["", place] for place in report.skipped[:_SHOWN]),
@@ -35,6 +36,15 @@ def render(report: Report) -> str:
         rows.append(["quarantine", written if report.quarantined else "nothing to write"])
     rows.append(["manifest", shown_path(report.manifest) if report.manifest else "not written"])
     return "\n".join(table(rows))
+
+
+def _epochs(report: Report) -> list[list[str]]:
+    """Return the line on memory from epoch to epoch, where there were any more."""
+    if not report.resident:
+        return []
+    from safedata.flat import listed
+
+    return [["epochs", f"{len(report.resident)} more, resident {listed(report.resident)}"]]
 
 
 def _cache(one: Kept) -> str:
@@ -71,6 +81,7 @@ def report_object(report: Report) -> dict[str, object]:
         "elements_per_second": round(report.per_second, 3),
         "host_bytes_estimated": report.estimated,
         "host_bytes_measured": report.measured,
+        "resident_bytes": list(report.resident),
         "skipped": list(report.skipped),
         "quarantine": None
         if report.quarantine is None

@@ -36,7 +36,8 @@ def _row(one: Listed) -> list[str]:
     elements = f"{stored.rows:,}" if stored.rows is not None else stored.state
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(stored.used))
     spec = shown_path(one.spec) if one.spec is not None else "unknown"
-    return [stored.key[:_KEY], format_size(stored.bytes), elements, used, _WANTED[one.wanted], spec]
+    wanted = "snapshot" if stored.shared else _WANTED[one.wanted]
+    return [stored.key[:_KEY], format_size(stored.bytes), elements, used, wanted, spec]
 
 
 def report_object(found: Sequence[Listed]) -> list[dict[str, object]]:
@@ -50,6 +51,7 @@ def report_object(found: Sequence[Listed]) -> list[dict[str, object]]:
             "bytes": one.stored.bytes,
             "used": round(one.stored.used, 3),
             "wanted": one.wanted,
+            "shared": one.stored.shared,
             "spec": one.spec,
             "made": dict(one.stored.made),
         }

@@ -153,6 +153,11 @@ class Iteration:
         if not self._plan.program.runtime.deterministic:
             message = "with `runtime.deterministic: false` no two passes have one order, so none can be gone on with"
             raise StateError([Problem("SD548", message, help="remove `deterministic: false`")])
+        if any(getattr(step.node, "remote", False) for step in self._plan.steps):
+            message = "elements of `distribute` come in no fixed order, so no pass can be gone on with"
+            raise StateError(
+                [Problem("SD548", message, help="remove `distribute`, or begin the epoch again")]
+            )
         way = route(self._runs, place, self._laziness)
         found = unknown(way, self._changing)
         if found:

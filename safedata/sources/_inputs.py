@@ -78,13 +78,18 @@ class Ready:
 
     @property
     def uneven(self) -> Iterator[tuple[Path, Node]]:
-        """The steps that may give fewer elements, or batches, where an element is only a stand-in; with their paths."""
+        """The steps that may give fewer elements, or batches, where an element is only a stand-in; with their paths.
+
+        What is kept on disk is elements that could be read, so those that could not be are gone behind it.
+        """
         for one in self.inspected.root.parts():
             yield from one.uneven
+        losing = any(one.fallible for one in self.inspected.root.parts())
         paths = [self.input.source_path] * len(self.inspected.then)
         paths += [step.path for step in self.input.steps]
         for path, node in zip(paths, self.nodes, strict=True):
-            if not _keeps_pace(node):
+            losing = losing or node.fallible
+            if not _keeps_pace(node) or (node.on_disk and losing):
                 yield path[self.input.depth :], node
 
     def stream(self, scope: Scope) -> Stream:

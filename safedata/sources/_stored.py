@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from safedata.internal.keys import each_epoch
 from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped, rewrapped
@@ -14,8 +14,11 @@ from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batched, slot_bytes
 from safedata.stages._shelve import text_bytes
-from safedata.store.entry import read_entry
+from safedata.store.entry import Entry, read_entry
 from safedata.types import SCALAR_INT64, Dim, Stream, element_bytes
+
+if TYPE_CHECKING:
+    from safedata.store.reader import Rows
 
 _NUMBERS: Final = 64
 """Bytes of the row numbers of one row in work: in order, shuffled, and as the elements' indices, with one to spare."""
@@ -28,6 +31,8 @@ _CHUNK_BYTES: Final = MIB
 16 KiB took 84 ms of processor time from a mapped file, and 33 ms so."""
 _CHUNK_ROWS: Final = 16 * KIB
 """The most rows of such a chunk, and for rows that are read one by one a quarter of that: each has its numbers."""
+_ORDERING: Final = 512 * KIB
+"""What the order of few rows takes, worked out at once: measured 274 KiB, and 128 KiB of orders that are kept."""
 _PAGE: Final = 64 * KIB
 """The largest page of a system that is met; buffers and mapped files are whole pages."""
 _ROW_OBJECTS: Final = 384
@@ -66,10 +71,12 @@ class StoredRoot(Root):
     drop_remainder: bool = False
     inner: tuple[Dim, ...] = ()
     """How many elements are batched in a row, always as many; a component that is kept as a text does not say so."""
+    name: str = "cache"
+    """That of the stage that keeps them."""
 
     def title(self) -> str:
         """Return the stage's name."""
-        return "cache"
+        return self.name
 
     def located(self, index: int) -> dict[str, Any]:
         """Return the entry's folder and the row in it."""
@@ -99,7 +106,8 @@ class StoredRoot(Root):
         beside = add(beside, _PAGE * len(one.element))
         calls = self.calls(scope)
         what = "batches" if self.batches and self.at_once == self.rows else f"chunks of {self.at_once} rows"
-        buffers = add(times(calls + 2, chunk), times(calls + 1, beside))
+        ordering = _ORDERING * (self.order is not None)
+        buffers = add(times(calls + 2, chunk), times(calls + 1, beside), ordering)
         yield Hold(HOST, buffers, f"{calls + 2} {what} read from the files", one.weakest)
         if self.mapped:
             yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), "the files, mapped", one.weakest)
@@ -146,19 +154,20 @@ class StoredRoot(Root):
             OSError: a file cannot be opened.
             Damage: the entry is not what was written.
         """
-        from safedata.store.reader import Rows
+        from safedata.store import reader
 
         entry = read_entry(self.folder)
         if entry is None:
             raise FileNotFoundError(self.folder)
-        scattered = self.order is not None
-        count = entry.rows
-        rows = Rows(low.tf, self.folder, entry, scattered=scattered, mapped=self.mapped)
+        rows = reader.Rows(self.folder, entry, scattered=self.order is not None, mapped=self.mapped)
+        names, types = self._types(low, entry)
+        reading = reader.InGraph(rows, self._reading(entry.rows, frozenset(names)))
 
         def read(values: Values) -> Values:
-            return self._read(low, rows, count, values)
+            numbers = [values[_CHUNK], values.get(_TURN, 0), values.get(EPOCH, 0)]
+            return dict(zip(names, reading.tensors(low.tf, numbers, types), strict=True))
 
-        made = mapped(self._chunks(low, count), read, low)
+        made = mapped(self._chunks(low, entry.rows), read, low)
         if self.parted or not self.batches:
             made = _taken_apart(low, made)
         if inside := low.first % self._in_chunk:
@@ -184,59 +193,69 @@ class StoredRoot(Root):
         end = full if self.drop_remainder else count
         return (full if self.parted else end), end
 
-    def _places(self, tf: Any, number: Any, count: int) -> Any:
+    def _types(
+        self, low: Lowering, entry: Entry
+    ) -> tuple[list[str], list[tuple[str, tuple[int | None, ...]]]]:
+        """Return the names of what a call gives, with its dtypes and static shapes."""
+        leading: tuple[int | None, ...] = (None,)
+        if self.batches:
+            full = self.rows if self.drop_remainder else None
+            leading = (None, full) if self.parted else (full,)
+        types = {column.name: (column.dtype, (*leading, *column.shape)) for column in entry.columns}
+        inner = tuple(dim.static for dim in self.inner)
+        for name in (INDEX, EPOCH):
+            if name in low.after.element and (name == INDEX or self.epoch is not None):
+                types[name] = ("int64", (*leading, *inner))
+        return list(types), list(types.values())
+
+    def _reading(self, count: int, names: frozenset[str]) -> Callable[..., list[Any]]:
+        """Return the function that reads a chunk: of the rows, its number, the order's, and the epoch's."""
+        import numpy as np
+
+        from safedata.store.permutation import Permutation
+
+        order = None
+        if self.order is not None:
+            seed = self.order.seed ^ self.order.seed >> 32  # of a seed it takes 32 bits
+            order = Permutation(count, seed)
+
+        def read(rows: Rows, number: Any, turn: Any, epoch: Any) -> list[Any]:
+            places = self._places(int(number), count)
+            if order is not None:
+                places = order(places.ravel(), int(turn)).reshape(places.shape)
+            made = [one.reshape(*places.shape, *one.shape[1:]) for one in rows.read(places.ravel())]
+            index = self._indices(places)
+            return made + [index] * (INDEX in names) + [np.full_like(index, epoch)] * (EPOCH in names)
+
+        return read
+
+    def _places(self, number: int, count: int) -> Any:
         """Return the places of a chunk's rows: a vector, or a matrix with a row for each of its batches.
 
         What is left over for a batch that is not full is a chunk of its own.
         """
+        import numpy as np
+
         whole, end = self._ends(count)
-        first = tf.minimum(number * self.at_once, whole)
-        stop = tf.minimum(first + self.at_once, whole)
-        if whole < end:
-            stop = tf.where(first < whole, stop, end)
-        places = tf.range(first, stop)
-        if self.parted:
-            full = self.rows if self.drop_remainder else tf.minimum(stop - first, self.rows)
-            return tf.reshape(places, [-1, full])
-        return tf.ensure_shape(places, [self.rows]) if self.batches and self.drop_remainder else places
+        first = min(number * self.at_once, whole)
+        stop = min(first + self.at_once, whole)
+        if first == whole:
+            stop = end
+        places: Any = np.arange(first, stop)
+        return places.reshape(-1, min(len(places), self.rows)) if self.parted else places
 
-    def _read(self, low: Lowering, rows: Any, count: int, values: Values) -> Values:
-        tf = low.tf
-        places = self._places(tf, values[_CHUNK], count)
-        if self.order is not None:
-            places = self._shuffled(tf, places, count, values.get(_TURN, 0))
-        made: Values = rows.gather(tf.reshape(places, [-1]) if self.parted else places)
-        if self.parted:
-            for name, found in made.items():
-                made[name] = tf.reshape(found, tf.concat([tf.shape(places), found.shape[1:]], 0))
-        index = self._indices(tf, places)
-        numbers: Values = {INDEX: index}
-        if self.epoch is not None:
-            numbers[EPOCH] = tf.fill(tf.shape(index), values[EPOCH])
-        return made | {name: one for name, one in numbers.items() if name in low.after.element}
-
-    def _shuffled(self, tf: Any, places: Any, count: int, turn: Any) -> Any:
-        """Return where each place's row is taken from: a permutation of all rows, worked out place by place."""
-        assert self.order is not None
-        folded = (
-            self.order.seed ^ self.order.seed >> 32
-        ) & 0xFFFFFFFF  # of a seed the operation takes 32 bits
-        seed = tf.stack([tf.constant(folded, tf.int64), tf.cast(turn, tf.int64)])
-        last = tf.constant(max(count - 1, 0), tf.int64)
-        found = tf.random.experimental.index_shuffle(tf.reshape(places, [-1]), seed, last)
-        return tf.reshape(found, tf.shape(places))
-
-    def _indices(self, tf: Any, places: Any) -> Any:
+    def _indices(self, places: Any) -> Any:
         """Return the elements' own numbers: a row's, or those of the elements that are batched in a row."""
+        import numpy as np
+
         if not self.inner:
             return places
         sizes = [dim.static for dim in self.inner if dim.static is not None]
         if len(sizes) < len(self.inner):
             raise TypeError("a cache on disk keeps batches of one size")
-        each = math.prod(sizes)
-        within = tf.reshape(tf.range(each, dtype=tf.int64), sizes)
-        rows = tf.reshape(places, tf.concat([tf.shape(places), [1] * len(sizes)], 0))
-        return rows * each + within
+        count = math.prod(sizes)
+        within = cast("Any", np.arange(count)).reshape(sizes)
+        return places.reshape(*places.shape, *(1 for _ in sizes)) * count + within
 
 
 def _taken_apart(low: Lowering, chunks: Any) -> Any:

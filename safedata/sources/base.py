@@ -126,6 +126,10 @@ class Source(BaseModel):
     """The field that the short form fills: `range: 10` is `range: {count: 10}`."""
     combines: ClassVar[bool] = False
     """Whether its elements come from other sources, which stand in its `inputs`."""
+    python: ClassVar[bool] = False
+    """Whether its graph calls functions of Python's, which only the process that made it has."""
+    revision: ClassVar[int] = 1
+    """A number that is part of the key of caches on disk: another one once the same source makes other elements."""
 
     @abstractmethod
     def inspect(self, scope: Scope) -> Inspected:

@@ -83,6 +83,7 @@ class Call(Function, Source):
         'call: {function: "mine.data:photos", returns: {image: "uint8[32, 32, 3]", label: "int64[]"}, '
         "cardinality: 1000, workspace: 1MiB, version: 1}"
     )
+    python: ClassVar[bool] = True
 
     cardinality: Declared
     """How many elements an epoch has: `1000`, `{at_most: 1000}`, `unknown` or `infinite`."""

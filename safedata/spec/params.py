@@ -17,7 +17,10 @@ Param = Scalar | list[Scalar]
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _TAKEN: Final = frozenset(
-    ("spec", "target", "host", "gpu", "disk", "allow", "allow_env", "folder", "report", "clear_keras")
+    (
+        *("spec", "target", "host", "gpu", "disk", "allow", "allow_env", "folder", "report", "clear_keras"),
+        "input_context",
+    )
 )
 """Arguments of `check`, `load` and `open`, which take parameters as arguments beside them."""
 _USE: Final = r"\$\$\{|\$\{([^{}]*)\}|\$\{"

@@ -34,6 +34,8 @@ class Budget(Section):
     """In the memory of the whole process, TensorFlow itself included."""
     disk: SizeOrShare | None = None
     """For caches and snapshots."""
+    worker: Size | None = None
+    """In the memory of each worker of a tf.data service; what is not said is not asked for."""
     reserve: Reserve = Reserve.model_construct()
     """Taken away from what is free before shares are worked out."""
 

@@ -10,7 +10,6 @@ from safedata.problem import Path
 from safedata.records import record
 
 if TYPE_CHECKING:
-    from safedata.ops.base import Op
     from safedata.stages._step import Step
 
 
@@ -40,26 +39,42 @@ def outside(source: object, steps: Iterable[Step], path: Path = ("source",)) -> 
         steps: those behind it.
         path: where the source stands.
     """
-    if (named := _function(source, path)) is not None:
-        yield named
+    for named, at in named_in(source, steps, path):
+        if (found := foreign(named, at)) is not None:
+            yield found
+
+
+def named_in(source: object, steps: Iterable[Step], path: Path) -> Iterator[tuple[Any, Path]]:
+    """Yield each source, stage and operation of a source, its inputs and of steps, in their order, and where it stands.
+
+    Args:
+        source: a source.
+        steps: those behind it.
+        path: where the source stands.
+    """
+    yield source, path
     inputs: object = getattr(source, "inputs", None)
     for one in cast("dict[str, Any]", inputs).values() if isinstance(inputs, dict) else ():
         if hasattr(one, "steps"):  # the inputs of a combinator
-            yield from outside(one.source, one.steps, one.source_path)
+            yield from named_in(one.source, one.steps, one.source_path)
     for step in steps:
-        if (named := _function(step.stage, step.path)) is not None:
-            yield named
-        chains: Any = getattr(step.stage, "chains", ())
-        for chain in chains:
-            yield from (found for op in chain.ops if (found := _of(op, step.path)) is not None)
+        yield step.stage, step.path
+        for chain in getattr(step.stage, "chains", ()):
+            yield from ((op, step.path) for op in chain.ops)
 
 
-def _of(op: Op, path: Path) -> Outside | None:
-    key = op.key()
-    if key in registry.registered:
-        made = registry.registered[key]
+def foreign(named: Any, path: Path) -> Outside | None:
+    """Return what a source, a stage or an operation has of somebody else's, None where it has nothing.
+
+    Args:
+        named: a source, a stage or an operation.
+        path: where it stands.
+    """
+    key = named.key()
+    made = registry.registered.get(key)
+    if made is not None and isinstance(named, made.op):
         return Outside(key, made.op.__module__, made.version, made.package, False, path)
-    return _function(op, path)
+    return _function(named, path)
 
 
 def _function(named: object, path: Path) -> Outside | None:

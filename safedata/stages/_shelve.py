@@ -46,6 +46,7 @@ class Shelve(Node):
         *,
         by_content: bool = False,
         max_bytes: int | None = None,
+        shared: bool = False,
     ) -> None:
         self.stage = stage
         self.path = path
@@ -55,6 +56,8 @@ class Shelve(Node):
         """Whether its key has the bytes of the data's files in it, and not their times."""
         self.max_bytes = max_bytes
         """What the spec lets it keep."""
+        self.shared = shared
+        """Whether its entry is for other jobs too: a snapshot."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -72,9 +75,9 @@ class Shelve(Node):
         after = after.with_element({name: one for name, one in after.element.items() if name in kept})
         for name, tensor in after.visible.items():
             if not tensor.broken and not _fits(tensor, after.batch_dims):
-                scope.fault(_unfit(name, tensor))
+                scope.fault(_unfit(name, tensor, "a snapshot" if self.shared else "a cache on disk"))
         if self.max_bytes is not None and not is_broken(after):
-            within(self.max_bytes, lambda one: self._kept(one, after, scope), before, scope)
+            within(self.title(), self.max_bytes, lambda one: self._kept(one, after, scope), before, scope)
         return after
 
     def _kept(self, before: Stream, after: Stream, scope: Scope) -> int | None:
@@ -117,12 +120,17 @@ class Write(Node):
 
     ahead: ClassVar[bool] = True
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, name: str = "cache") -> None:
         self.rows = rows
+        self.name = name
 
     def title(self) -> str:
-        """Return the stage's name."""
-        return "cache"
+        """Return the name of the stage whose rows they are."""
+        return self.name
+
+    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
+        """Return the rows of so many chunks, before it."""
+        return count * self.rows, 0
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of chunks."""
@@ -167,10 +175,11 @@ def _fits(tensor: Tensor, batch_dims: int) -> bool:
     return storable(tensor.dtype) and all(dim.exact for dim in tensor.shape[:batch_dims])
 
 
-def _unfit(name: str, tensor: Tensor) -> Fault:
-    problem = f"a cache on disk keeps elements, or batches of one size, and `{name}` is {tensor}"
+def _unfit(name: str, tensor: Tensor, what: str) -> Fault:
+    problem = f"{what} keeps elements, or batches of one size, and `{name}` is {tensor}"
+    kind = what.split()[1]
     if not storable(tensor.dtype):
-        way_out = f"decode or cast `{name}` before the cache, or `drop` it there where nothing needs it"
+        way_out = f"decode or cast `{name}` before the {kind}, or `drop` it there where nothing needs it"
     else:
-        way_out = "cache before the batch, or give it `drop_remainder: true`"
+        way_out = f"{kind} before the batch, or give it `drop_remainder: true`"
     return Fault("SD110", problem, ("path",), help=way_out, notes=("`cache: memory` keeps any component",))

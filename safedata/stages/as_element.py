@@ -23,6 +23,7 @@ class AsElement(Stage):
     """
 
     example: ClassVar[str] = "as_element:"
+    aligned: ClassVar[bool] = True
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same components, none of whose dimensions is a batch's any more.
@@ -37,10 +38,6 @@ class AsElement(Stage):
         if OK in before.element:
             keys[OK] = BOOL
         return replace(before, element={**before.element, **keys}, batch_dims=0, shared=None)
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset, with the keys of each batch's first element where there are keys."""

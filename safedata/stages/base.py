@@ -35,10 +35,24 @@ class Node:
     """Whether its holds have the element in them that it is making, the last of them."""
     takes: ClassVar[bool] = False
     """Whether the first of its holds has a free place for the element that is being made for it."""
+    aligned: ClassVar[bool] = False
+    """Whether its n-th element is made of the n-th that comes, if there is one, so those left out need not be made."""
     freezes: ClassVar[bool] = False
     """Whether it replays the elements of its first epoch in every later one."""
+    counts: ClassVar[bool] = False
+    """Whether an element's place among those that come decides what it does."""
     shelves: ClassVar[bool] = False
     """Whether it ends what runs before it: its elements are on disk when the steps behind it start."""
+    revision: ClassVar[int] = 1
+    """A number that is part of the key of caches on disk: another one once the same step makes other elements."""
+
+    remote: ClassVar[bool] = False
+    """Whether the steps before it run on the workers of a service."""
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether, as a stage of a spec, it becomes a step that `shelves`."""
+        return False
 
     @property
     def unseeing(self) -> bool:
@@ -102,7 +116,7 @@ class Node:
         `low.first` tells `lower` of those before it. None where that is not known without making them: then all of them
         are made, and left out behind it.
         """
-        return None
+        return (count, 0) if self.aligned else None
 
     @abstractmethod
     def lower(self, data: Any, low: Lowering) -> Any:
@@ -212,6 +226,10 @@ class ElementNode(Node):
         """Return an upper bound in bytes of a running call that is in none of these functions."""
         return self.call_bytes(before, after, scope)
 
+    def scratch(self, before: Stream, scope: Scope) -> int | None:
+        """Return a bound on the bytes of `malloc`'s blocks that a call leaves behind in its thread's arena."""
+        return 0
+
     def timed(self) -> int:
         """Return how many calls at once may be in functions that may take only so long."""
         return 0
@@ -273,6 +291,10 @@ class ElementNode(Node):
             times(calls - at_once, waiting),
         )
         yield Hold(HOST, taken, what, evidence)
+        if (left := self.scratch(before, scope)) != 0:
+            from safedata.stages._scratch import left_behind
+
+            yield from left_behind(left, at_once, scope, evidence)
         if (timed := self.timed()) > 0:
             from safedata.external.timed import left_alone
 

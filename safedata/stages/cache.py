@@ -11,14 +11,15 @@ from typing_extensions import Self
 
 from safedata.cardinality import exactly
 from safedata.fields import Size
-from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering
+from safedata.lowering import Lowering
 from safedata.memory import HOST, KIB, MIB, Hold, add, format_size, largest, times
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batch_shape, is_broken, slot_bytes
+from safedata.stages._elements import is_broken, slot_bytes
+from safedata.stages._shelved import KEYS, counted_anew, refuse_endless, shelved
 from safedata.stages.base import Node, Stage
-from safedata.types import SCALAR_INT64, Stream
+from safedata.types import Stream
 
 _LISTED: Final = 36
 """Bytes of the list of elements for each place in it: 24, and half as many of the one that it grows out of."""
@@ -59,38 +60,39 @@ class Cache(Stage):
             raise ValueError("`verify` is for a cache on disk: give it a `path`, or leave `verify` out")
         return self
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether it has a path."""
+        return self.path is not None
+
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same stream, its tensors shared with a cache in memory, counted anew behind one on disk."""
-        if before.cardinality.kind == "infinite":
-            problem = "`cache` keeps every element, and here they never end"
-            scope.fault(Fault("SD209", problem, help="move `repeat` behind `cache`, or put `take` before it"))
-        if self.path is None:
-            endless = before.cardinality.kind == "infinite"
-            if self.max_bytes is not None and not endless and not is_broken(before):
-                within(self.max_bytes, partial(self._kept_either, scope=scope), before, scope)
-            return replace(before, shared="memory cache")
-        element = {**before.visible, INDEX: SCALAR_INT64.with_leading(*batch_shape(before))}
-        return replace(before, element=element, shared=None, narrow=None)
+        endless = refuse_endless("cache", before, scope)
+        if self.path is not None:
+            return counted_anew(before)
+        if self.max_bytes is not None and not endless and not is_broken(before):
+            within("cache", self.max_bytes, partial(self._kept_either, scope=scope), before, scope)
+        return replace(before, shared="memory cache")
 
     def requires(self, after: frozenset[str]) -> frozenset[str]:
         """Return what must come in: elements on disk are counted as they are read, and have no epoch of their own."""
-        return after if self.path is None else after - {INDEX, EPOCH, ROW, OK}
+        return after if self.path is None else after - KEYS
 
     def told(self, after: frozenset[str]) -> Node:
         """Return the step that keeps these components on disk; itself for a cache in memory."""
         if self.path is None:
             return self
-        from safedata.stages._shelve import Shelve  # few specs have one
-
-        by_content = self.verify == "content"
-        return Shelve(self, self.path, after, by_content=by_content, max_bytes=self.max_bytes)
+        return shelved(self, self.path, after, self.verify, self.max_bytes)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield every element of an epoch.
+        """Yield every element of an epoch; on disk what its entry takes.
 
         Source: `N (e + O)`, and the list of them while it doubles, `36 M` for the power of two `M` from `N` on
         (memory facts, 3.1, cache). Measured for a million int64: 179 B each.
         """
+        if self.path is not None:
+            yield from self.told(frozenset(after.visible)).holds(before, after, scope)
+            return
         count = before.cardinality.most
         what = (
             f"all {count} elements" if count is not None else "all elements, of which the number is not known"
@@ -111,10 +113,11 @@ class Cache(Stage):
         return data.cache()
 
 
-def within(most: int, kept: Callable[[Stream], int | None], before: Stream, scope: Scope) -> None:
+def within(name: str, most: int, kept: Callable[[Stream], int | None], before: Stream, scope: Scope) -> None:
     """Report a cache that is not known to stay within its `max_bytes`.
 
     Args:
+        name: the stage's.
         most: that limit.
         kept: gives the bound on what it keeps of a stream, in bytes; None where nothing bounds that.
         before: what enters it.
@@ -122,19 +125,19 @@ def within(most: int, kept: Callable[[Stream], int | None], before: Stream, scop
     """
     size = kept(before)
     if size is None:
-        loose = next((name for name, tensor in before.visible.items() if tensor.bytes is None), None)
+        loose = next((one for one, tensor in before.visible.items() if tensor.bytes is None), None)
         problem = (
-            f"nothing bounds what `cache` keeps, so its `max_bytes` of {format_size(most)} cannot be held to"
+            f"nothing bounds what `{name}` keeps, so its `max_bytes` of {format_size(most)} cannot be held to"
         )
         way_out = "bound the number of elements before it, with `take`"
         if loose is not None:
             way_out = f"bound `{loose}` before it: `resize`, `truncate`, or `max_bytes` in the source"
         scope.fault(Fault("SD304", problem, ("max_bytes",), help=way_out))
     elif size > most:
-        problem = f"`cache` may keep {format_size(size)}, over its `max_bytes` of {format_size(most)}"
-        unit, name = (MIB, "MiB") if size > MIB else (KIB, "KiB")
+        problem = f"`{name}` may keep {format_size(size)}, over its `max_bytes` of {format_size(most)}"
+        unit, ending = (MIB, "MiB") if size > MIB else (KIB, "KiB")
         fewer = _fitting(most, kept, before)
-        way_out = f"write `max_bytes: {-(-size // unit)}{name}`"
+        way_out = f"write `max_bytes: {-(-size // unit)}{ending}`"
         way_out += f", or put `take: {fewer}` before it" if fewer else ""
         note = f"what enters is {before.cardinality} of {before}"
         scope.fault(Fault("SD540", problem, ("max_bytes",), help=way_out, notes=(note,)))

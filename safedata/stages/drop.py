@@ -17,6 +17,7 @@ class Drop(Components):
     """Leave out the named components, so that no buffer behind it holds them."""
 
     example: ClassVar[str] = "drop: path"
+    aligned: ClassVar[bool] = True
     components: str | Names
     """What goes: one name or a list of names; `pixel_*` names all components that start so."""
 
@@ -32,10 +33,6 @@ class Drop(Components):
 
     def _kept(self, element: Mapping[str, Any]) -> dict[str, Any]:
         return {name: part for name, part in element.items() if name not in self.names or name[:1] == "#"}
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset without these components; the others' tensors are handed on as they are."""

@@ -25,6 +25,8 @@ class Enumerate(Stage):
 
     example: ClassVar[str] = "enumerate: number"
     main: ClassVar[str | None] = "into"
+    aligned: ClassVar[bool] = True
+    counts: ClassVar[bool] = True
 
     into: str = "index"
     """The name of the new component."""
@@ -64,10 +66,6 @@ class Enumerate(Stage):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the number; the rest of the element is held by the step that made it."""
         yield Hold(HOST, after.element[self.into].bytes, "the element's number")
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the enumerated dataset."""

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from pydantic import PrivateAttr
 
 from safedata.insist import Where
 from safedata.lowering import INDEX, Lowering, Values, as_written
-from safedata.memory import HOST, Hold, add
+from safedata.memory import HOST, Hold
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.stages.base import Parsing, Stage
+from safedata.stages._condition import Condition
 from safedata.types import BOOL, Stream
 
 _KEPT: Final = "#kept"
 """Whether the condition holds, while elements that it fails on are looked for."""
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
-    from safedata.artifacts import Artifacts
-    from safedata.expr import Expression
-
-
-class Filter(Stage):
+class Filter(Condition):
     """Keep the elements for which an expression is true.
 
     The expression reads components and gives one bool for each element; a `=` before it may be left out.
@@ -40,34 +34,8 @@ class Filter(Stage):
     where: str
     """The expression, such as `label < 3`."""
 
-    _expression: Expression | None = PrivateAttr(None)
     _sound: bool = PrivateAttr(False)
     """Whether no values of the types that enter are bad for the expression."""
-
-    @classmethod
-    def parse(cls, value: object, beside: dict[str, object], parsing: Parsing) -> Self | None:
-        """Return the stage that a step's value says, or None after its faults were reported."""
-        made = super().parse(value, beside, parsing)
-        if made is None:
-            return None
-        try:
-            made._expression = _read(made.where, parsing.context)
-        except Fault as fault:
-            (parsing.at("where") if isinstance(value, dict) else parsing).fault(fault)
-            return None
-        return made
-
-    @property
-    def expression(self) -> Expression:
-        """The expression, read; its faults count characters from behind the `=`."""
-        if self._expression is None:
-            self._expression = _read(self.where, None)
-        return self._expression
-
-    @property
-    def random(self) -> bool:
-        """Whether the condition draws."""
-        return self.expression.random
 
     @property
     def fallible(self) -> bool:
@@ -91,10 +59,6 @@ class Filter(Stage):
         made._sound = sound
         return made
 
-    def needs(self, after: frozenset[str]) -> frozenset[str]:
-        """Return what the expression reads, and what passes by."""
-        return after | self.expression.names
-
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same elements, fewer of them."""
         try:
@@ -107,13 +71,7 @@ class Filter(Stage):
         if before.batch_dims:
             problem = "`filter` looks at single elements, and here they are batched"
             raise Fault("SD207", problem, help="put it before `batch`")
-        found = self.expression.infer(before.visible)
-        if not found.broken and (found.dtype != "bool" or found.rank):
-            problem = f"`filter` takes one bool for each element, and `{self.where.strip()}` is {found}"
-            way_out = (
-                "compare it, as in `label < 3`" if not found.rank else "join its values with `all` or `any`"
-            )
-            raise Fault("SD208", problem, help=way_out)
+        self.require_bool(before.visible)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield what the expression works with; the element itself is held by the step that made it.
@@ -121,13 +79,8 @@ class Filter(Stage):
         Source: `e`, counted where it is made, and the expression's intermediates (memory facts, 3.1,
         filter).
         """
-        try:
-            working = add(self.expression.workspace(before.visible), BOOL.bytes)
-        except Fault:
-            working = None
-        if (table := self.expression.resident) != 0:
-            yield Hold(HOST, table, "the words of an artifact")
-        yield Hold(HOST, working, "the condition", before.weakest)
+        yield from self.words()
+        yield Hold(HOST, self.working(before.visible), "the condition", before.weakest)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of the elements for which the expression is true."""
@@ -159,11 +112,3 @@ def _tried(data: Any, kept: Callable[[Values], Any], low: Lowering) -> Any:
     element = {**low.after.element, _KEPT: BOOL}
     made = attempt(data, told, replace(low, after=low.after.with_element(element), parallel=1))
     return made.filter(as_written(low, holds)).map(as_written(low, without))
-
-
-def _read(where: str, artifacts: object) -> Expression:
-    """Return the expression, which may name the spec's artifacts, if it has any."""
-    from safedata.expr import parse
-
-    text = where.lstrip()
-    return parse(text[1:] if text[:1] == "=" else where, cast("Artifacts | None", artifacts))

@@ -156,6 +156,13 @@ class Map(ElementNode, Stage):
             peaks.append(add(before.bytes if peaks else 0, stream.bytes, *parts))
         return None if None in peaks else max((peak for peak in peaks if peak is not None), default=None)
 
+    def scratch(self, before: Stream, scope: Scope) -> int | None:
+        """Return what operations of all chains leave behind in a thread's arena."""
+        from safedata.stages._scratch import chain_scratch
+
+        entered = self._entered(before, replace(scope, report=_unheard))
+        return add(*(chain_scratch(chain, stream) for group, stream in entered for chain in chains_of(group)))
+
     def resident(self) -> Iterator[Hold]:
         """Yield what operations keep for all calls together, such as a table of words."""
         for chain in self.chains:

@@ -30,6 +30,7 @@ class Prefetch(Stage):
     knobs: ClassVar[tuple[str, ...]] = ("buffer",)
     takes: ClassVar[bool] = True
     ahead: ClassVar[bool] = True
+    aligned: ClassVar[bool] = True
 
     buffer: Count | Buffer | Literal["auto"] = "auto"
     """Elements kept ready; or a size such as `512MiB`; or `auto`."""
@@ -85,10 +86,6 @@ class Prefetch(Stage):
     def emptied(self, before: Stream) -> int | None:
         """Return nothing: the buffer grows and shrinks."""
         return 0
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a buffer of exactly that many elements."""

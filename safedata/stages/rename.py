@@ -25,6 +25,7 @@ class Rename(Stage):
     """
 
     example: ClassVar[str] = "rename: {image: pixels}"
+    aligned: ClassVar[bool] = True
 
     names: dict[str, str] = Field(min_length=1)
     """Old name: new name; written without this key, as `rename: {old: new}`."""
@@ -73,10 +74,6 @@ class Rename(Stage):
 
     def _renamed(self, element: Mapping[str, Any]) -> dict[str, Any]:
         return {self.names.get(name, name): part for name, part in element.items()}
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with the new names; the tensors are handed on as they are."""

@@ -16,6 +16,7 @@ class Select(Components):
     """Keep the named components, in the order in which they are named."""
 
     example: ClassVar[str] = "select: [image, label]"
+    aligned: ClassVar[bool] = True
     components: str | Names
     """What stays: one name or a list of names; `pixel_*` names all components that start so, in their order."""
 
@@ -29,10 +30,6 @@ class Select(Components):
         chosen = [name for name in self.names if name in element and name[:1] != "#"]
         internal = [name for name in element if name[:1] == "#"]
         return {name: element[name] for name in (*chosen, *internal)}
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of these components; their tensors are handed on as they are."""

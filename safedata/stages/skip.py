@@ -22,6 +22,7 @@ class Skip(Stage):
     example: ClassVar[str] = "skip: 100"
     main: ClassVar[str | None] = "count"
     commutes: ClassVar[bool] = True
+    counts: ClassVar[bool] = True
 
     count: Natural
     """How many elements are left out."""

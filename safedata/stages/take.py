@@ -22,6 +22,8 @@ class Take(Stage):
     example: ClassVar[str] = "take: 100"
     main: ClassVar[str | None] = "count"
     commutes: ClassVar[bool] = True
+    aligned: ClassVar[bool] = True
+    counts: ClassVar[bool] = True
 
     count: Count
     """How many elements at most."""
@@ -29,10 +31,6 @@ class Take(Stage):
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the same elements, at most `count` of them."""
         return replace(before, cardinality=before.cardinality.map(self.count))
-
-    def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
-        """Return as many before it."""
-        return count, 0
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of the first elements."""

@@ -33,6 +33,7 @@ class Window(Stage):
     example: ClassVar[str] = "window: {size: 24, shift: 1, drop_remainder: true}"
     main: ClassVar[str | None] = "size"
     knobs: ClassVar[tuple[str, ...]] = ("size",)
+    counts: ClassVar[bool] = True
     fills: ClassVar[bool] = True
 
     size: Count

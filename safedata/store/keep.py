@@ -43,17 +43,16 @@ def kept(
     """
     os.makedirs(root, exist_ok=True)
     final, told = os.path.join(root, key), set[Holder]()
-    while True:
-        if (entry := read_entry(final)) is not None:
-            return entry
-        with Lock(f"{final}.lock") as lock:
+    with Lock(f"{final}.lock") as lock:
+        while (entry := read_entry(final)) is None:
             holder = lock.acquire()
             if holder is None:
                 return read_entry(final) or _written(root, key, columns, make, made)
-        if waiting is not None and holder not in told:
-            told.add(holder)
-            waiting(holder)
-        time.sleep(_LOOK)
+            if waiting is not None and holder not in told:
+                told.add(holder)
+                waiting(holder)
+            time.sleep(_LOOK)
+        return entry
 
 
 def _written(
@@ -64,6 +63,9 @@ def _written(
             make(writer)
             return writer.publish(made)
     except OSError as error:
+        # Somebody else, who took this process for dead, has published the same meanwhile.
+        if (entry := read_entry(os.path.join(root, key))) is not None:
+            return entry
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             with contextlib.suppress(OSError):
                 shutil.rmtree(os.path.join(root, f"{key}.part"))

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -28,6 +29,8 @@ from safedata.store.entry import (
 
 BLOCK_BYTES: Final = 32 << 20
 """About the bytes of a block: what is made again after a kill, and what a checksum stands for."""
+PARTS: Final = "parts"
+"""The folder of parts that several processes make, in that of the entry; it goes once all rows are there."""
 _JOURNAL: Final = "journal"
 
 
@@ -35,7 +38,7 @@ class Writer:
     """The rows of one entry on their way to disk.
 
     Rows lie at places that follow from their numbers, so writing a block again, after a kill or by a second writer,
-    puts the same bytes where they were.
+    puts the same bytes where they were. What lies behind the last row is cut off when all is published.
     """
 
     def __init__(self, root: str, key: str, columns: Sequence[Column]) -> None:
@@ -63,11 +66,11 @@ class Writer:
         with_texts = [number for number, column in enumerate(self._columns) if column.texts]
         self._ends = {number: sizes[text_name(number)] for number in with_texts}
         with contextlib.ExitStack() as opened:
-            files = {name: self._truncated(opened, name, size) for name, size in sizes.items()}
+            files = {name: self._opened(opened, name) for name in sizes}
             self._files = [files[file_name(number)] for number in range(len(self._columns))]
             self._heaps = {number: files[text_name(number)] for number in with_texts}
             journal = "\n".join([self._head, *(json.dumps(block) for block in self._blocks)])
-            self._write_journal(journal)
+            self._replace(_JOURNAL, journal)
             self._journal = opened.enter_context(open(self._path(_JOURNAL), "a", encoding="utf-8"))
             self._closing = opened.pop_all()
 
@@ -75,6 +78,16 @@ class Writer:
     def rows(self) -> int:
         """The number of rows that are written: where to go on."""
         return self._whole + self._open
+
+    @property
+    def outlasting(self) -> int:
+        """The number of rows that are in finished blocks, and so there for a later writer."""
+        return self._whole
+
+    @property
+    def folder(self) -> str:
+        """Where they are written, until they are published; what else is there goes with it."""
+        return self._folder
 
     @property
     def bytes(self) -> int:
@@ -134,20 +147,22 @@ class Writer:
         if self._open:
             self._finish_block()
         entry = Entry(self._key, self._columns, tuple(self._blocks), made)
-        for file in (*self._files, *self._heaps.values()):
+        for file, part in zip(
+            (*self._files, *self._heaps.values()), parts(self._columns, self._blocks), strict=True
+        ):
+            os.ftruncate(file, part.size)
             os.fsync(file)
-        with open(self._path(MANIFEST), "w", encoding="utf-8") as manifest:
-            manifest.write(to_text(entry))
-            manifest.flush()
-            os.fsync(manifest.fileno())
+        self._replace(MANIFEST, to_text(entry))
         self._closing.close()
-        os.unlink(self._path(_JOURNAL))
+        with contextlib.suppress(FileNotFoundError):  # somebody else publishes the same
+            os.unlink(self._path(_JOURNAL))
+        shutil.rmtree(self._path(PARTS), ignore_errors=True)
         try:
             os.rename(self._folder, self._final)
         except OSError:
             if not os.path.exists(os.path.join(self._final, MANIFEST)):
                 raise
-            shutil.rmtree(self._folder)  # somebody else published the same
+            shutil.rmtree(self._folder, ignore_errors=True)  # somebody else has published the same
         _sync_folder(os.path.dirname(self._final))
         return entry
 
@@ -207,17 +222,20 @@ class Writer:
             for size, sum_ in part.pieces
         )
 
-    def _truncated(self, opened: contextlib.ExitStack, name: str, size: int) -> int:
+    def _opened(self, opened: contextlib.ExitStack, name: str) -> int:
+        """Return a handle of a file, which is not cut off: another writer may be at it, and writes the same bytes."""
         handle = os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         opened.callback(os.close, handle)
-        os.ftruncate(handle, size)
         return handle
 
-    def _write_journal(self, text: str) -> None:
-        fresh = self._path(f"{_JOURNAL}.{os.getpid()}")
+    def _replace(self, name: str, text: str) -> None:
+        """Write a file and bring it to the disk, under its name all at once."""
+        fresh = self._path(f"{name}.{uuid.uuid4().hex}")
         with open(fresh, "w", encoding="utf-8") as file:
             file.write(text)
-        os.replace(fresh, self._path(_JOURNAL))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, self._path(name))
 
 
 def _block(line: str, columns: Sequence[Column]) -> Block | None:

@@ -46,6 +46,13 @@ EXPRESSIONS = [
     "substr(t, n - 2_000_000, 4)", "to_number(substr(t, 0, 4))", "to_number(substr(t, 0, 4), 'int32')",
     "stack(x, x * 2)", "scatter(x, i % 1000, 1000)", "scatter(u, i, 2_000_000)", "reshape(x, [2, -1])", "argmax(x)",
 ]  # fmt: skip
+FAILING = [
+    "i // (i * 0)", "u % (u * 0)", "i ** (-1 - i)", "gather(x, i + 2_000_000)", "gather(u, -1 - i)",
+    "scatter(x, i + 1000, 1000)", "scatter(u, -1 - i, 10)", "x + x[1:]", "segment_mean(x, i[1:], 10)",
+    "to_number(t)", "timestamp(t, '%Y-%m-%d')", "substr(t, n, 4)", "x[n]", "boolean_mask(x, u[1:] > 3)",
+    "reshape(x, [7, -1])", "one_hot(i[n], 3)",
+]  # fmt: skip
+"""Expressions that find values bad, nearly all of them: what is made to tell of it counts too."""
 
 
 def values(tf: Any, count: int) -> dict[str, Any]:
@@ -73,6 +80,15 @@ def resident(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
+def failed(tf: Any, function: Any, given: dict[str, Any]) -> None:
+    """Call a function that finds its values bad."""
+    try:
+        function(given)
+    except tf.errors.InvalidArgumentError:
+        return
+    raise AssertionError("no value was found to be bad")
+
+
 def main() -> None:
     """Measure every expression, in one process: the peak is reset before each."""
     from safedata.compile import tensorflow
@@ -80,7 +96,7 @@ def main() -> None:
     tf = tensorflow()
     small, large = values(tf, 300), values(tf, COUNT)
     given = {name: tf.TensorSpec([None] * len(one.shape), one.dtype) for name, one in large.items()}
-    for text in EXPRESSIONS:
+    for text in EXPRESSIONS + FAILING:
         expression = parse(text)
         bound = (expression.workspace(ELEMENT) or 0) + (expression.infer(ELEMENT).bytes or 0)
 
@@ -88,10 +104,17 @@ def main() -> None:
             return made.lower(tf, parts, 0, 1, made.guards(ELEMENT, Where(tf)))
 
         function = tf.function(compute, autograph=False, input_signature=[given])
-        function(small)
+        if text in FAILING:
+            failed(tf, function, small)
+        else:
+            function(small)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before = resident("VmRSS")
-        made = function(large)
+        made = None
+        if text in FAILING:
+            failed(tf, function, large)
+        else:
+            made = function(large)
         sys.stdout.write(f"{resident('VmHWM') - before} {bound} {text}\n")
         del made
 

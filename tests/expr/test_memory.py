@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fresh import printed
 from tests.proc import ONLY_LINUX
 
 NOISE = 512 * 1024
@@ -19,11 +18,7 @@ NOISE = 512 * 1024
 @ONLY_LINUX
 def test_measured_is_below_the_bound() -> None:
     """No function of this list lets the peak grow by more than intermediates and result are bounded to."""
-    script = Path(__file__).with_name("measure.py")
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=600
-    )
-    lines = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    lines = printed(Path(__file__).with_name("measure.py"))
     assert len(lines) > 30
-    over = [text for used, bound, text in lines if int(used) > int(bound) + NOISE]
+    over = [text for used, bound, text in lines if used > bound + NOISE]
     assert over == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.graphs import bodies
+from safedata.graphs import bodies
 
 # `DEFAULT` kernels run on every device; the graph itself has arguments and constants of strings on no GPU.
 ON_GPU = ("GPU", "DEFAULT")

@@ -10,10 +10,10 @@ import pytest
 
 import safedata
 from safedata.compile import compile_plan, ram_budget
+from safedata.graphs import bodies
 from safedata.machine import read
 from safedata.machine.limits import Cpus
 from safedata.memory import HOST
-from tests.graphs import bodies
 
 pytestmark = pytest.mark.tf
 

@@ -1,7 +1,7 @@
 """Run the bench: `python -m tests.memory [--only TEXT] [--repeats 3] [--jobs 1] [--write]`.
 
-Each case runs in fresh processes; the largest of its peaks counts. With `--write` the table and the plot go into
-`docs/`. The exit status is 1 where an estimate is under what was measured.
+Each case runs in fresh processes, every second one on a busy machine; the largest of its peaks counts. With `--write`
+the table and the plot go into `docs/`. The exit status is 1 where an estimate is under what was measured.
 """
 
 from __future__ import annotations

@@ -122,6 +122,8 @@ DIGITS = Tensor("string", (Dim.exactly(2),), length=Dim.at_most(6))
 BOOLS = Tensor("bool", (Dim.exactly(3), Dim.exactly(2)))
 _WRITTEN_HEAD = b"\x08\x05\x12\x08\x12\x02\x08\x02\x12\x02\x08\x03\x22\x0c"
 FILE = Tensor("string", length=Dim.at_most(60_000, "measured"))
+PATH = Tensor("string", length=Dim.at_most(9))
+"""Paths of files below the folder that `read_file` has in its example, in `test_every_op`."""
 KNOWN_FILE = Tensor(
     "string",
     length=Dim.at_most(60_000, "measured"),
@@ -146,6 +148,7 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
         (LABEL, tuple(np.int64(one) for one in (0, 3, 4))),
         (LABELS, tuple(np.array([one, 2, 4], "uint16") for one in (0, 1, 3))),
         (TEXTS, tuple(np.array([b"a", one, b"long text"[:8]], object) for one in (b"", b"xy"))),
+        (PATH, (b"a.bin", b"sub/b.bin")),
         (RAW, (b"twelve bytes", b"\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc")),
         (WRITTEN, tuple(_WRITTEN_HEAD + bytes([one] * 12) for one in (0, 1, 255))),
         (

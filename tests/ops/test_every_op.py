@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -104,6 +105,16 @@ MORE = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that `read_file` reads are there, below the folder that its example names."""
+    folder = tmp_path / "data/images/sub"
+    folder.mkdir(parents=True)
+    (folder.parent / "a.bin").write_bytes(b"a file")
+    (folder / "b.bin").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+
+
 ROUNDED = ("log1p", "reduce_sum", "reduce_mean")
 """Operations whose last bits differ with a value's place: TensorFlow computes several at once, the last ones singly."""
 
@@ -116,6 +127,7 @@ def fits(op: Op, x: Tensor) -> bool:
         "parse_tensor": conformance.WRITTEN,
         "parse_example": conformance.EXAMPLE,
         "parse_sequence_example": conformance.STEPS,
+        "read_file": conformance.PATH,
     }
     if op.key() in own or any(x is one for one in own.values()):
         return x is own.get(op.key())
@@ -194,6 +206,18 @@ def test_static_type(tf: Any, text: str, x: Tensor, values: Any) -> None:
         made = conformance.traced(tf, op, x, batch).structured_outputs
         assert made.dtype.name == y.dtype
         assert made.shape.as_list() == [*batch, *y.static_shape]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("name", sorted({conformance.parse(text).key() for text, _, _ in PAIRS}))
+def test_says_whether_it_calls_python(tf: Any, name: str) -> None:
+    """An operation says that it calls Python exactly where its graph does."""
+    from safedata.graphs import bodies
+    from safedata.stages.distribute import PYTHON
+
+    op, x = next((op, x) for text, x, _ in PAIRS if (op := conformance.parse(text)).key() == name)
+    graph = conformance.traced(tf, op, x).graph.as_graph_def()
+    assert op.python == any(node.op in PYTHON for body in bodies(graph) for node in body)
 
 
 @pytest.mark.tf

@@ -118,12 +118,10 @@ def test_what_is_too_much(tf: Any) -> None:
 @pytest.mark.parametrize("record", [b"\xff\xfe\x80garbage\xe9", example(a=[1])[:-3], b"hello"])
 def test_a_record_that_is_none(tf: Any, tmp_path: Path, record: bytes) -> None:
     """Bytes that are no example are an error that can be read, and under `on_error: skip` they are left out."""
-    for text in (
-        "{parse_example: {features: {a: int64}}}",
-        "{parse_sequence_example: {features: {a: int64}}}",
-    ):
-        with pytest.raises(tf.errors.DataLossError, match=r"skipping|consume|ReadValue"):
-            run(tf, text, [RECORD], [record])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="SD404: a record that is no example"):
+        run(tf, "{parse_example: {features: {a: int64}}}", [RECORD], [record])
+    with pytest.raises(tf.errors.DataLossError, match=r"skipping|consume|ReadValue"):
+        run(tf, "{parse_sequence_example: {features: {a: int64}}}", [RECORD], [record])
     with tf.io.TFRecordWriter(str(tmp_path / "x.tfrecord")) as file:
         for one in (example(a=[1]), record, example(b=[1]), example(a=[2])):
             file.write(example(whole=[one]))

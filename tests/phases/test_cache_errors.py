@@ -24,19 +24,6 @@ def test_what_cannot_be_kept(write: Write) -> None:
     assert problem.help == "cache before the batch, or give it `drop_remainder: true`"
 
 
-def test_not_in_an_input(write: Write) -> None:
-    """Inputs of a combinator have no cache on disk; the problem points at it."""
-    text = (
-        "safedata: 1\nsource: {zip: {inputs: {a: {source: {range: 3}, steps: [{cache: {path: x}}]}, "
-        "b: {source: {range: 3}, steps: [{rename: {value: w}}]}}}}\n"
-    )
-    [problem] = safedata.check(write(text)).problems
-    assert (problem.code, problem.message) == (
-        "SD110",
-        "a cache on disk in the input `a` is not available in this version",
-    )
-
-
 @pytest.mark.tf
 def test_a_damaged_cache_is_named(write: Write, tmp_path: Path) -> None:
     """A file that is too short is no cache: the error names it, and removing the folder mends it."""

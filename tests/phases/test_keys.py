@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import pytest
 import yaml
 
 import safedata
+from safedata import registry
+from safedata.expr import FUNCTIONS
 from safedata.phases import phases
+from safedata.records import replace
 
 TABLE = """
 safedata: 1
@@ -92,6 +96,9 @@ SAME = {
     "a prefetch before": change(("  - take: 15", "  - prefetch: 2\n  - take: 15")),
     "order of what leaves": change(("[x, y, v]", "[v, y, x]")),
     "another name": change(("name: keys", "name: others")),
+    "a folder": change(("{path: store}", "{path: elsewhere}")),
+    "a snapshot": change(("cache: {path: store}", "snapshot: store")),
+    "a limit": change(("{path: store}", "{path: store, max_bytes: 1GiB}")),
     "a budget": TABLE + "budget: {host: 50%}\n",
 }
 OTHER = {
@@ -179,8 +186,11 @@ def key(folder: Path, text: str = TABLE, **params: Any) -> str:
 def elements(folder: Path, text: str, store: Path) -> Mapping[str, Any]:
     """Return the rows that a spec's cache keeps, by component, from a store of its own."""
     document = yaml.safe_load(text)
-    [cache] = [step for step in document["steps"] if "cache" in step]
-    cache["cache"]["path"] = str(store)
+    for step in document["steps"]:
+        if "cache" in step:
+            step["cache"]["path"] = str(store)
+        elif "snapshot" in step:
+            step["snapshot"] = str(store)
     safedata.load(written(folder / "own.yaml", yaml.safe_dump(document, sort_keys=False)))
     return rows_of(store)
 
@@ -273,6 +283,46 @@ def test_paths_of_files_are_part_of_elements(folder: Path, moved: Path) -> None:
     before = key(folder, text)
     os.rename(folder, moved)
     assert key(moved, text) != before
+
+
+REVISED = {
+    "operation vocab_lookup": ("another operation",),
+    "operation center_crop": (),
+    "stage take": ("fewer",),
+    "stage shuffle": ("no shuffle",),
+    "source csv": (),
+    "source range": (),
+    "function *": ("another expression",),
+    "function %": ("a filter",),
+}
+"""Something with a name, and some specs of these here that differ in whether they have it."""
+
+
+@pytest.mark.parametrize("what", REVISED)
+def test_another_revision_is_another_key(folder: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Raising a revision changes the keys of the specs that name the thing before their cache, and of no other."""
+    texts = {"as it is": TABLE, **{name: OTHER[name] for name in REVISED[what]}}
+    texts |= {"images": IMAGES, "mix": MIX}
+    before = {name: key(folder, text) for name, text in texts.items()}
+    kind, name = what.split()
+    if kind == "function":
+        one = FUNCTIONS[name]
+        monkeypatch.setitem(FUNCTIONS._made, name, replace(one, revision=2))  # type: ignore[attr-defined]  # a table
+    else:
+        find = {"operation": registry.op, "stage": registry.stage, "source": registry.source}[kind]
+        monkeypatch.setattr(find(name), "revision", 2)
+    after = {name: key(folder, text) for name, text in texts.items()}
+    changed = {one for one in texts if before[one] != after[one]}
+    word = re.compile(rf"(?<![\w*]){re.escape(name)}(?![\w*])")
+    assert changed == {one for one, text in texts.items() if word.search(_before_the_cache(text, kind))}
+    assert changed
+    assert changed != set(texts)
+
+
+def _before_the_cache(text: str, kind: str) -> str:
+    """Return what stands before a spec's cache; of functions what is in quotes, and conditions."""
+    head = text.partition("- cache")[0].partition("source:")[2]
+    return head if kind != "function" else " ".join(re.findall(r'"= [^"]*"|filter: .*', head))
 
 
 CALL = """

@@ -254,8 +254,12 @@ def test_a_record_that_is_no_example_is_named(
     write(tmp_path, sound, pack=PACK[compression])
     path = write(tmp_path, sound, record, sound, pack=PACK[compression], name="b.tfrecord")
     byte = "byte" if compression == "none" else "decompressed byte"
-    wanted = f"{path} record 1, {byte} {len(sound) + 16}: the record is no serialized example"
-    for features in ("a: int64", "a: int64, s: {dtype: int64, kind: sequence, max: 2}"):
+    found = f"{path} record 1, {byte} {len(sound) + 16}: the record is no serialized example"
+    told = found if record[:1] == b"\x0a" else f"a record that is no example, in {path} record 1"
+    for features, wanted in (
+        ("a: int64", told),
+        ("a: int64, s: {dtype: int64, kind: sequence, max: 2}", found),
+    ):
         source = f"tfrecord: {{path: '*.tfrecord', compression: {compression}, features: {{{features}}}}}"
         with pytest.raises(DataError) as caught:
             safedata.profile(f"safedata: 1\nsource: {{{source}}}", folder=tmp_path)

@@ -102,3 +102,16 @@ def test_an_error_while_making_keeps_what_was_finished(
 
     assert kept(str(tmp_path), "key", COLUMNS, rest, {}).rows == 2000
     assert started == [80]
+
+
+def test_somebody_else_was_faster(tmp_path: Path) -> None:
+    """A writer that was taken for dead has what the other one published, and no error."""
+
+    def overtaken(writer: Writer) -> None:
+        make(writer)
+        with Writer(str(tmp_path), "key", COLUMNS) as other:
+            make(other)
+            other.publish({"by": "another"})
+
+    assert kept(str(tmp_path), "key", COLUMNS, overtaken, {"by": "this"}).made == {"by": "another"}
+    assert os.listdir(tmp_path) == ["key"]

@@ -15,6 +15,7 @@ from safedata.memory import MIB
 from safedata.store.entry import Column, read_entry
 from safedata.store.reader import Rows
 from safedata.store.writer import Writer
+from tests.gathering import gathering
 
 pytestmark = pytest.mark.tf
 
@@ -51,9 +52,9 @@ def test_every_dtype(tmp_path: Path, tf: Any, dtype: str, shape: tuple[int, ...]
     """Rows of every dtype come back in any order, read or mapped, and stay as they are while others are read."""
     values = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, (20, *shape)).astype(dtype)
     entry = stored(tmp_path, {"x": values})
-    rows = Rows(tf, str(tmp_path / "key"), entry, scattered=True, mapped=mapped)
+    rows = Rows(str(tmp_path / "key"), entry, scattered=True, mapped=mapped)
     order = np.random.default_rng(1).permutation(20).reshape(4, 5)
-    found = tf.data.Dataset.from_tensor_slices(order).map(lambda places: rows.gather(places))
+    found = tf.data.Dataset.from_tensor_slices(order).map(gathering(tf, rows, entry))
     for places, row in zip(order, list(found), strict=True):
         assert row["x"].dtype.name == dtype
         np.testing.assert_array_equal(row["x"], values[places])
@@ -68,8 +69,8 @@ def test_no_memory_of_its_own(tmp_path: Path, tf: Any, scattered: bool) -> None:
         writer.publish({})
     entry = read_entry(str(tmp_path / "key"))
     assert entry is not None
-    rows = Rows(tf, str(tmp_path / "key"), entry, scattered=scattered, mapped=False)
-    data = tf.data.Dataset.range(128).batch(4).map(lambda places: rows.gather(places))
+    rows = Rows(str(tmp_path / "key"), entry, scattered=scattered, mapped=False)
+    data = tf.data.Dataset.range(128).batch(4).map(gathering(tf, rows, entry))
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
@@ -87,8 +88,8 @@ def resident_bytes() -> int:
 def test_buffers_are_used_again(tmp_path: Path, tf: Any) -> None:
     """While nobody keeps what was read, the same few buffers serve a whole file; what is kept has its own."""
     entry = stored(tmp_path, {"x": np.arange(64 * 65_536, dtype="int64").reshape(64, 65_536)})
-    rows = Rows(tf, str(tmp_path / "key"), entry, scattered=False, mapped=False)
-    data = tf.data.Dataset.range(64).batch(1).map(lambda places: rows.gather(places))
+    rows = Rows(str(tmp_path / "key"), entry, scattered=False, mapped=False)
+    data = tf.data.Dataset.range(64).batch(1).map(gathering(tf, rows, entry))
     places = [int(batch["x"]._numpy().ctypes.data) for batch in data]
     assert len(set(places)) <= 6
     kept = list(data)
@@ -100,9 +101,9 @@ def test_buffers_are_used_again(tmp_path: Path, tf: Any) -> None:
 def test_a_file_that_ends_meanwhile(tmp_path: Path, tf: Any, scattered: bool) -> None:
     """Rows that are no longer there are an error that names the file, not rows of something else."""
     entry = stored(tmp_path, {"x": np.arange(1000, dtype="int64")})
-    rows = Rows(tf, str(tmp_path / "key"), entry, scattered=scattered, mapped=False)
+    rows = Rows(str(tmp_path / "key"), entry, scattered=scattered, mapped=False)
     os.truncate(tmp_path / "key" / "column-000.rows", 4004)
-    data = iter(tf.data.Dataset.range(495, 505).batch(5).map(lambda places: rows.gather(places)))
+    data = iter(tf.data.Dataset.range(495, 505).batch(5).map(gathering(tf, rows, entry)))
     assert next(data)["x"].numpy().tolist() == [495, 496, 497, 498, 499]
     damage = r"SD404: the cache .* is damaged: column-000.rows .component `x`.: it ends before its last row"
     with pytest.raises(tf.errors.InvalidArgumentError, match=damage):
@@ -113,7 +114,7 @@ def test_a_file_that_ends_meanwhile(tmp_path: Path, tf: Any, scattered: bool) ->
 def test_small_reads_are_tensors_of_their_own(tmp_path: Path, tf: Any, rows: int) -> None:
     """Of few bytes nothing is kept beside the tensor: the array that they were read to is gone."""
     entry = stored(tmp_path, {"x": np.arange(1000, dtype="int16")})
-    reader = Rows(tf, str(tmp_path / "key"), entry, scattered=True, mapped=False)
+    reader = Rows(str(tmp_path / "key"), entry, scattered=True, mapped=False)
     read, arrays = reader._files[0].read, list[Any]()
 
     def noting(places: Any) -> Any:
@@ -122,7 +123,7 @@ def test_small_reads_are_tensors_of_their_own(tmp_path: Path, tf: Any, rows: int
         return found
 
     reader._files[0].read = noting  # type: ignore[method-assign]  # to see what becomes of its result
-    data = tf.data.Dataset.range(300).batch(rows).map(lambda places: reader.gather(places))
+    data = tf.data.Dataset.range(300).batch(rows).map(gathering(tf, reader, entry))
     kept = list(data)
     assert arrays
     assert not any(one() is not None for one in arrays)
@@ -132,8 +133,8 @@ def test_small_reads_are_tensors_of_their_own(tmp_path: Path, tf: Any, rows: int
 def test_a_row_is_a_copy(tmp_path: Path, tf: Any) -> None:
     """What is read stays as it was when the reader is gone and the file is, too."""
     entry = stored(tmp_path, {"x": np.arange(1000, dtype="int64")})
-    rows = Rows(tf, str(tmp_path / "key"), entry, scattered=True, mapped=False)
-    found = rows.gather(tf.constant([1, 999, 5]))["x"]
+    rows = Rows(str(tmp_path / "key"), entry, scattered=True, mapped=False)
+    [found] = tf.data.Dataset.from_tensors([1, 999, 5]).map(gathering(tf, rows, entry))
     del rows
     (tmp_path / "key" / "column-000.rows").unlink()
-    assert found.numpy().tolist() == [1, 999, 5]
+    assert found["x"].numpy().tolist() == [1, 999, 5]

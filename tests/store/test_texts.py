@@ -13,6 +13,7 @@ from safedata.store import writer as writing
 from safedata.store.entry import Column, Damage, Entry, damaged_blocks, read_entry
 from safedata.store.reader import Rows
 from safedata.store.writer import Writer
+from tests.gathering import gathering
 
 COLUMNS = (Column("n", "int64", ()), Column("t", "string", (2,)), Column("u", "string", ()))
 VALUES = [
@@ -41,9 +42,10 @@ def stored(folder: Path) -> Entry:
 @pytest.mark.parametrize("scattered", [False, True])
 def test_what_is_read_is_what_was_written(tmp_path: Path, tf: Any, scattered: bool) -> None:
     """Texts come back in order and in any other, empty ones and zero bytes among them, beside numbers."""
-    rows = Rows(tf, str(tmp_path / "key"), stored(tmp_path), scattered=scattered, mapped=False)
+    entry = stored(tmp_path)
+    rows = Rows(str(tmp_path / "key"), entry, scattered=scattered, mapped=False)
     order = np.arange(40) if not scattered else np.random.default_rng(0).permutation(40)
-    data = tf.data.Dataset.from_tensor_slices(order.reshape(8, 5)).map(lambda places: rows.gather(places))
+    data = tf.data.Dataset.from_tensor_slices(order.reshape(8, 5)).map(gathering(tf, rows, entry))
     assert data.element_spec["t"] == tf.TensorSpec((5, 2), tf.string)
     for places, row in zip(order.reshape(8, 5), data, strict=True):
         for column, values in zip(COLUMNS, VALUES, strict=True):
@@ -95,9 +97,10 @@ def test_damage_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scattered", [False, True])
 def test_a_file_that_ends_meanwhile(tmp_path: Path, tf: Any, file: str, scattered: bool) -> None:
     """Texts that are no longer there are an error that names the file."""
-    rows = Rows(tf, str(tmp_path / "key"), stored(tmp_path), scattered=scattered, mapped=False)
+    entry = stored(tmp_path)
+    rows = Rows(str(tmp_path / "key"), entry, scattered=scattered, mapped=False)
     os.truncate(tmp_path / "key" / file, 20)
-    data = tf.data.Dataset.range(30, 40).batch(5).map(lambda places: rows.gather(places))
+    data = tf.data.Dataset.range(30, 40).batch(5).map(gathering(tf, rows, entry))
     damage = r"SD404: the cache .* is damaged: column-002.texts .component `u`.: it ends before its last"
     with pytest.raises(tf.errors.InvalidArgumentError, match=damage):
         list(data)

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from safedata.store.entry import MANIFEST, Column, Damage, damaged_blocks, file_name, read_entry
-from safedata.store.lock import Lock
 from safedata.store.writer import Writer
 
 COLUMNS = (
@@ -98,6 +97,27 @@ def test_other_columns_start_anew(tmp_path: Path, columns: tuple[Column, ...]) -
         assert writer.rows == 0
 
 
+@pytest.mark.parametrize("first_ends", [True, False])
+def test_two_writers_at_once(tmp_path: Path, first_ends: bool) -> None:
+    """Where two believe that they hold the lock, what the faster one publishes is whole, and the other one's too."""
+    with Writer(str(tmp_path), "key", COLUMNS) as one:
+        one.append(rows(0, 34))
+        with Writer(str(tmp_path), "key", COLUMNS) as two:
+            one.append(rows(34, 50))
+            two.append(rows(two.rows, 45))
+            faster, slower = (one, two) if first_ends else (two, one)
+            faster.append(rows(faster.rows, 50))
+            faster.publish({"by": "the faster"})
+            for found, wanted in zip(read(tmp_path), rows(0, 50), strict=True):
+                np.testing.assert_array_equal(found, wanted)
+            slower.append(rows(slower.rows, 50))
+            with pytest.raises(FileNotFoundError, match=r"key\.part"):
+                slower.publish({"by": "the slower"})
+    assert os.listdir(tmp_path) == ["key"]
+    for found, wanted in zip(read(tmp_path), rows(0, 50), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_a_flipped_bit_is_named(tmp_path: Path) -> None:
     """A reader of everything names the file, the component and the rows."""
     write(tmp_path, 40)
@@ -177,45 +197,3 @@ def test_kills(tmp_path: Path, seed: int) -> None:
         kills += 1
     for found, wanted in zip(read(tmp_path), rows(0, 3000), strict=True):
         np.testing.assert_array_equal(found, wanted)
-
-
-def test_one_holds_the_lock(tmp_path: Path) -> None:
-    """A second taker is told who holds it, and gets it once the first has let go."""
-    path = str(tmp_path / "lock")
-    with Lock(path) as first, Lock(path) as second:
-        assert first.acquire() is None
-        holder = second.acquire()
-        assert holder == first.me
-        assert str(holder).startswith(f"process {os.getpid()} on ")
-    with Lock(path) as third:
-        assert third.acquire() is None
-        assert third.held()
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_dead_holder(tmp_path: Path) -> None:
-    """The lock of a process that is gone is taken over at once."""
-    path = str(tmp_path / "lock")
-    code = (
-        f"import sys, os, signal; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
-        f"from safedata.store.lock import Lock\nassert Lock({path!r}).acquire() is None\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-    assert os.path.exists(path)
-    with Lock(path) as mine:
-        assert mine.acquire() is None
-
-
-def test_a_silent_holder_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock from another host is left while it is touched, and taken over after a minute without."""
-    path = tmp_path / "lock"
-    path.write_text('{"host": "elsewhere", "pid": 1, "started": "x 1", "token": "t"}')
-    with Lock(str(path)) as mine:
-        holder = mine.acquire()
-        assert holder is not None
-        assert holder.host == "elsewhere"
-        past = time.time() - 61
-        os.utime(path, (past, past))
-        assert mine.acquire() is None
-    assert os.listdir(tmp_path) == []

@@ -138,6 +138,8 @@ class Function:
     """Whether a call may find values bad at run time, as far as their types tell; sizes that do not broadcast aside."""
     sizes: SizeRule | None = None
     """The sizes of the result by the settings and the arguments' sizes; None where it makes sizes of its own."""
+    revision: int = 1
+    """A number that is part of the key of caches on disk: another one once the same call gives other values."""
 
     def fallible(self, arguments: Arguments) -> bool:
         """Return whether a call may find values bad, or of sizes that do not go together."""

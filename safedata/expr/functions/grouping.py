@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from safedata.expr import promote, shapes
 from safedata.expr.functions.base import (
     Arguments,
+    DtypeRule,
     Dtypes,
     Function,
     Parameter,
@@ -15,20 +17,25 @@ from safedata.expr.functions.base import (
 from safedata.expr.functions.ordering import differ
 from safedata.expr.functions.site import Site, Value
 from safedata.expr.functions.sizes import whole
+from safedata.expr.promote import Operand
 from safedata.expr.ranges import Interval, around
 from safedata.memory import add, times
 from safedata.types import DTYPE_BYTES, INTEGERS, Dim, Tensor
 
 
-def _grouped_dtype(arguments: Arguments) -> Dtypes:
-    values, groups = arguments.types
-    dtype = promote.floating([arguments.operands[0]])
-    if dtype is None or groups.dtype not in INTEGERS or groups.dtype == "uint64":
-        message = (
-            f"`segment_mean` takes numbers and integers that say their groups, not `{values}` and `{groups}`"
-        )
-        raise arguments.fault("SD208", message)
-    return (dtype, "int64"), dtype
+def _placed(rule: Callable[[list[Operand]], str | None], what: str, way_out: str | None = None) -> DtypeRule:
+    """Return the dtype rule for numbers, and integers that say for each of them where it goes."""
+
+    def dtypes(arguments: Arguments) -> Dtypes:
+        values, places = arguments.types
+        dtype = rule([arguments.operands[0]])
+        if dtype is None or places.dtype not in INTEGERS or places.dtype == "uint64":
+            wanted = f"numbers and integers that say their {what}"
+            message = f"`{arguments.function}` takes {wanted}, not `{values}` and `{places}`"
+            raise arguments.fault("SD208", message, way_out=way_out)
+        return (dtype, "int64"), dtype
+
+    return dtypes
 
 
 def _grouped_shape(arguments: Arguments) -> tuple[Dim, ...]:
@@ -79,17 +86,6 @@ def _grouped_extra(arguments: Arguments, result: Tensor) -> int | None:
     return add(times(3, result.bytes), times(26, groups), values)
 
 
-def _scattered_dtype(arguments: Arguments) -> Dtypes:
-    values, positions = arguments.types
-    dtype = promote.arithmetic([arguments.operands[0]])
-    if dtype is None or positions.dtype not in INTEGERS or positions.dtype == "uint64":
-        message = (
-            f"`scatter` takes numbers and integers that say their places, not `{values}` and `{positions}`"
-        )
-        raise arguments.fault("SD208", message, way_out="the values come first: `scatter(x, positions, num)`")
-    return (dtype, "int64"), dtype
-
-
 def _scattered_range(arguments: Arguments, _dtype: str) -> Interval:
     """Return the range of sums of none, some or all of the entries."""
     known, most = promote.implied(arguments.types[0]), arguments.types[0].shape[0].most
@@ -113,7 +109,7 @@ FUNCTIONS: Final = (
     Function(
         "segment_mean",
         (X, Parameter("groups"), Parameter("num", "axis")),
-        _grouped_dtype,
+        _placed(promote.floating, "groups"),
         _grouped_shape,
         lambda site: _by_group(site, "unsorted_segment_mean"),
         "the mean of the entries of each group 0 to num - 1, 0 for one without; other groups are left out",
@@ -125,7 +121,7 @@ FUNCTIONS: Final = (
     Function(
         "scatter",
         (X, Parameter("positions"), Parameter("num", "axis")),
-        _scattered_dtype,
+        _placed(promote.arithmetic, "places", "the values come first: `scatter(x, positions, num)`"),
         _grouped_shape,
         _scattered,
         "num zeros with each entry added at its position, from 0, along the first axis: what `gather` undoes",

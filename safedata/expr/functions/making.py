@@ -149,11 +149,12 @@ def _same_length(arguments: Arguments) -> Dim:
 
 
 def _tile_shape(arguments: Arguments) -> tuple[Dim, ...]:
-    tensor, sizes = arguments.types[0], [dim.most or 0 for dim in constant_shape(arguments)]
+    tensor, sizes = arguments.types[0], constant_shape(arguments)
     if tensor.rank != len(sizes):
         message = f"`tile` of `{tensor}` takes {tensor.rank} numbers, not {len(sizes)}"
         raise arguments.fault("SD203", message)
-    return tuple(dim.scaled(size) for dim, size in zip(tensor.shape, sizes, strict=True))
+    pairs = zip(tensor.shape, sizes, strict=True)
+    return tuple(UNBOUNDED if size.most is None else dim.scaled(size.most) for dim, size in pairs)
 
 
 def _tile_lower(site: Site) -> Value:

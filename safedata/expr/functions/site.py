@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from safedata.expr.tree import Static
-from safedata.insist import Check, Where, insist
+from safedata.insist import Check, Where, first_bad, insist
 from safedata.types import Tensor
 
 
@@ -39,7 +39,7 @@ class Guard(NamedTuple):
         """
         tf = self.where.tf
         if found is not None and fine.shape.rank != 0 and found.shape.rank != 0:
-            found = tf.boolean_mask(tf.reshape(found, [-1]), tf.reshape(~fine, [-1]))[:1]
+            found = first_bad(tf, found, fine)
         message = f"SD404: {self.text}: {what}" + ("; got" if found is not None else "")
         return insist(tf, value, [Check(tf.reduce_all(fine), message, found)], self.where)
 

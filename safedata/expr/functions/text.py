@@ -62,6 +62,10 @@ def _bytes(tf: Any, text: Any) -> Any:
     return tf.cast(tf.strings.length(text), tf.int64)
 
 
+_UNITS: Final = {"BYTE": 1, "UTF8_CHAR": 4}
+"""What `substr` counts, and the bytes that one of them takes at most."""
+
+
 def _substr_dtype(arguments: Arguments) -> Dtypes:
     if arguments.types[0].dtype != "string":
         raise arguments.fault("SD208", f"`substr` takes a string, not `{arguments.types[0].dtype}`", 0)
@@ -72,6 +76,9 @@ def _substr_dtype(arguments: Arguments) -> Dtypes:
         if arguments.types[index].rank:
             found = f"`substr` takes one start and one length, not `{arguments.types[index]}`"
             raise arguments.fault("SD203", found, index)
+    if arguments.static["unit"] not in _UNITS:
+        found = f"`substr` counts in {' or '.join(_UNITS)}, not in `{arguments.static['unit']}`"
+        raise arguments.fault("SD208", found, way_out='write `unit="UTF8_CHAR"` for characters')
     return ("string", "int64", "int64"), "string"
 
 
@@ -79,35 +86,39 @@ def _substr_length(arguments: Arguments) -> Dim:
     length, wanted = arguments.types[0].length, arguments.types[2].range
     if wanted is None:
         return Dim.at_most(length.most, length.evidence)
-    return Dim.at_most(length.most, length.evidence).capped(max(0, int(wanted.high)))
+    each = _UNITS[str(arguments.static["unit"])]
+    return Dim.at_most(length.most, length.evidence).capped(max(0, each * int(wanted.high)))
 
 
-def _substr(tf: Any, text: Any, start: Any, length: Any) -> Any:
+def _substr(tf: Any, text: Any, start: Any, length: Any, unit: str) -> Any:
     # TensorFlow broadcasts up to two dimensions; start and length of the same shape work for any.
     shape = tf.shape(text)
     # To TensorFlow a negative length is a large one.
     length = tf.maximum(length, 0)
-    return tf.strings.substr(text, tf.broadcast_to(start, shape), tf.broadcast_to(length, shape))
+    places = (tf.broadcast_to(one, shape) for one in (start, length))
+    return tf.strings.substr(text, *places, unit=unit)
 
 
 def _may_start_outside(arguments: Arguments) -> bool:
     """Return whether the start may lie outside of the string; one at its end gives nothing."""
     length, known = arguments.types[0].length, promote.implied(arguments.types[1])
-    least = length.most if length.exact and length.most is not None else 0
+    counted = length.exact and arguments.static["unit"] == "BYTE"  # a character may take four bytes
+    least = length.most if counted and length.most is not None else 0
     return known is None or known.low < -least or known.high > least
 
 
 def _substr_lower(site: Site) -> Value:
     if site.batched:
         site = site._replace(args=(Value(site.full(0), True), *site.args[1:]))
-    tf, (text, start, length) = site.tf, even(site)
+    tf, unit, (text, start, length) = site.tf, str(site.static["unit"]), even(site)
     if site.guard is not None:
-        size = _bytes(tf, text)
+        size = tf.cast(tf.strings.length(text, unit=unit), tf.int64)
         place = start + tf.zeros_like(size)
         fine = (place >= -size) & (place <= size)
-        shown = tf.strings.join([tf.strings.as_string(place), " of ", tf.strings.as_string(size), " bytes"])
+        what = " bytes" if unit == "BYTE" else " characters"
+        shown = tf.strings.join([tf.strings.as_string(place), " of ", tf.strings.as_string(size), what])
         text = site.guard.held(text, fine, "a start outside of the string", shown)
-    return Value(_substr(tf, text, start, length), site.batched)
+    return Value(_substr(tf, text, start, length, unit), site.batched)
 
 
 def _to_number_dtype(arguments: Arguments) -> Dtypes:
@@ -228,11 +239,12 @@ FUNCTIONS: Final = (
     ),
     Function(
         "substr",
-        (S, Parameter("start"), Parameter("length")),
+        (S, Parameter("start"), Parameter("length"), Parameter("unit", "text", "BYTE")),
         _substr_dtype,
         broadcast,
         _substr_lower,
-        "`length` bytes from byte `start` on, fewer at the end; a start behind the end fails at run time",
+        "`length` bytes from byte `start` on, fewer at the end; a start behind the end fails at run time; `unit` "
+        '`"UTF8_CHAR"` counts characters',
         "substr(s, 0, 4)",
         length=_substr_length,
         extra=_substr_extra,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import Any
+from typing import Any, Final
 
 from safedata.insist import Check, insist
 from safedata.lowering import Call
@@ -15,6 +15,9 @@ from safedata.ops._walk import Bundle
 from safedata.ops.combinators._nested import Nested, walked
 from safedata.problem import Fault
 from safedata.types import Tensor
+
+_DRAW: Final = 32
+"""Bytes: the draw of an element of a batch, the number of its way, and whether that is the one at hand."""
 
 Way = Callable[[], tuple[Any, ...]]
 """Makes the components that an element, or all of a batch, would have on one way."""
@@ -43,8 +46,17 @@ class Chosen(Nested):
         return None if most is None or results is None else max(0, most - results) + 4096
 
     def batch_workspace_all(self, xs: Bundle, ys: Bundle, count: int) -> int | None:
-        """Return what all chains hold, of which a batch takes every one before it chooses."""
-        return add(*self.peaks(xs, count), *(times(count, y.bytes) for y in ys), 4096)
+        """Return what the chain that holds most does beside what was chosen before it, or a choice beside two others.
+
+        A batch takes every chain, one after the other.
+        """
+        first, *others = self.peaks(xs, count)
+        results = times(count, add(*(y.bytes for y in ys)))
+        if results is None:
+            return None
+        chosen = (2 + bool(others)) * results
+        most = largest(first, chosen, *(add(peak, results) for peak in others))
+        return None if most is None else most - results + 4096 + _DRAW * count
 
     def joined(self, xs: Bundle, ways: Sequence[Bundle], other: str) -> Bundle:
         """Return the tightest types for what every chain makes, and for other `ways`.
@@ -93,26 +105,33 @@ class Chosen(Nested):
         """
         tf, ys = call.tf, self.infer_all(xs)
         if call.batch_dims:
-            every = zip(*(way() for way in ways), strict=True)
-            made = [self._each(call.typed(y, y), which, list(one)) for one, y in zip(every, ys, strict=True)]
+            made = self._chosen(which, ways, call, ys)
         else:
             made = tf.switch_case(which, [partial(_kept, tf, way) for way in ways])
         return tuple(
             tf.ensure_shape(one, (*leading, *y.static_shape)) for one, y in zip(made, ys, strict=True)
         )
 
-    def _each(self, call: Call, which: Any, values: list[Any]) -> Any:
-        """Return for each element of a batch its own one of `values`, once these are found to have one shape."""
-        tf, which = call.tf, call.per_element(which)
+    def _chosen(self, which: Any, ways: Sequence[Way], call: Call, ys: Bundle) -> list[Any]:
+        """Return for each element of a batch what its way makes, the ways taken one after the other."""
+        tf, made = call.tf, list(ways[0]())
+        for number, way in enumerate(ways[1:], 1):
+            with tf.control_dependencies(made):  # so that only one way's intermediates are there at a time
+                made = [
+                    self._either(call.typed(y, y), which == number, one, other)
+                    for y, one, other in zip(ys, way(), made, strict=True)
+                ]
+        return made
+
+    def _either(self, call: Call, taken: Any, one: Any, other: Any) -> Any:
+        """Return `one` where it is taken and `other` elsewhere, once these are found to have one shape."""
+        tf = call.tf
         if not call.y.static:
-            shapes = [tf.shape(one) for one in values]
-            fine = tf.reduce_all(tf.stack(shapes) == shapes[0])
+            shapes = [tf.shape(other), tf.shape(one)]
             message = f"SD207: {self.key()} makes batches of differing shapes; got"
-            values[0] = insist(tf, values[0], [Check(fine, message, _walk.listed(tf, shapes))], call.where)
-        chosen = values[0]
-        for number, one in enumerate(values[1:], 1):
-            chosen = tf.where(which == number, one, chosen)
-        return chosen
+            fine = tf.reduce_all(shapes[0] == shapes[1])
+            one = insist(tf, one, [Check(fine, message, _walk.listed(tf, shapes))], call.where)
+        return tf.where(call.per_element(taken), one, other)
 
 
 def _kept(tf: Any, way: Way) -> list[Any]:

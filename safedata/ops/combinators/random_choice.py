@@ -20,8 +20,8 @@ class RandomChoice(Chosen):
 
     Each of `ops` is an operation, or a list of several that follow one another; an empty list leaves the element as it
     is. All must make one dtype and rank (SD215), and dimensions are those that hold for all. A batch must keep one
-    shape, and makes the results of every chain for all its elements before it chooses. Linked components take the same
-    one; behind `batch` it may mix: `image, label: [{random_choice: [mixup, cutmix]}]`.
+    shape, and makes the results of every chain for all its elements, one after the other. Linked components take the
+    same one; behind `batch` it may mix: `image, label: [{random_choice: [mixup, cutmix]}]`.
     """
 
     example: ClassVar[str] = (

@@ -38,7 +38,8 @@ def sides(x: Tensor, short: int | None, long: int | None) -> tuple[Dim, Dim]:
         made = [max(1, round(Fraction(side * over, under))) for side in (height.most, width.most)]
         return Dim.exactly(made[0], height.evidence), Dim.exactly(made[1], width.evidence)
     if long is None:
-        way_out = f"write `long_side: {2 * (short or 0)}` beside `short_side`"
+        longest = max(height.most or 1, width.most or 1) if short is None else 2 * short
+        way_out = f"write `long_side: {longest}` beside `short_side`"
         raise Fault("SD204", "nothing bounds the longer side of the resized images", help=way_out)
     return Dim.at_most(long), Dim.at_most(long)
 

@@ -108,8 +108,16 @@ class DecodeImage(Op):
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return what the decoder of the costliest format holds: for a progressive JPEG up to 8 bytes a pixel."""
-        formats = ("png",) if self.dtype == "uint16" else _FORMATS[self.channels]
-        return _decode.workspace(x, self._whole(x), formats)
+        return _decode.workspace(x, self._whole(x), self._taken)
+
+    def scratch(self, x: Tensor, y: Tensor) -> int | None:
+        """Return what the decoder leaves behind in a thread's arena."""
+        return _decode.scratch(x, self._whole(x), self._taken)
+
+    @property
+    def _taken(self) -> tuple[str, ...]:
+        """The formats that are taken."""
+        return ("png",) if self.dtype == "uint16" else _FORMATS[self.channels]
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the decoded image."""

@@ -51,6 +51,10 @@ class DecodeJpeg(Op):
         """Return what the decoder holds: up to 8 bytes a pixel for a progressive file, rows for others."""
         return _decode.workspace(x, self._whole(x), ("jpeg",))
 
+    def scratch(self, x: Tensor, y: Tensor) -> int | None:
+        """Return what the decoder leaves behind in a thread's arena."""
+        return _decode.scratch(x, self._whole(x), ("jpeg",))
+
     def lower(self, x: Any, call: Call) -> Any:
         """Return the decoded image."""
         tf = call.tf

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
 
 from safedata.dates import date_of, days_of, is_date
-from safedata.insist import Check, insist
+from safedata.insist import Check, first_bad, insist
 from safedata.lowering import Call
 from safedata.memory import times
 from safedata.ops._ragged import each
@@ -93,7 +93,7 @@ def _read(flat: Any, call: Call) -> tuple[Any, Any]:
     )
     days = days_of(tf, year, month, day)
     fine = fine & is_date(tf, days, month, day)
-    bad = tf.boolean_mask(tf.reshape(flat, [-1]), tf.reshape(~fine, [-1]))[:1]
+    bad = first_bad(tf, flat, fine)
     check = Check(tf.reduce_all(fine), "SD404: datetime_part: text that is no time: got", bad)
     return insist(tf, days, [check], call.where), hour * 3600 + minute * 60 + second
 

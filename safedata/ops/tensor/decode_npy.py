@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, PositiveInt, field_validator
 
-from safedata.insist import Check, insist
+from safedata.insist import Check, first_bad, insist
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._fields import NpyDtype
@@ -112,7 +112,7 @@ class DecodeNpy(Op):
         fine = tf.strings.regex_full_match(header, self._pattern("[0-9]{1,9}"))
         wanted = f"{self.dtype}[{', '.join('?' if one is None else str(one) for one in self.shape)}]"
         message = f"SD404: decode_npy: this is no {wanted}, little-endian and row by row, but"
-        other = tf.boolean_mask(header, ~fine)[:1]
+        other = first_bad(tf, header, fine)
         header = insist(tf, header, [Check(tf.reduce_all(fine), message, other)], call.where)
         count = tf.ones_like(first, tf.int64)
         if None in self.shape:

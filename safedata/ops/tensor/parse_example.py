@@ -10,6 +10,7 @@ from typing_extensions import Self
 from safedata.examples.feature import Feature, check_feature, default_of, encode
 from safedata.examples.parsing import (
     Parsed,
+    found_whole,
     framed,
     parsed_batch,
     parsed_named,
@@ -111,7 +112,10 @@ class ParseExample(Joint):
     def lower_all(self, values: tuple[Any, ...], call: Call, xs: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Return the features of a record, or of each of a batch."""
         features = self._parsed(xs[0])
-        records = framed(call.tf, values[0], self.sequence, call.where)
+        if not (call.batch_dims or self.sequence):
+            records = found_whole(call.tf, values[0], call.where)
+        else:
+            records = framed(call.tf, values[0], self.sequence, call.where)
         if call.batch_dims:
             found = parsed_batch(call.tf, records, features, self.sequence, call.where, call.batch_dims)
         else:

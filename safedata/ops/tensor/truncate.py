@@ -49,7 +49,7 @@ class Truncate(Op):
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the places of what stays, where rows are cut: it is gathered by them."""
         rows = 1 if x.rank == 1 else x.shape[0].most
-        return add(times(24, y.elements), times(128, rows)) if x.ragged_rank else 0
+        return add(times(8, y.elements), times(128, rows)) if x.ragged_rank else 0
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the first or last entries of `x`, as a copy.

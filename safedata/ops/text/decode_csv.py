@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, FiniteFloat, model_validator
 from typing_extensions import Self
 
-from safedata.insist import Check, either, insist
+from safedata.insist import Check, either, first_bad, insist
 from safedata.lowering import Call
 from safedata.ops.base import Joint
 from safedata.ops.text._text import blank
@@ -90,7 +90,7 @@ class DecodeCsv(Joint):
         """Return the fields of a line, or of each of a batch."""
         tf, [line] = call.tf, values
         fine = self._matched(tf, line)
-        bad = tf.boolean_mask(tf.reshape(line, [-1]), tf.reshape(~fine, [-1]))[:1]
+        bad = first_bad(tf, line, fine)
         message = f"SD404: decode_csv: a line that is not {len(self.dtypes)} fields: got"
         check = Check(tf.reduce_all(fine), message, tf.strings.substr(bad, 0, _SHOWN))
         line = insist(tf, line, [check], call.where)

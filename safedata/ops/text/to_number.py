@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import FiniteFloat, model_validator
 from typing_extensions import Self
 
-from safedata.insist import Check, insist
+from safedata.insist import Check, first_bad, insist
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.numerals import number_pattern
@@ -64,7 +64,7 @@ class ToNumber(Op):
         if self.default is not None:
             made = tf.strings.to_number(tf.where(fine, flat, "0"), self.dtype)
             return tf.where(fine, made, tf.constant(self.default, self.dtype))
-        bad = tf.boolean_mask(tf.reshape(flat, [-1]), tf.reshape(~fine, [-1]))[:1]
+        bad = first_bad(tf, flat, fine)
         message = f"SD404: to_number: text that is no {self.dtype}: got"
         flat = insist(tf, flat, [Check(tf.reduce_all(fine), message, bad)], call.where)
         return tf.strings.to_number(flat, self.dtype)

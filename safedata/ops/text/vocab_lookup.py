@@ -11,7 +11,7 @@ from typing_extensions import Self
 from safedata.artifacts import lookup
 from safedata.artifacts.shelf import artifacts_of
 from safedata.artifacts.words import Words
-from safedata.insist import Check, insist
+from safedata.insist import Check, first_bad, insist
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._ragged import each
@@ -227,7 +227,6 @@ class VocabLookup(Op):
 
     def _insist(self, value: Any, fine: Any, call: Call, found: Any = None) -> Any:
         tf = call.tf
-        shown = tf.reshape(value if found is None else found, [-1])
-        bad = tf.boolean_mask(shown, tf.reshape(~fine, [-1]))[:1]
+        bad = first_bad(tf, value if found is None else found, fine)
         check = Check(tf.reduce_all(fine), "SD404: vocab_lookup: not in the vocabulary:", bad)
         return insist(tf, value, [check], call.where)

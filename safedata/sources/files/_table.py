@@ -105,6 +105,14 @@ class TableRoot(Root):
     """The components of an element; None for all columns."""
     _tensors: WeakValueDictionary[str, Any] = field(default_factory=WeakValueDictionary[str, Any], repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process is sent of it: its tensors are this one's."""
+        return {**self.__dict__, "_tensors": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was sent, with no tensors yet."""
+        self.__dict__.update(state, _tensors=WeakValueDictionary[str, Any]())
+
     def title(self) -> str:
         """Return the source's name."""
         return self.name

@@ -45,6 +45,7 @@ class Jsonl(Source):
     example: ClassVar[str] = (
         'jsonl: {path: "data/*.jsonl", columns: {text: string, label: int64, tokens: "int64[<=512]"}}'
     )
+    python: ClassVar[bool] = True
 
     path: str | Annotated[tuple[str, ...], Field(strict=False)]
     """A file, a pattern such as `data/*.jsonl`, or a list of them."""

@@ -47,6 +47,7 @@ class Parquet(Source):
         'parquet: {path: "data/*.parquet", columns: {image: image.bytes, label: label}, max_bytes: {image: 200 KiB}}'
     )
     main: ClassVar[str | None] = "path"
+    python: ClassVar[bool] = True
 
     path: str | Annotated[tuple[str, ...], Field(strict=False)]
     """A file, a pattern such as `data/train-*.parquet`, or a list of them."""

@@ -105,7 +105,7 @@ class Tfrecord(Source):
             notes.append(f"{survey.records} {total} were parsed")
         notes += self._faults(survey, scope)
         features = tuple(self._parsed(one, survey.seen[one.name], evidence) for one in wanted)
-        node = ParseExample(features, any(one.kind == "sequence" for one in wanted))
+        node = ParseExample(features, any(one.kind == "sequence" for one in wanted), seen=parsed)
         root = in_turn(self._root(files, parts, complete), self.interleave)
         return Inspected(root, (node,), digest(found), files, tuple(notes), declared_for(features))
 

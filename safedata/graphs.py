@@ -1,4 +1,4 @@
-"""What is in a graph of TensorFlow's, for the tests that look."""
+"""What is in a graph of TensorFlow's."""
 
 from __future__ import annotations
 
