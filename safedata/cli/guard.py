@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from safedata.cli.console import Console
+from safedata.cli.interrupts import heard
 from safedata.cli.status import BUG, DATA, INTERRUPTED, status_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def guarded(work: Callable[[], int]) -> int:
     """Return what `work` returns, or the exit status of the error that ended it, after saying what it was."""
     console = Console()
     try:
-        return work()
+        with heard():
+            return work()
     except KeyboardInterrupt:
         console.error("safedata: interrupted")
         return INTERRUPTED

@@ -143,6 +143,54 @@ def test_a_full_disk_is_told(counting: Path, buffered: bool) -> None:
     assert "error[SD408]: cannot write the output" in done.stderr
 
 
+LOSING = """
+import os, signal, sys, threading, time
+from safedata.cli.guard import guarded
+
+
+class Losing:
+    def __del__(self):
+        time.sleep(0.002)
+
+
+def destroyed():
+    Losing()
+    time.sleep(0.001)
+
+
+def swallowed():
+    try:
+        time.sleep(0.01)
+    except KeyboardInterrupt:
+        pass
+    time.sleep(0.01)
+
+
+def work():
+    lose = {"destroyed": destroyed, "swallowed": swallowed}[sys.argv[1]]
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        lose()
+    return 0
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(guarded(work))
+"""
+
+
+@pytest.mark.parametrize("way", ["destroyed", "swallowed"])
+def test_an_interrupt_that_is_lost_comes_again(tmp_path: Path, way: str) -> None:
+    """Ctrl-C counts where a destructor, or a library that asks and forgets, was running; nothing else is said of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOSING, way],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "safedata: interrupted\n")
+
+
 SLOW = """\
 safedata: 1
 source: {range: 9_000_000_000}
