@@ -1,6 +1,6 @@
-"""Run the bench: `python -m tests.memory [--only TEXT] [--repeats 3] [--jobs 1] [--write]`.
+"""Run the bench: `python -m tests.memory [--only TEXT] [--loose] [--repeats 3] [--jobs 1] [--write]`.
 
-Each case runs in fresh processes, every second one on a busy machine; the largest of its peaks counts. With `--write`
+Each case runs in fresh processes, of three one on a busy machine and one that gets hardly a CPU; the largest peak counts. With `--write`
 the table and the plot go into `docs/`. The exit status is 1 where an estimate is under what was measured.
 """
 
@@ -21,6 +21,7 @@ def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose title has this text in it")
+    parser.add_argument("--loose", action="store_true", help="only cases that may be above the limits")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="cases at once")
     parser.add_argument("--write", action="store_true", help="write docs/memory.md and docs/memory.svg")
@@ -40,7 +41,7 @@ def main() -> int:
             running = [
                 pool.submit(bench.measure, case, folder, base, given.repeats)
                 for case in cases
-                if given.only in case.title
+                if given.only in case.title and (case.loose or not given.loose)
             ]
             for one in running:
                 result = one.result()

@@ -25,6 +25,9 @@ PART: Final = 1.25
 PART_FROM: Final = 64 * MIB
 """once that is above so many bytes: a smaller part is lost among the pages of TensorFlow's libraries."""
 
+STARVED: Final = {"nice": 19}
+"""What a child is asked for that is to get hardly a CPU."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -148,11 +151,15 @@ def busy() -> Iterator[None]:
 
 
 def measure(case: Case, folder: Path, base: int, repeats: int = 1) -> Result:
-    """Run a case in fresh processes, every second one on a busy machine; return the estimate and the largest peak."""
+    """Run a case in fresh processes; return the estimate and the largest peak.
+
+    Of three runs one is on the machine as it is, one beside busy processes, and one beside them with the least
+    priority, so that it gets hardly a CPU.
+    """
     runs = []
     for number in range(repeats):
-        with busy() if number % 2 else nullcontext():
-            runs.append(ask(case.request(), folder))
+        with busy() if number % 3 else nullcontext():
+            runs.append(ask(case.request(**STARVED if number % 3 == 2 else {}), folder))
     first = runs[0]
     doubled = (len(first["estimates"]) - 1) * first["tensorflow"]  # two pipelines in one process
     return Result(

@@ -39,6 +39,7 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
     """Run a case and return its figures."""
     if case.get("stages"):
         return {"stages": stages(checked(case["specs"][0]), case)}
+    os.nice(case.get("nice", 0))
     verdicts, datasets = [], []
     for text in case["specs"]:  # one after the other, as `safedata.load` does
         verdicts.append(checked(text))
