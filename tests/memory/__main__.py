@@ -1,7 +1,8 @@
 """Run the bench: `python -m tests.memory [--only TEXT] [--loose] [--repeats 3] [--jobs 1] [--write]`.
 
-Each case runs in fresh processes, of three one on a busy machine and one that gets hardly a CPU; the largest peak counts. With `--write`
-the table and the plot go into `docs/`. The exit status is 1 where an estimate is under what was measured.
+Each case runs in fresh processes, of three one on a busy machine and one that gets hardly a CPU; the largest of its
+peaks counts. With `--write` the table and the plot go into `docs/`. The exit status is 1 where an estimate is under
+what was measured.
 """
 
 from __future__ import annotations
