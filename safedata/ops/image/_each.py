@@ -24,8 +24,12 @@ PIXELS: Final = ("uint8", *FLOATS)
 """The dtypes that operations on an image's values take."""
 
 
-_AT_ONCE: Final = 10
-"""How many images `tf.map_fn` works on at the same time, at most (`parallel_iterations`)."""
+AT_ONCE: Final = 4
+"""How many images `tf.map_fn` works on at the same time, at most: its `parallel_iterations`, which are 10 unless set.
+
+Calls of the map run beside each other already: with 2 CPUs, saturation of 64 images of 128 x 128 pixels took 0.86 s for
+30 batches with 4, and 0.81 with 10; what they hold is less than half.
+"""
 
 
 class EachImage(Op):
@@ -39,7 +43,7 @@ class EachImage(Op):
         return add(
             times(count, x.bytes),
             times(count, y.bytes),
-            times(min(count, _AT_ONCE), self.workspace(x, y)),
+            times(min(count, AT_ONCE), self.workspace(x, y)),
             4096,
         )
 
@@ -64,7 +68,7 @@ def one_by_one(call: Call, x: Any, draw: Any, apply: Callable[[Any, Any], Any]) 
 
     def each(images: Any) -> Any:
         pairs = (images, tf.reshape(draw, [-1, draw.shape[-1]]))
-        return tf.map_fn(one, pairs, fn_output_signature=spec)
+        return tf.map_fn(one, pairs, fn_output_signature=spec, parallel_iterations=AT_ONCE)
 
     return in_batches(call, x, each)
 

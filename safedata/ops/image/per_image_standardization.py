@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from safedata.lowering import Call
 from safedata.memory import add, times
 from safedata.ops._fields import NUMBERS
-from safedata.ops.image._each import EachImage
+from safedata.ops.image._each import AT_ONCE, EachImage
 from safedata.ops.image._image import in_batches
 from safedata.types import Tensor
 
@@ -48,6 +48,6 @@ class PerImageStandardization(EachImage):
 
         def each(images: Any) -> Any:
             # One by one: the sum over a batch is taken in another order, and its last bits differ.
-            return tf.map_fn(tf.image.per_image_standardization, images)
+            return tf.map_fn(tf.image.per_image_standardization, images, parallel_iterations=AT_ONCE)
 
         return in_batches(call, x, each)
