@@ -17,7 +17,6 @@ SHORT: Final = (
     "batches: many ready",
     "caches: before a shuffle",
     "elements: 100 kB",
-    "lives: many epochs in a loop",
     "maps: a filter",
 )
 """A few seconds each, and no files."""

@@ -43,14 +43,15 @@ def both(write: Write, text: str, *behind: str) -> tuple[Any, Any]:
 
 
 def rows(dataset: Any) -> list[Any]:
-    """Return all elements as lists of numbers and texts."""
-    return [
-        {
-            name: value.to_list() if hasattr(value, "to_list") else np.asarray(value.numpy()).tolist()
-            for name, value in one.items()
-        }
-        for one in dataset
-    ]
+    """Return all elements as lists of numbers and texts, images as their shape and bytes."""
+
+    def plain(value: Any) -> Any:
+        if hasattr(value, "to_list"):
+            return value.to_list()
+        made = np.asarray(value.numpy())
+        return made.tolist() if made.size < 1000 else (made.shape, made.tobytes())
+
+    return [{name: plain(value) for name, value in one.items()} for one in dataset]
 
 
 @pytest.mark.tf
