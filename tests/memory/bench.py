@@ -25,8 +25,8 @@ PART: Final = 1.25
 PART_FROM: Final = 64 * MIB
 """once that is above so many bytes: a smaller part is lost among the pages of TensorFlow's libraries."""
 
-STARVED: Final = {"nice": 19}
-"""What a child is asked for that is to get hardly a CPU."""
+STARVED: Final = {"nice": 5}
+"""What a child is asked for that is to get hardly a CPU: a seventh of one beside two busy processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ def busy() -> Iterator[None]:
 def measure(case: Case, folder: Path, base: int, repeats: int = 1) -> Result:
     """Run a case in fresh processes; return the estimate and the largest peak.
 
-    Of three runs one is on the machine as it is, one beside busy processes, and one beside them with the least
-    priority, so that it gets hardly a CPU.
+    Of three runs one is on the machine as it is, one beside busy processes, and one beside them with less priority, so
+    that it gets hardly a CPU.
     """
     runs = []
     for number in range(repeats):
