@@ -12,6 +12,7 @@ from safedata.memory import GIB, HOST, KIB, MIB, Hold, Place, add, times
 from safedata.plan import Plan, PlannedStep, allocator_share, consumer
 from safedata.scope import ITERATOR_BYTES, THREAD_BYTES
 from safedata.sources.base import Root
+from safedata.stages._scratch import left_elsewhere
 
 STEP: Final = 192 * KIB
 """Bound on a step's functions and iterators; measured about 150 kB (memory facts, 3.7)."""
@@ -42,13 +43,15 @@ def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
     """Yield what the process holds beside its steps' own bytes: TensorFlow, threads, the allocator's share."""
     affinity = machine.cpus.affinity or plan.scope.cpus
     yield _tensorflow(machine, max(affinity, plan.scope.cpus))
-    threads = plan.scope.cpus + sum(1 for step in plan.steps if step.calls > 1) + _ahead(plan)
+    others = sum(1 for step in plan.steps if step.calls > 1) + _ahead(plan)
+    threads = plan.scope.cpus + others
     steps = len(plan.steps)
     yield Hold(
         HOST, ITERATOR_BYTES + threads * THREAD_BYTES + steps * STEP, f"{threads} threads and {steps} steps"
     )
     if any(hold.place.startswith("gpu") for step in plan.steps for hold in step.holds):
         yield Hold(HOST, CUDA, "CUDA's context and libraries, an allowance", "declared")
+    yield from left_elsewhere(plan.steps, others, plan.scope)
     if plan.program.runtime.on_error.quarantine:
         fallible = sum(1 for step in plan.steps if getattr(step.node, "fallible", False))
         yield Hold(HOST, REASONS + fallible * REASON, "finding out why elements fail")

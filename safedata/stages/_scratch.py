@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from safedata.chain import Chain
 from safedata.memory import HOST, Evidence, Hold, add
@@ -10,7 +11,13 @@ from safedata.ops.base import Joint
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._chains import types_of
+from safedata.stages.base import ElementNode
 from safedata.types import Stream
+
+if TYPE_CHECKING:
+    from safedata.walk import PlannedStep
+
+_LEFT: Final = "what decoders leave behind"
 
 
 def chain_scratch(chain: Chain, before: Stream) -> int | None:
@@ -44,4 +51,25 @@ def left_behind(left: int | None, running: int, scope: Scope, evidence: Evidence
     threads = max(1, scope.cpus)
     if left != 0:
         kept = None if left is None else (threads - running) * left + threads * left // 4
-        yield Hold(HOST, kept, f"what decoders leave behind in {threads} threads", evidence)
+        yield Hold(HOST, kept, f"{_LEFT} in {threads} threads", evidence)
+
+
+def left_elsewhere(steps: Sequence[PlannedStep], threads: int, scope: Scope) -> Iterator[Hold]:
+    """Yield what stays in further arenas over the epochs, one for each thread that runs no calls.
+
+    Every epoch has new threads, and each takes any arena that a thread of the last epoch has left, so after some epochs
+    calls have run in as many arenas as there are threads: with 2 threads for calls, one that hands out their elements
+    and one for a `prefetch` 4 arenas were full of coefficients after three epochs (`malloc_info`), with 4 for calls 6.
+    `malloc_trim` does not reach a free block at an arena's end.
+
+    Args:
+        steps: the plan's steps.
+        threads: how many threads run no calls.
+        scope: the settled numbers.
+    """
+    for step in steps:
+        kept = next((hold for hold in step.holds if hold.why.startswith(_LEFT)), None)
+        if kept is not None and step.before is not None and isinstance(step.node, ElementNode):
+            left = step.node.scratch(step.before, scope)
+            elsewhere = None if left is None else threads * (left + left // 4)
+            yield Hold(HOST, elsewhere, f"{_LEFT} in {threads} other threads", kept.evidence)

@@ -25,6 +25,8 @@ KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache
 """What the steps are called that TensorFlow's nodes stand for."""
 SLOW = (3, 4, 5)
 """The consumer takes its time with these elements, so that every buffer before it fills."""
+EPOCHS = 3
+"""Times through the data unless a case says otherwise: threads of later epochs take up what earlier ones left."""
 UNEVEN = (0, 0, 0, 0.02, 0.1, 0.4)
 """Seconds that an uneven consumer takes for an element."""
 PAUSE = 0.4
@@ -80,7 +82,7 @@ def consume(datasets: list[Any], case: dict[str, Any]) -> None:
     anew depends on when each block is let go of.
     """
     pace = random.Random(os.getpid())
-    for _ in range(case.get("epochs", 1)):
+    for _ in range(case.get("epochs", EPOCHS)):
         for number, element in enumerate(together(datasets)):
             if number in SLOW and case.get("pause", True):
                 settle()

@@ -42,10 +42,13 @@ def left_behind(folder: Path, threads: int, calls: int) -> int:
 
 @pytest.mark.tf
 def test_every_thread_keeps_what_a_decoder_held(photos: Path) -> None:
-    """However few calls run at once, each thread has had one; calls of all threads count it once and a quarter."""
+    """However few calls run at once, each thread has had one; calls of all threads count a quarter of it.
+
+    The thread that hands out elements to several calls has had an arena of its own, which the next epoch's calls take.
+    """
     whole = 2000 * 1920 * 3
     assert left_behind(photos, 8, 1) == pytest.approx(9 * whole, rel=0.1)
-    assert left_behind(photos, 8, 8) == pytest.approx(2 * whole, rel=0.1)
+    assert left_behind(photos, 8, 8) == pytest.approx(3.25 * whole, rel=0.1)
 
 
 @pytest.mark.tf
