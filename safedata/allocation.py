@@ -103,7 +103,11 @@ def _left(plan: Plan) -> int | None:
     ahead = any(step.node.ahead for step in plan.steps if not isinstance(step.node, Root))
     if not (parallel or ahead):
         return 0
-    return add(*(_freed(step, plan.scope, parallel=parallel) for step in plan.steps))
+    made_by_calls, left = False, list[int | None]()
+    for step in plan.steps:  # what a buffer before the first parallel calls has in it was made by one thread
+        made_by_calls = made_by_calls or step.calls > 1
+        left.append(_freed(step, plan.scope, parallel=made_by_calls))
+    return add(*left)
 
 
 def _freed(step: PlannedStep, scope: Scope, *, parallel: bool) -> int | None:

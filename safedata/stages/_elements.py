@@ -27,12 +27,14 @@ _FEW_BYTES: Final = 180
 """What a scalar takes beside its payload in a buffer where it has few beside it, in place of `COMPONENT_BYTES`.
 
 Measured in shuffles that elements go through three times: 169 B for one int64, 156 for each of two and of three."""
-_SETTLED_BYTES: Final = 136
-"""What a component takes beside its payload where blocks are laid down once, without the slack of a buffer that
-elements come to and go from: measured in a cache, 126 B for one int64."""
+KEPT_BYTES: Final = 136
+"""The same in a cache, whose blocks are laid down once, without the slack of a buffer that elements come to and go
+from: measured 126 B for one int64."""
+FILLED_BYTES: Final = 160
+"""The same in a buffer that is filled once in an epoch, and then emptied: measured 149 B for each of ten scalars."""
 
 
-def slot_bytes(stream: Stream, scope: Scope | None = None, *, settled: bool = False) -> int | None:
+def slot_bytes(stream: Stream, scope: Scope | None = None, *, beside: int | None = None) -> int | None:
     """Return an upper bound in bytes of one buffered element; None when a component is unbounded.
 
     Elements of a memory cache cost only the references to it. A ragged component is kept as one object for each
@@ -41,7 +43,8 @@ def slot_bytes(stream: Stream, scope: Scope | None = None, *, settled: bool = Fa
     Args:
         stream: the elements.
         scope: says where tensors come from; glibc's heap without one.
-        settled: whether elements stay for good, so that nothing is ever laid down in the room of another one.
+        beside: what a component takes beside its payload in glibc's heap; unless given, that of a buffer that elements
+            come to and go from.
     """
     if stream.shared:
         return ELEMENT_BYTES + _REFERENCE * len(stream.element)
@@ -54,8 +57,8 @@ def slot_bytes(stream: Stream, scope: Scope | None = None, *, settled: bool = Fa
             return None
         total += part
         if not pooled:
-            beside = _SETTLED_BYTES if settled else _FEW_BYTES if few and not tensor.rank else COMPONENT_BYTES
-            total -= COMPONENT_BYTES - beside
+            usual = _FEW_BYTES if few and not tensor.rank else COMPONENT_BYTES
+            total -= COMPONENT_BYTES - (usual if beside is None else beside)
     return total if stream.together is None else min(total, stream.together)
 
 

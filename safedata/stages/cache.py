@@ -16,7 +16,7 @@ from safedata.memory import HOST, KIB, MIB, Hold, add, format_size, largest, tim
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import is_broken, slot_bytes
+from safedata.stages._elements import KEPT_BYTES, is_broken, slot_bytes
 from safedata.stages._shelved import KEYS, counted_anew, refuse_endless, shelved
 from safedata.stages.base import Node, Stage
 from safedata.types import Stream
@@ -106,7 +106,7 @@ class Cache(Stage):
     def _kept(self, before: Stream, scope: Scope) -> int | None:
         count = before.cardinality.most
         listed = None if count is None else _LISTED * (1 << max(count - 1, 0).bit_length())
-        return add(times(count, slot_bytes(replace(before, shared=None), scope, settled=True)), listed)
+        return add(times(count, slot_bytes(replace(before, shared=None), scope, beside=KEPT_BYTES)), listed)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a cache in memory."""

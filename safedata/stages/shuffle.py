@@ -10,7 +10,7 @@ from safedata.lowering import Lowering
 from safedata.memory import HOST, KIB, MIB, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.stages._elements import is_broken, slot_bytes
+from safedata.stages._elements import FILLED_BYTES, is_broken, slot_bytes
 from safedata.stages._fields import Buffer, Count
 from safedata.stages.base import Stage
 from safedata.types import Stream
@@ -90,21 +90,34 @@ class Shuffle(Stage):
         (memory facts, 3.1, shuffle; sharing: 3.7).
         """
         slots = self.slots(before)
-        filled = times(slots, add(slot_bytes(before, scope), _SLOT))
+        beside = FILLED_BYTES if self._whole(before) else None
+        filled = times(slots, add(slot_bytes(before, scope, beside=beside), _SLOT))
         what = "elements without number" if slots is None else f"{slots} elements"
         holes = self.hollow(before, scope)
-        beside = (
+        more = (
             f", shared with the {before.shared}"
             if before.shared
             else ", and holes in the heap"
             if holes
             else ""
         )
-        yield Hold(HOST, add(filled, holes), f"a buffer of {what}{beside}", before.weakest)
+        yield Hold(HOST, add(filled, holes), f"a buffer of {what}{more}", before.weakest)
+
+    def _whole(self, before: Stream) -> bool:
+        """Return whether all elements find a place: then none is laid down in the room of one that left."""
+        slots, most = self.slots(before), before.cardinality.most
+        return slots is not None and most is not None and most <= slots
 
     def hollow(self, before: Stream, scope: Scope) -> int | None:
-        """Return what lies idle in the heap between its elements; nothing where a memory cache shares them."""
-        return 0 if before.shared else times(self.slots(before), _scattered(before, scope))
+        """Return what lies idle in the heap between its elements; nothing where a memory cache shares them.
+
+        A quarter of it where all elements find a place: of 80 MiB in blocks of 2 KiB from glibc, a process took 89 MiB
+        where one thread had made them, and 132 where eight calls had.
+        """
+        if before.shared:
+            return 0
+        holes = times(self.slots(before), _scattered(before, scope))
+        return holes // 4 if holes is not None and self._whole(before) else holes
 
     def emptied(self, before: Stream) -> int | None:
         """Return the slots, which stay until the iterator goes."""
