@@ -13,7 +13,8 @@ from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batched, slot_bytes
-from safedata.stages._shelve import text_bytes
+from safedata.stages._shelve import frame_size, text_bytes
+from safedata.store.codec import CODECS, UNPACKING_BYTES
 from safedata.store.entry import Entry, read_entry
 from safedata.types import SCALAR_INT64, Dim, Stream, element_bytes
 
@@ -73,6 +74,8 @@ class StoredRoot(Root):
     """How many elements are batched in a row, always as many; a component that is kept as a text does not say so."""
     name: str = "cache"
     """That of the stage that keeps them."""
+    codec: str | None = None
+    """What they are compressed with, None where they are not."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -103,14 +106,23 @@ class StoredRoot(Root):
         chunk = slot_bytes(batched(one, self.at_once, drop_remainder=True), scope)
         alone = self.order is not None and not self.mapped
         beside = times(self.at_once, add(_NUMBERS + _ROW_OBJECTS * alone, text_bytes(one)))
-        beside = add(beside, _PAGE * len(one.element))
+        beside = add(beside, _PAGE * len(one.element), self._frame())
         calls = self.calls(scope)
         what = "batches" if self.batches and self.at_once == self.rows else f"chunks of {self.at_once} rows"
-        ordering = _ORDERING * (self.order is not None)
-        buffers = add(times(calls + 2, chunk), times(calls + 1, beside), ordering)
+        whole = _ORDERING * (self.order is not None)
+        if self.codec is not None:
+            whole += CODECS[self.codec].module_bytes
+        buffers = add(times(calls + 2, chunk), times(calls + 1, beside), whole)
         yield Hold(HOST, buffers, f"{calls + 2} {what} read from the files", one.weakest)
         if self.mapped:
-            yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), "the files, mapped", one.weakest)
+            what = "the files, mapped" if self.codec is None else "all rows, decompressed"
+            yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), what, one.weakest)
+
+    def _frame(self) -> int | None:
+        """Return what decompressing a frame takes: as it lies there, twice as it was, and the rows that are wanted."""
+        if self.codec is None:
+            return 0
+        return add(times(4, frame_size(self.kept)), UNPACKING_BYTES)
 
     @property
     def at_once(self) -> int:
@@ -128,7 +140,7 @@ class StoredRoot(Root):
 
     @property
     def mapped(self) -> bool:
-        """Whether the files are mapped into memory, and not read: small ones of numbers, for rows in any order."""
+        """Whether all is in memory, not read: small files of numbers, for rows in any order, mapped or decompressed."""
         size = self._size()
         if any(tensor.dtype == "string" for tensor in self.kept.visible.values()):
             return False
