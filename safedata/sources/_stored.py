@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from safedata.internal.keys import each_epoch
 from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped, rewrapped
-from safedata.memory import HOST, KIB, MIB, Hold, add, times
+from safedata.memory import HOST, KIB, MIB, Hold, add, largest, times
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources.base import Root
@@ -106,23 +106,28 @@ class StoredRoot(Root):
         chunk = slot_bytes(batched(one, self.at_once, drop_remainder=True), scope)
         alone = self.order is not None and not self.mapped
         beside = times(self.at_once, add(_NUMBERS + _ROW_OBJECTS * alone, text_bytes(one)))
-        beside = add(beside, _PAGE * len(one.element), self._frame())
+        beside = add(beside, _PAGE * len(one.element))
         calls = self.calls(scope)
         what = "batches" if self.batches and self.at_once == self.rows else f"chunks of {self.at_once} rows"
-        whole = _ORDERING * (self.order is not None)
-        if self.codec is not None:
-            whole += CODECS[self.codec].module_bytes
-        buffers = add(times(calls + 2, chunk), times(calls + 1, beside), whole)
+        ordering = _ORDERING * (self.order is not None)
+        buffers = add(times(calls + 2, chunk), times(calls + 1, beside), ordering)
         yield Hold(HOST, buffers, f"{calls + 2} {what} read from the files", one.weakest)
+        if self.codec is not None:
+            frames = add(times(calls, self._frame()), CODECS[self.codec].module_bytes)
+            yield Hold(HOST, frames, f"{calls} frames that {self.codec} decompresses", one.weakest)
         if self.mapped:
             what = "the files, mapped" if self.codec is None else "all rows, decompressed"
             yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), what, one.weakest)
 
     def _frame(self) -> int | None:
-        """Return what decompressing a frame takes: as it lies there, twice as it was, and the rows that are wanted."""
-        if self.codec is None:
-            return 0
-        return add(times(4, frame_size(self.kept)), UNPACKING_BYTES)
+        """Return what decompressing a frame takes: as it lies there, in pieces, and these put together.
+
+        Of numbers, whose size is known, there are no pieces, but the rows that are wanted where they are in any order.
+        """
+        alone = (
+            frame_size(Stream({name: one}, self.kept.cardinality)) for name, one in self.kept.visible.items()
+        )
+        return add(times(3, largest(*alone)), UNPACKING_BYTES)
 
     @property
     def at_once(self) -> int:

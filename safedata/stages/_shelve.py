@@ -177,12 +177,11 @@ class Write(Node):
 
 
 def compressing(codec: str, stream: Stream) -> Hold:
-    """Return what compressing rows takes: those that wait for a whole frame, and one frame's.
+    """Return what compressing rows takes: a frame's texts as one, what they become in pieces, and these put together.
 
-    Of that the bytes, where they are texts or no whole frame, what they become in pieces and put together, and what
-    has a header before it.
+    Of numbers, which need not be put together first, as many rows may wait for a whole frame.
     """
-    size = add(times(4, frame_size(stream)), PACKING_BYTES, CODECS[codec].module_bytes)
+    size = add(times(3, frame_size(stream)), PACKING_BYTES, CODECS[codec].module_bytes)
     return Hold(HOST, size, f"a frame that {codec} compresses", stream.weakest)
 
 
