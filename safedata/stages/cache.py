@@ -53,9 +53,8 @@ class Cache(Stage):
     so that a copy is the same data. A file is read for it once, and again when its size or its time changes."""
     compression: Compression = "none"
     """How elements on disk are compressed: `zstd`, which needs `pip install 'safedata[zstd]'`, or `zlib`, which takes
-    several times as long for about as few bytes. Rows lie in frames of about 64 KiB, or one row: one that is read
-    at random costs its whole frame. Elements stay the same, and what the check counts on the disk does too, since
-    nobody knows beforehand how much they shrink."""
+    three to six times as long for about as few bytes. Rows lie in frames of 64 KiB, or of one larger row, and a row
+    that is read at random costs its whole frame. The bound on the disk is that of rows that do not shrink."""
     max_bytes: Size | None = None
     """What it may keep at most, in memory or on disk."""
 

@@ -42,7 +42,10 @@ def text(codec: str, *behind: str) -> str:
 
 def flat(dataset: Any) -> list[Any]:
     return [
-        {name: value.to_list() if name == "r" else np.asarray(value).tolist() for name, value in one.items()}
+        {
+            name: value.to_list() if hasattr(value, "to_list") else np.asarray(value).tolist()
+            for name, value in one.items()
+        }
         for one in dataset
     ]
 
