@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import struct
 import zlib
@@ -103,20 +104,20 @@ def _deflating() -> Callable[[Any], bytes]:
 
 def _inflating() -> Callable[[Any, int], bytes]:
     # With its size beforehand the result is made once, and not put together of pieces.
-    return lambda data, size: zlib.decompress(data, bufsize=max(size, 1) if size else zlib.DEF_BUF_SIZE)
+    return lambda data, size: zlib.decompress(data, bufsize=size or zlib.DEF_BUF_SIZE)
+
+
+def _zstandard() -> Any:
+    return importlib.import_module("zstandard")  # few have it, and types of it are there only with it
 
 
 def _packing_zstd() -> Callable[[Any], bytes]:
-    import zstandard
-
-    compress: Callable[[Any], bytes] = zstandard.ZstdCompressor(level=_LEVEL).compress
+    compress: Callable[[Any], bytes] = _zstandard().ZstdCompressor(level=_LEVEL).compress
     return compress
 
 
 def _unpacking_zstd() -> Callable[[Any, int], bytes]:
-    import zstandard
-
-    decompress: Callable[[Any], bytes] = zstandard.ZstdDecompressor().decompress
+    decompress: Callable[[Any], bytes] = _zstandard().ZstdDecompressor().decompress
     return lambda data, _: decompress(data)
 
 
