@@ -129,7 +129,7 @@ def _write(part: Phase, shelf: Shelf, making: Making) -> None:
         making.tell(Waiting(holder, shelf.folder))
 
     with _problems(shelf):
-        entry = kept(shelf.root, shelf.key, shelf.columns, run.make, made, waiting)
+        entry = kept(shelf.root, shelf.key, shelf.columns, run.make, made, waiting, shelf.frames)
     making.tell(_kept(shelf, entry, run.written, time.perf_counter() - began))
     release()
 

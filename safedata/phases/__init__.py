@@ -19,7 +19,7 @@ from safedata.problem import Fault
 from safedata.records import record, replace
 from safedata.sources._stored import StoredRoot
 from safedata.stages._shelve import Shelve
-from safedata.store.entry import MANIFEST, Column
+from safedata.store.entry import MANIFEST, Column, Frames
 
 __all__ = ["Phase", "Shelf", "cuts", "key_faults", "notes", "phases"]
 
@@ -36,6 +36,8 @@ class Shelf:
     """Which of the whole plan's steps it is."""
     shared: bool = False
     """Whether it is a snapshot, which other jobs read as well."""
+    frames: Frames | None = None
+    """How its rows are compressed where it is written now, None where they are not."""
 
     @property
     def folder(self) -> str:
@@ -105,8 +107,8 @@ def _shelf(plan: Plan, number: int) -> Shelf:
     step = plan.steps[number]
     assert isinstance(step.node, Shelve)
     columns = step.node.columns(step.after)
-    root = plan.scope.path(step.node.path)
-    return Shelf(root, key_of(plan, number, columns), columns, number, step.node.shared)
+    root, frames = plan.scope.path(step.node.path), step.node.frames(step.after)
+    return Shelf(root, key_of(plan, number, columns), columns, number, step.node.shared, frames)
 
 
 class _Cutter(NamedTuple):
@@ -146,12 +148,12 @@ class _Cutter(NamedTuple):
         for shelf in reads:
             begin = self.starts[shelf.number]
             found += [Numbered(plan.steps[number], number) for number in range(at, begin)]
-            rows, at = read(plan, shelf.number, shelf.folder, end)
+            rows, at = read(plan, shelf.number, shelf.folder, end, shelf.frames)
             found += rows
         found += [Numbered(plan.steps[number], number) for number in range(at, end)]
         writes = self.shelves.get(end)
         if writes is not None:
-            found += written(plan, end, writes.columns)
+            found += written(plan, end, writes.columns, writes.frames)
         numbers = tuple(number for _, number in found)
         steps = over_stored([step for step, _ in found])
         if writes is None:

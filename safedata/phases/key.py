@@ -32,9 +32,9 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
     It changes with the source and its files' names, sizes and times (or their bytes, where the cache says so), the
     steps before the cache with their parameters, the artifacts and files that these name, the functions and packages
     behind them, the revisions of all that these name, `runtime.seed` and `runtime.on_error`, the components that are
-    kept, the name of the input that it stands in, and the releases of safedata and TensorFlow. It does not with what
-    stands behind the cache, names of steps and parameters, folders of caches, comments, the order of fields, threads
-    and prefetches.
+    kept, the codec that compresses them, the name of the input that it stands in, and the releases of safedata and
+    TensorFlow. It does not with what stands behind the cache, names of steps and parameters, folders of caches and how
+    those before it are compressed, comments, the order of fields, threads and prefetches.
 
     Args:
         plan: a plan.
@@ -66,6 +66,8 @@ def key_of(plan: Plan, number: int, columns: Sequence[Column]) -> str:
         "on_error": program.runtime.on_error.mode,
         "columns": [list(column) for column in columns],
     }
+    if codec := getattr(step.node, "codec", None):  # elements stay, the files are others
+        made["compression"] = codec
     if step.input:  # seeds that nobody gave are made from it
         made["input"] = list(step.input)
     if changed := revisions(program.source, program.steps[:at]):

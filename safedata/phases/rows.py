@@ -18,7 +18,7 @@ from safedata.stages._shelve import Write, chunk_rows
 from safedata.stages.base import Node
 from safedata.stages.batch import Batch
 from safedata.stages.shuffle import Shuffle
-from safedata.store.entry import Column
+from safedata.store.entry import Column, Frames
 from safedata.types import Stream, Tensor
 
 
@@ -29,13 +29,14 @@ class Numbered(NamedTuple):
     number: int
 
 
-def written(plan: Plan, number: int, columns: Sequence[Column]) -> list[Numbered]:
+def written(plan: Plan, number: int, columns: Sequence[Column], frames: Frames | None) -> list[Numbered]:
     """Return the steps that stand in a cache's place where it is written.
 
     Args:
         plan: the whole plan.
         number: which of its steps the cache is.
         columns: what it keeps.
+        frames: how that is compressed, None where it is not.
     """
     shelve = plan.steps[number]
     before = shelve.before
@@ -47,7 +48,7 @@ def written(plan: Plan, number: int, columns: Sequence[Column]) -> list[Numbered
         nodes.append(Keep(names))
     if varying({name: before.element[name] for name in names}):
         nodes.append(Pack())
-    nodes.append(Write(chunk_rows(packed(shelve.after)), shelve.node.title()))
+    nodes.append(Write(chunk_rows(packed(shelve.after), frames), shelve.node.title(), frames))
     made: list[PlannedStep] = []
     for node in nodes:
         after = node.infer(before, scope)
@@ -63,7 +64,7 @@ def _beside(stream: Stream, names: frozenset[str]) -> list[Tensor]:
     return [tensor for name, tensor in stream.element.items() if name not in names]
 
 
-def read(plan: Plan, number: int, folder: str, end: int) -> tuple[list[Numbered], int]:
+def read(plan: Plan, number: int, folder: str, end: int, frames: Frames | None) -> tuple[list[Numbered], int]:
     """Return the steps that stand in a cache's place where its rows are read, and the number of the next one.
 
     The root does what an epoch's number, a perfect shuffle and a batch directly behind the cache would do.
@@ -73,12 +74,15 @@ def read(plan: Plan, number: int, folder: str, end: int) -> tuple[list[Numbered]
         number: which of its steps the cache is.
         folder: the entry's.
         end: which step the phase ends before.
+        frames: how its rows are compressed, None where they are not.
     """
     shelve, scope = plan.steps[number], replace(plan.scope, report=unheard)
     kept = packed(shelve.after)
     types = varying(shelve.after.visible)
     inner, name = batch_shape(shelve.after), shelve.node.title()
-    root, at = StoredRoot(folder, kept, chunk_rows(kept), inner=inner, name=name), number + 1
+    codec = None if frames is None else frames.codec
+    root = StoredRoot(folder, kept, chunk_rows(kept, frames), inner=inner, name=name, codec=codec)
+    at = number + 1
     while at < end and (taken := _absorbed(root, plan.steps[at])) is not None:
         root, at = taken, at + 1
     after, calls = root.infer(scope), root.calls(scope)

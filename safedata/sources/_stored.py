@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from safedata.internal.keys import each_epoch
 from safedata.lowering import EPOCH, INDEX, Lowering, Values, mapped, rewrapped
-from safedata.memory import HOST, KIB, MIB, Hold, add, times
+from safedata.memory import HOST, KIB, MIB, Hold, add, largest, times
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batched, slot_bytes
-from safedata.stages._shelve import text_bytes
+from safedata.stages._shelve import frame_size, text_bytes
+from safedata.store.codec import CODECS, UNPACKING_BYTES
 from safedata.store.entry import Entry, read_entry
 from safedata.types import SCALAR_INT64, Dim, Stream, element_bytes
 
@@ -73,6 +74,8 @@ class StoredRoot(Root):
     """How many elements are batched in a row, always as many; a component that is kept as a text does not say so."""
     name: str = "cache"
     """That of the stage that keeps them."""
+    codec: str | None = None
+    """What they are compressed with, None where they are not."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -109,8 +112,22 @@ class StoredRoot(Root):
         ordering = _ORDERING * (self.order is not None)
         buffers = add(times(calls + 2, chunk), times(calls + 1, beside), ordering)
         yield Hold(HOST, buffers, f"{calls + 2} {what} read from the files", one.weakest)
+        if self.codec is not None:
+            frames = add(times(calls, self._frame()), CODECS[self.codec].module_bytes)
+            yield Hold(HOST, frames, f"{calls} frames that {self.codec} decompresses", one.weakest)
         if self.mapped:
-            yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), "the files, mapped", one.weakest)
+            what = "the files, mapped" if self.codec is None else "all rows, decompressed"
+            yield Hold(HOST, add(self._size(), _PAGE * len(one.element)), what, one.weakest)
+
+    def _frame(self) -> int | None:
+        """Return what decompressing a frame takes: as it lies there, in pieces, and these put together.
+
+        Of numbers, whose size is known, there are no pieces, but the rows that are wanted where they are in any order.
+        """
+        alone = (
+            frame_size(Stream({name: one}, self.kept.cardinality)) for name, one in self.kept.visible.items()
+        )
+        return add(times(3, largest(*alone)), UNPACKING_BYTES)
 
     @property
     def at_once(self) -> int:
@@ -128,7 +145,7 @@ class StoredRoot(Root):
 
     @property
     def mapped(self) -> bool:
-        """Whether the files are mapped into memory, and not read: small ones of numbers, for rows in any order."""
+        """Whether all is in memory, not read: small files of numbers, for rows in any order, mapped or decompressed."""
         size = self._size()
         if any(tensor.dtype == "string" for tensor in self.kept.visible.values()):
             return False

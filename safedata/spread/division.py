@@ -30,6 +30,8 @@ class Division(NamedTuple):
     """Rows that are written in one go; parts are of whole chunks."""
     part: int
     """Rows of a part."""
+    frame: int = 0
+    """Rows of a frame, of which chunks are whole ones; 0 where they are not compressed."""
 
     @property
     def parts(self) -> int:
@@ -43,7 +45,7 @@ class Division(NamedTuple):
     def name(self, number: int) -> str:
         """Return the name of a part: by its rows, so that one of another division is not taken for it."""
         first, stop = self.bounds(number)
-        return f"{first:012d}-{stop:012d}"
+        return f"{first:012d}-{stop:012d}" + f"-{self.frame}" * (self.frame > 0)
 
     def shares(self, jobs: int, first: int = 0) -> list[range]:
         """Return the parts that each of several processes makes: in a row, from the first one that is not there."""
@@ -60,7 +62,8 @@ def division_of(plan: Plan) -> Division:
     rows, chunk = last.before.cardinality.count or 0, last.node.rows
     size = element_bytes(last.before.visible)
     most = 1 if size is None else max(1, PART_BYTES // max(1, chunk * size))
-    return Division(rows, chunk, chunk * max(1, min(most, -(-rows // chunk) // _PARTS)))
+    frame = 0 if last.node.frames is None else last.node.frames.rows
+    return Division(rows, chunk, chunk * max(1, min(most, -(-rows // chunk) // _PARTS)), frame)
 
 
 def processes(plan: Plan, jobs: int) -> int:

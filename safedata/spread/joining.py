@@ -9,7 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from safedata.spread.division import Division
-from safedata.store.entry import Column, Damage, Entry, damaged_blocks, file_name, read_entry, text_name
+from safedata.store.entry import (
+    Column,
+    Damage,
+    Entry,
+    damaged_blocks,
+    file_name,
+    read_entry,
+    stored_columns,
+    text_name,
+)
+from safedata.store.frames import FrameWriter
 from safedata.store.texts import Texts
 from safedata.store.writer import Writer
 
@@ -47,6 +57,10 @@ def _append(writer: Writer, path: str, division: Division, number: int) -> None:
         raise Damage(f"of its part {os.path.basename(path)}: {damage}")
     first, stop = division.bounds(number)
     reading = _Rows(path, entry)
+    while isinstance(writer, FrameWriter) and writer.rows < stop:
+        at, each = writer.rows, division.frame
+        frames = reading.of((at - first) // each, 1)
+        writer.append_frame([one[0] for one in frames], min(each, stop - at))
     while writer.rows < stop:
         at = writer.rows
         count = min(stop, at - at % division.chunk + division.chunk) - at
@@ -54,14 +68,14 @@ def _append(writer: Writer, path: str, division: Division, number: int) -> None:
 
 
 class _Rows:
-    """The rows of one part."""
+    """The rows of one part; of compressed ones the frames."""
 
     def __init__(self, path: str, entry: Entry) -> None:
-        self._columns: Sequence[Column] = entry.columns
-        self._paths = [os.path.join(path, file_name(number)) for number in range(len(entry.columns))]
+        self._columns: Sequence[Column] = stored_columns(entry.columns, entry.frames)
+        self._paths = [os.path.join(path, file_name(number)) for number in range(len(self._columns))]
         self._texts = {
             number: Texts(self._paths[number], os.path.join(path, text_name(number)), column, scattered=False)
-            for number, column in enumerate(entry.columns)
+            for number, column in enumerate(self._columns)
             if column.texts
         }
 

@@ -17,8 +17,8 @@ from safedata.records import record, replace
 from safedata.resume.lowered import laziness, resumed
 from safedata.resume.route import Place, route
 from safedata.spread.division import Division
-from safedata.store.entry import MANIFEST, Column
-from safedata.store.writer import Writer
+from safedata.store.entry import MANIFEST, Column, Frames
+from safedata.store.frames import opened
 
 
 @record(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Task:
     """Their numbers, in order; those that are there already are passed over."""
     threads: int
     """How many threads the process has for the pipeline."""
+    frames: Frames | None = None
+    """How rows are compressed, None where they are not."""
 
 
 def there(folder: str, division: Division, number: int) -> bool:
@@ -93,7 +95,7 @@ def _write_part(task: Task, number: int, chunks: Iterator[Any]) -> None:
     name = task.division.name(number)
     first, stop = task.division.bounds(number)
     shutil.rmtree(os.path.join(task.folder, f"{name}.part"), ignore_errors=True)
-    with Writer(task.folder, name, task.columns) as writer:
+    with opened(task.folder, name, task.columns, task.frames) as writer:
         while writer.rows < stop - first:
             values = next(chunks, None)
             if values is None:

@@ -122,7 +122,7 @@ class Processes:
         shares = division.shares(self.jobs, writer.rows // division.part)
         threads = max(1, -(-part.plan.scope.cpus // max(1, len(shares))))
         tasks = [
-            Task(part.plan, shelf.columns, folder, division, tuple(share), threads)
+            Task(part.plan, shelf.columns, folder, division, tuple(share), threads, shelf.frames)
             for share in shares
             if not all(there(folder, division, number) for number in share)
         ]

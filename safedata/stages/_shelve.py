@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from safedata.lowering import Lowering
-from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, times, weakest
+from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, largest, times, weakest
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._elements import batched, is_broken, slot_bytes
@@ -14,7 +14,9 @@ from safedata.stages._packed import packed
 from safedata.stages.base import Node
 from safedata.stages.batch import Batch
 from safedata.stages.cache import within
-from safedata.store.entry import Column, storable
+from safedata.store.codec import CODECS, PACKING_BYTES, missing
+from safedata.store.entry import Column, Frames, storable
+from safedata.store.frames import FRAME_BESIDE, FRAME_BYTES, frame_bytes
 from safedata.store.writer import BLOCK_BYTES
 from safedata.types import Stream, Tensor, element_bytes
 
@@ -47,6 +49,7 @@ class Shelve(Node):
         by_content: bool = False,
         max_bytes: int | None = None,
         shared: bool = False,
+        codec: str | None = None,
     ) -> None:
         self.stage = stage
         self.path = path
@@ -58,6 +61,8 @@ class Shelve(Node):
         """What the spec lets it keep."""
         self.shared = shared
         """Whether its entry is for other jobs too: a snapshot."""
+        self.codec = codec
+        """What its rows are compressed with, None where they are not."""
 
     def title(self) -> str:
         """Return the stage's name."""
@@ -76,6 +81,8 @@ class Shelve(Node):
         for name, tensor in after.visible.items():
             if not tensor.broken and not _fits(tensor, after.batch_dims):
                 scope.fault(_unfit(name, tensor, "a snapshot" if self.shared else "a cache on disk"))
+        if self.codec is not None and (package := missing(self.codec)) is not None:
+            scope.fault(_uninstalled(self.codec, package))
         if self.max_bytes is not None and not is_broken(after):
             within(self.title(), self.max_bytes, lambda one: self._kept(one, after, scope), before, scope)
         return after
@@ -90,8 +97,17 @@ class Shelve(Node):
             for name, tensor in sorted(packed(after).visible.items())
         )
 
+    def frames(self, after: Stream) -> Frames | None:
+        """Return how its rows are compressed, None where they are not."""
+        if self.codec is None:
+            return None
+        return Frames(self.codec, _rows_within(packed(after), FRAME_BYTES))
+
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the bytes of all rows, to the byte for an exact number of them, and the entry's manifest."""
+        """Yield the bytes of all rows, to the byte for an exact number of them, and the entry's manifest.
+
+        Compressed rows take at most what they would take otherwise, and what each frame has beside them.
+        """
         if not all(_fits(tensor, after.batch_dims) for tensor in after.visible.values()):
             return
         kept = packed(after)
@@ -101,12 +117,17 @@ class Shelve(Node):
         with_texts = [tensor for tensor in kept.visible.values() if tensor.dtype == "string"]
         texts = add(*(_characters(tensor) for tensor in with_texts))
         size = f"of {row} B" if not with_texts else f"of at most {add(row, texts)} B"
-        yield Hold(
-            DISK, times(count, add(row, texts)), f"{number} {size}", weakest(before.weakest, after.weakest)
-        )
-        blocks = None if count is None else -(-count // max(1, BLOCK_BYTES // max(1, row)))
-        blocks = add(blocks, None if count is None or texts is None else count * texts // BLOCK_BYTES)
-        listed = times(blocks, _BLOCK_TEXT + _SUM_TEXT * (len(columns) + 2 * len(with_texts)))
+        rows, unit, heaps = times(count, add(row, texts)), row, len(with_texts)
+        units, varying = count, times(count, texts)
+        if (frames := self.frames(after)) is not None:
+            units = None if count is None else -(-count // frames.rows)
+            rows = varying = add(rows, times(units, FRAME_BESIDE * len(columns)))
+            unit, heaps = frame_bytes(columns, frames), len(columns)
+            size += f" in frames of {frames.rows}, if {frames.codec} makes none of them smaller"
+        yield Hold(DISK, rows, f"{number} {size}", weakest(before.weakest, after.weakest))
+        blocks = None if units is None else -(-units // max(1, BLOCK_BYTES // max(1, unit)))
+        blocks = add(blocks, None if varying is None else varying // BLOCK_BYTES)
+        listed = times(blocks, _BLOCK_TEXT + _SUM_TEXT * (len(columns) + 2 * heaps))
         heads = sum(256 + 6 * len(column.name) + 32 * len(column.shape) for column in columns)
         yield Hold(DISK, add(_LISTED + heads, listed), "their manifest, with a checksum of every block")
 
@@ -120,9 +141,11 @@ class Write(Node):
 
     ahead: ClassVar[bool] = True
 
-    def __init__(self, rows: int, name: str = "cache") -> None:
+    def __init__(self, rows: int, name: str = "cache", frames: Frames | None = None) -> None:
         self.rows = rows
         self.name = name
+        self.frames = frames
+        """How rows are compressed, None where they are not."""
 
     def title(self) -> str:
         """Return the name of the stage whose rows they are."""
@@ -145,16 +168,40 @@ class Write(Node):
         if any(tensor.dtype == "string" for tensor in before.visible.values()):
             python = times(self.rows, text_bytes(before))
             yield Hold(HOST, python, "a chunk's texts on their way through Python", before.weakest)
+        if self.frames is not None:
+            yield compressing(self.frames.codec, before)
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of chunks."""
         return Batch(size=self.rows).lower(data, low).prefetch(1)
 
 
-def chunk_rows(stream: Stream) -> int:
-    """Return how many of a stream's elements make a chunk."""
+def compressing(codec: str, stream: Stream) -> Hold:
+    """Return what compressing rows takes: a frame's texts as one, what they become in pieces, and these put together.
+
+    Of numbers, which need not be put together first, as many rows may wait for a whole frame.
+    """
+    size = add(times(3, frame_size(stream)), PACKING_BYTES, CODECS[codec].module_bytes)
+    return Hold(HOST, size, f"a frame that {codec} compresses", stream.weakest)
+
+
+def frame_size(stream: Stream) -> int | None:
+    """Return the bytes of a frame of a stream's elements at most: of several of them, or of one that is larger.
+
+    They hold for any entry of these elements, also for one whose frames another bound on texts gave other rows.
+    """
+    return largest(FRAME_BYTES, element_bytes(stream.visible))
+
+
+def chunk_rows(stream: Stream, frames: Frames | None = None) -> int:
+    """Return how many of a stream's elements make a chunk: of those that are compressed, whole frames."""
+    rows = _rows_within(stream, CHUNK_BYTES)
+    return rows if frames is None else rows - rows % frames.rows
+
+
+def _rows_within(stream: Stream, size: int) -> int:
     row = element_bytes(stream.visible)
-    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // max(1, CHUNK_BYTES if row is None else row)))
+    return max(1, min(CHUNK_ROWS, size // max(1, size if row is None else row)))
 
 
 def text_bytes(stream: Stream) -> int | None:
@@ -183,3 +230,9 @@ def _unfit(name: str, tensor: Tensor, what: str) -> Fault:
     else:
         way_out = f"{kind} before the batch, or give it `drop_remainder: true`"
     return Fault("SD110", problem, ("path",), help=way_out, notes=("`cache: memory` keeps any component",))
+
+
+def _uninstalled(codec: str, package: str) -> Fault:
+    problem = f"`compression: {codec}` needs the package {package}, for a check too, and it is not installed"
+    way_out = f"install it: `pip install 'safedata[{codec}]'`, or write `compression: zlib`"
+    return Fault("SD407", problem, ("compression",), help=way_out)

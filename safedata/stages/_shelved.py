@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from safedata.lowering import EPOCH, INDEX, OK, ROW
 from safedata.problem import Fault
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from safedata.stages._shelve import Shelve
     from safedata.stages.base import Node
 
+Compression = Literal["none", "zlib", "zstd"]
+"""How rows on disk are compressed."""
 KEYS: Final = frozenset({INDEX, EPOCH, ROW, OK})
 """The internal components, none of which is kept: elements are counted as they are read."""
 
@@ -40,6 +42,7 @@ def shelved(
     after: frozenset[str],
     verify: str | None,
     max_bytes: int | None,
+    compression: Compression,
     *,
     shared: bool = False,
 ) -> Shelve:
@@ -51,8 +54,17 @@ def shelved(
         after: the components that are needed behind it.
         verify: how the data is seen to be the same; `content` is by the files' bytes.
         max_bytes: what it may keep; None for any number.
+        compression: how rows are compressed.
         shared: whether the entry is kept for other jobs too.
     """
     from safedata.stages._shelve import Shelve  # few specs have one
 
-    return Shelve(stage, path, after, by_content=verify == "content", max_bytes=max_bytes, shared=shared)
+    return Shelve(
+        stage,
+        path,
+        after,
+        by_content=verify == "content",
+        max_bytes=max_bytes,
+        shared=shared,
+        codec=None if compression == "none" else compression,
+    )

@@ -11,7 +11,7 @@ from safedata.fields import Size
 from safedata.lowering import Lowering
 from safedata.memory import Hold
 from safedata.scope import Scope
-from safedata.stages._shelved import KEYS, counted_anew, refuse_endless, shelved
+from safedata.stages._shelved import KEYS, Compression, counted_anew, refuse_endless, shelved
 from safedata.stages.base import Node, Stage
 from safedata.types import Stream
 
@@ -37,6 +37,8 @@ class Snapshot(Stage):
     verify: Literal["times", "content"] | None = None
     """How the data is seen to be the same: by names, sizes and times of its files, or `content`: by names and bytes,
     so that a copy is the same data, on another machine too. A file is read for it once."""
+    compression: Compression = "none"
+    """How elements are compressed, as in a `cache` on disk: `zstd` (`pip install 'safedata[zstd]'`), or `zlib`."""
     max_bytes: Size | None = None
     """What it may take of the disk at most."""
 
@@ -56,7 +58,7 @@ class Snapshot(Stage):
 
     def told(self, after: frozenset[str]) -> Node:
         """Return the step that keeps these components on disk."""
-        return shelved(self, self.path, after, self.verify, self.max_bytes, shared=True)
+        return shelved(self, self.path, after, self.verify, self.max_bytes, self.compression, shared=True)
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield what its entry takes of the disk."""

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from safedata.store.codec import CODECS
+
 FORMAT: Final = 2
 """The version of an entry's layout; another one is another key, so nothing has to be converted."""
 MANIFEST: Final = "manifest.json"
@@ -69,24 +71,43 @@ class Block(NamedTuple):
     """Bytes and CRC-32 of its texts, for each column that has any."""
 
 
+class Frames(NamedTuple):
+    """How rows are compressed: so many at a time, of each component on their own."""
+
+    codec: str
+    rows: int
+    """Rows of a frame; the last one may have fewer."""
+
+
 class Entry(NamedTuple):
     """What the manifest says."""
 
     key: str
     columns: tuple[Column, ...]
     blocks: tuple[Block, ...]
+    """Of rows; where these are compressed, of frames."""
     made: Mapping[str, Any]
     """Who made it from what, for people: the spec's name, versions, time."""
+    frames: Frames | None = None
+    """How its rows are compressed, None where they are not."""
+    last: int = 0
+    """Rows of the last frame."""
 
     @property
     def rows(self) -> int:
         """The number of elements."""
-        return sum(block.rows for block in self.blocks)
+        stored = sum(block.rows for block in self.blocks)
+        return stored if self.frames is None or not stored else (stored - 1) * self.frames.rows + self.last
 
     @property
     def bytes(self) -> int:
-        """Bytes of all rows, the manifest not counted."""
-        return sum(part.size for part in parts(self.columns, self.blocks))
+        """Bytes of its files, the manifest not counted."""
+        return sum(part.size for part in self.files)
+
+    @property
+    def files(self) -> list[Part]:
+        """The files that it has beside the manifest."""
+        return parts(stored_columns(self.columns, self.frames), self.blocks)
 
 
 class Part(NamedTuple):
@@ -113,6 +134,11 @@ def parts(columns: Sequence[Column], blocks: Sequence[Block]) -> list[Part]:
     for place, (number, column) in enumerate(with_texts):
         found.append(Part(text_name(number), column, tuple(block.texts[place] for block in blocks)))
     return found
+
+
+def stored_columns(columns: Sequence[Column], frames: Frames | None) -> tuple[Column, ...]:
+    """Return the columns that the files have: of compressed rows each frame is kept as a text is."""
+    return tuple(columns) if frames is None else tuple(Column(one.name, "string", ()) for one in columns)
 
 
 def file_name(number: int) -> str:
@@ -150,6 +176,7 @@ def to_text(entry: Entry) -> str:
             "rows": entry.rows,
             "columns": [column._asdict() for column in entry.columns],
             "blocks": [block._asdict() for block in entry.blocks],
+            **({} if entry.frames is None else {"compression": entry.frames._asdict()}),
             "made": dict(entry.made),
         },
         indent=1,
@@ -168,8 +195,11 @@ def from_text(text: str) -> Entry:
             Column(str(one["name"]), str(one["dtype"]), tuple(int(size) for size in one["shape"]))
             for one in said["columns"]
         )
-        blocks = tuple(block_from(one["rows"], one["sums"], one["texts"], columns) for one in said["blocks"])
-        entry = Entry(str(said["key"]), columns, blocks, dict(said["made"]))
+        frames = _frames(said.get("compression"))
+        stored = stored_columns(columns, frames)
+        blocks = tuple(block_from(one["rows"], one["sums"], one["texts"], stored) for one in said["blocks"])
+        last = 0 if frames is None else (int(said["rows"]) - 1) % frames.rows + 1
+        entry = Entry(str(said["key"]), columns, blocks, dict(said["made"]), frames, last)
         if said["format"] != FORMAT or said["rows"] != entry.rows:
             raise ValueError("its format or its number of rows does not agree")
         if any(column.dtype not in _WIDTHS or min(column.shape, default=0) < 0 for column in columns):
@@ -177,6 +207,15 @@ def from_text(text: str) -> Entry:
     except (ValueError, KeyError, TypeError) as error:
         raise Damage(f"{MANIFEST} cannot be read: {error}") from None
     return entry
+
+
+def _frames(said: Any) -> Frames | None:
+    if said is None:
+        return None
+    frames = Frames(str(said["codec"]), int(said["rows"]))
+    if frames.codec not in CODECS or frames.rows < 1:
+        raise ValueError("a compression that is not known")
+    return frames
 
 
 def read_entry(folder: str) -> Entry | None:
@@ -193,7 +232,7 @@ def read_entry(folder: str) -> Entry | None:
     except UnicodeDecodeError:
         raise Damage(f"{MANIFEST} cannot be read: it is not UTF-8") from None
     entry = from_text(text)
-    for part in parts(entry.columns, entry.blocks):
+    for part in entry.files:
         try:
             found = os.path.getsize(os.path.join(folder, part.name))
         except FileNotFoundError:
@@ -206,14 +245,16 @@ def read_entry(folder: str) -> Entry | None:
 
 def damaged_blocks(folder: str, entry: Entry) -> Iterator[str]:
     """Read every row, and yield what is not as it was written: file, component and rows."""
-    for part in parts(entry.columns, entry.blocks):
+    each = 1 if entry.frames is None else entry.frames.rows
+    for part in entry.files:
         with open(os.path.join(folder, part.name), "rb") as file:
             first = 0
             for block, (size, sum_) in zip(entry.blocks, part.pieces, strict=True):
+                stop = first + block.rows * each
                 if checksum(file, size) != sum_:
-                    last = first + block.rows - 1
+                    last = min(stop, entry.rows) - 1
                     yield f"{part.name} (component `{part.column.name}`), in the rows {first} to {last}"
-                first += block.rows
+                first = stop
 
 
 def checksum(file: Any, size: int) -> int:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from safedata.store.entry import Column, Entry, read_entry
+from safedata.store.entry import Column, Entry, Frames, read_entry
+from safedata.store.frames import opened
 from safedata.store.lock import Holder, Lock
 from safedata.store.writer import Writer
 
@@ -25,6 +26,7 @@ def kept(
     make: Callable[[Writer], None],
     made: Mapping[str, Any],
     waiting: Callable[[Holder], None] | None = None,
+    frames: Frames | None = None,
 ) -> Entry:
     """Return the entry of a key, made now if nobody has made it yet.
 
@@ -35,6 +37,7 @@ def kept(
         make: appends all rows from number `rows` of the writer on.
         made: what the manifest shall say about where the rows are from.
         waiting: called once for each other process that is waited for.
+        frames: how rows are compressed, None where they are not.
 
     Raises:
         OSError: it cannot be written. Where the disk is full what was written of this entry is removed; other entries
@@ -47,7 +50,7 @@ def kept(
         while (entry := read_entry(final)) is None:
             holder = lock.acquire()
             if holder is None:
-                return read_entry(final) or _written(root, key, columns, make, made)
+                return read_entry(final) or _written(root, key, columns, make, made, frames)
             if waiting is not None and holder not in told:
                 told.add(holder)
                 waiting(holder)
@@ -56,10 +59,15 @@ def kept(
 
 
 def _written(
-    root: str, key: str, columns: Sequence[Column], make: Callable[[Writer], None], made: Mapping[str, Any]
+    root: str,
+    key: str,
+    columns: Sequence[Column],
+    make: Callable[[Writer], None],
+    made: Mapping[str, Any],
+    frames: Frames | None,
 ) -> Entry:
     try:
-        with Writer(root, key, columns) as writer:
+        with opened(root, key, columns, frames) as writer:
             make(writer)
             return writer.publish(made)
     except OSError as error:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import mmap
 import os
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
+from safedata.store.buffers import Buffers
+from safedata.store.codec import BrokenFrame
 from safedata.store.entry import Column, Entry, file_name, text_name
+from safedata.store.framed import FrameFile, frame_file
 from safedata.store.stock import Mark
 from safedata.store.texts import CutOffError, Texts
-
-_TAKEN_OVER: Final = 256 << 10
-"""From this size on TensorFlow takes a buffer over as it is: whole pages for each would be too much for less."""
-_ALIGNED: Final = 64
-"""What TensorFlow wants an address to be a multiple of (`EIGEN_MAX_ALIGN_BYTES`); others it copies at once."""
 
 _JOINED: Final = 128
 """Up to this size rows are read one by one and then joined: 1.2 us for one of 8 B, against 2.0 us into its place."""
@@ -45,16 +39,18 @@ class Rows:
             folder: the entry's folder.
             entry: what its manifest says.
             scattered: whether rows are asked for in any order; otherwise each time for some that follow each other.
-            mapped: whether to map the files, of an entry without texts.
+            mapped: whether to map the files, of an entry without texts; of compressed rows, to keep all of them.
 
         Raises:
             OSError: a file cannot be opened, or not be mapped.
         """
         self._mark = Mark(folder)
-        self._files: list[_File | _MappedFile | _TextFile] = []
+        self._files: list[_File | _MappedFile | _TextFile | FrameFile] = []
         for number, column in enumerate(entry.columns):
             path = os.path.join(folder, file_name(number))
-            if column.texts:
+            if entry.frames is not None:
+                self._files.append(frame_file(folder, number, entry, scattered=scattered, kept=mapped))
+            elif column.texts:
                 texts = os.path.join(folder, text_name(number))
                 self._files.append(_TextFile(path, texts, column, scattered=scattered))
             elif mapped:
@@ -72,7 +68,7 @@ class Rows:
             StoredDataError: SD404, a file ends before them, or cannot be read.
         """
         self._mark.renew()
-        return [file.read(places) for file in self._files]
+        return [_read(file, places) for file in self._files]
 
 
 class InGraph:
@@ -122,43 +118,23 @@ class InGraph:
         return made
 
 
-class _Buffers:
-    """Memory for rows on their way to tensors: that of rows that nobody has any more, where there is such."""
-
-    def __init__(self) -> None:
-        self._free: deque[mmap.mmap] = deque()
-
-    def take(self, size: int) -> Any:
-        """Return bytes to write to, as a NumPy array.
-
-        TensorFlow copies what is small, and frees it before the call ends, so that it holds nothing but its own tensor.
-        """
-        import numpy as np
-
-        if size < _TAKEN_OVER:
-            small = np.empty(size + _ALIGNED, "uint8")
-            start = (_ALIGNED // 2 - small.ctypes.data) % _ALIGNED
-            return small[start : start + size]
-        block = self._block(size)
-        owner: Any = (ctypes.c_ubyte * size).from_buffer(block)  # whichever array looks at it keeps this
-        weakref.finalize(owner, self._free.append, block).atexit = False
-        return np.frombuffer(owner, "uint8")
-
-    def _block(self, size: int) -> mmap.mmap:
-        with contextlib.suppress(IndexError):
-            if len(block := self._free.pop()) >= size:
-                return block
-        return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+def _read(file: _File | _MappedFile | _TextFile | FrameFile, places: Any) -> Any:
+    try:
+        return file.read(places)
+    except OSError as error:
+        raise _damage(file, (error.strerror or str(error)).lower()) from None
+    except (CutOffError, BrokenFrame) as error:
+        raise _damage(file, str(error)) from None
 
 
 class _File:
     """The rows of one column, read by the system call, which leaves their pages to the system."""
 
     def __init__(self, path: str, column: Column, *, scattered: bool) -> None:
-        self._path = path
-        self._column = column
+        self.path = path
+        self.column = column
         self._scattered = scattered
-        self._buffers = _Buffers()
+        self._buffers = Buffers()
         self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._handle).atexit = False
         if scattered and hasattr(os, "posix_fadvise"):  # one row is no reason to read what follows it
@@ -168,25 +144,21 @@ class _File:
         """Return rows as a NumPy array.
 
         Raises:
-            StoredDataError: SD404, the file ends before them, or cannot be read.
+            OSError: the file cannot be read.
+            CutOffError: it ends before them.
         """
-        column, count = self._column, len(places)
+        column, count = self.column, len(places)
         wanted = count * column.row_bytes
         buffer = self._buffers.take(wanted)
-        try:
-            if self._scattered:
-                found = self._scatter(memoryview(buffer), places)
-            else:
-                found = self._run(memoryview(buffer), places)
-        except OSError as error:
-            raise self._damage((error.strerror or str(error)).lower()) from None
+        read = self._scatter if self._scattered else self._run
+        found = read(memoryview(buffer), places)
         if found != wanted:
-            raise self._damage("it ends before its last row")
+            raise CutOffError("it ends before its last row")
         return buffer.view(column.dtype).reshape(count, *column.shape)
 
     def _run(self, into: memoryview, places: Any) -> int:
         """Fill a buffer with rows that follow each other; return how many bytes of it were filled."""
-        done, at = 0, int(places[0]) * self._column.row_bytes if len(places) else 0
+        done, at = 0, int(places[0]) * self.column.row_bytes if len(places) else 0
         while done < len(into):
             found = os.preadv(self._handle, [into[done:]], at + done)
             if not found:
@@ -195,7 +167,7 @@ class _File:
         return done
 
     def _scatter(self, into: memoryview, places: Any) -> int:
-        size = self._column.row_bytes
+        size = self.column.row_bytes
         if not size:
             return 0
         begins: list[int] = (places * size).tolist()
@@ -206,9 +178,6 @@ class _File:
         rows = [(into[start : start + size],) for start in range(0, len(into), size)]
         return sum(map(os.preadv, repeat(self._handle), rows, begins))
 
-    def _damage(self, what: str) -> StoredDataError:
-        return _damage(self._path, self._column, what)
-
 
 class _MappedFile:
     """The rows of one column, copied from the file as it is mapped."""
@@ -216,8 +185,9 @@ class _MappedFile:
     def __init__(self, path: str, column: Column, rows: int) -> None:
         import numpy as np
 
-        self._column = column
-        self._buffers = _Buffers()
+        self.path = path
+        self.column = column
+        self._buffers = Buffers()
         shape = (rows, *column.shape)
         there = rows * column.row_bytes
         self._rows: Any = (
@@ -226,7 +196,7 @@ class _MappedFile:
 
     def read(self, places: Any) -> Any:
         """Return rows as a NumPy array; those of other places than there are would be the nearest."""
-        column, count = self._column, len(places)
+        column, count = self.column, len(places)
         buffer = self._buffers.take(count * column.row_bytes)
         into = buffer.view(column.dtype).reshape(count, *column.shape)
         return self._rows.take(places, axis=0, out=into, mode="clip") if into.size else into
@@ -236,25 +206,21 @@ class _TextFile:
     """The texts of one column, read to objects that TensorFlow copies."""
 
     def __init__(self, rows: str, texts: str, column: Column, *, scattered: bool) -> None:
-        self._path = texts
-        self._column = column
+        self.path = texts
+        self.column = column
         self._texts = Texts(rows, texts, column, scattered=scattered)
 
     def read(self, places: Any) -> Any:
         """Return rows as a NumPy array of bytes.
 
         Raises:
-            StoredDataError: SD404, a file ends before them, or cannot be read.
+            OSError: a file cannot be read.
+            CutOffError: it ends before them.
         """
-        try:
-            return self._texts.read(places)
-        except OSError as error:
-            raise _damage(self._path, self._column, (error.strerror or str(error)).lower()) from None
-        except CutOffError as error:
-            raise _damage(self._path, self._column, str(error)) from None
+        return self._texts.read(places)
 
 
-def _damage(path: str, column: Column, what: str) -> StoredDataError:
-    folder, name = os.path.split(path)
-    named = f"{name} (component `{column.name}`)"
+def _damage(file: _File | _MappedFile | _TextFile | FrameFile, what: str) -> StoredDataError:
+    folder, name = os.path.split(file.path)
+    named = f"{name} (component `{file.column.name}`)"
     return StoredDataError(f"SD404: the cache {folder} is damaged: {named}: {what}")

@@ -47,11 +47,16 @@ class Texts:
         made: Any = np.empty(count * (self._column.row_bytes // 8), object)
         if made.size:
             alone = [[one] for one in places.tolist()] if self._scattered else [places.tolist()]
-            made[:] = [text for run in alone for text in self._run(run[0], len(run))]
+            made[:] = [text for run in alone for text in self.run(run[0], len(run))]
         return made.reshape(count, *shape)
 
-    def _run(self, first: int, count: int) -> list[bytes]:
-        """Return the texts of rows that follow each other."""
+    def run(self, first: int, count: int) -> list[bytes]:
+        """Return the texts of rows that follow each other.
+
+        Raises:
+            OSError: a file cannot be read.
+            CutOffError: a file ends before them.
+        """
         each = self._column.row_bytes // 8
         begin = first * each
         before = min(begin, 1)  # the text before the first one says where that begins

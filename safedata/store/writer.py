@@ -41,13 +41,22 @@ class Writer:
     puts the same bytes where they were. What lies behind the last row is cut off when all is published.
     """
 
-    def __init__(self, root: str, key: str, columns: Sequence[Column]) -> None:
+    def __init__(
+        self,
+        root: str,
+        key: str,
+        columns: Sequence[Column],
+        row_bytes: int | None = None,
+        more: object = None,
+    ) -> None:
         """Go on with what a killed writer left of this key, or start anew.
 
         Args:
             root: the folder of the store, which is there.
             key: the entry's key.
             columns: its components.
+            row_bytes: about what a row takes, which says how many make a block; that of the columns unless given.
+            more: what else must be as it was for rows to be gone on with, as JSON has it.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -56,8 +65,9 @@ class Writer:
         self._folder = f"{self._final}.part"
         self._key = key
         self._columns = tuple(columns)
-        self._per_block = max(1, BLOCK_BYTES // max(1, sum(one.row_bytes for one in columns)))
-        self._head = json.dumps([key, [list(column) for column in self._columns], self._per_block])
+        row_bytes = sum(one.row_bytes for one in columns) if row_bytes is None else row_bytes
+        self._per_block = max(1, BLOCK_BYTES // max(1, row_bytes))
+        self._head = json.dumps([key, [list(column) for column in self._columns], self._per_block, more])
         os.makedirs(self._folder, exist_ok=True)
         self._blocks = list(self._finished())
         self._whole = sum(block.rows for block in self._blocks)
@@ -92,7 +102,8 @@ class Writer:
     @property
     def bytes(self) -> int:
         """Bytes of all rows that are written, texts included."""
-        return self.rows * sum(column.row_bytes for column in self._columns) + sum(self._ends.values())
+        rows = self._whole + self._open
+        return rows * sum(column.row_bytes for column in self._columns) + sum(self._ends.values())
 
     def append(self, values: Sequence[Any]) -> None:
         """Write the next rows.
@@ -105,12 +116,12 @@ class Writer:
         """
         at, rows = 0, len(values[0])
         while at < rows:
-            taken = min(rows - at, self._per_block - self._open)
+            taken, place = min(rows - at, self._per_block - self._open), self._whole + self._open
             for number, value in enumerate(values):
                 piece = value[at : at + taken]
                 piece = self._append_texts(number, piece) if self._columns[number].texts else piece
                 data = memoryview(piece).cast("B") if piece.nbytes else b""
-                _write_all(self._files[number], data, self.rows * self._columns[number].row_bytes)
+                _write_all(self._files[number], data, place * self._columns[number].row_bytes)
                 self._sums[number] = zlib.crc32(data, self._sums[number])
             self._open += taken
             at += taken
@@ -145,8 +156,8 @@ class Writer:
             OSError: it cannot be written, or not be brought to the disk.
         """
         if self._open:
-            self._finish_block()
-        entry = Entry(self._key, self._columns, tuple(self._blocks), made)
+            self._end_block()
+        entry = self._entry(made)
         for file, part in zip(
             (*self._files, *self._heaps.values()), parts(self._columns, self._blocks), strict=True
         ):
@@ -166,6 +177,9 @@ class Writer:
         _sync_folder(os.path.dirname(self._final))
         return entry
 
+    def _entry(self, made: Mapping[str, Any]) -> Entry:
+        return Entry(self._key, self._columns, tuple(self._blocks), made)
+
     def __enter__(self) -> Self:
         return self
 
@@ -182,11 +196,16 @@ class Writer:
         self._sums = [0] * len(self._columns)
         self._texts = {number: (0, 0) for number, column in enumerate(self._columns) if column.texts}
 
-    def _finish_block(self) -> None:
+    def _end_block(self) -> Block:
         block = Block(self._open, tuple(self._sums), tuple(self._texts.values()))
         self._blocks.append(block)
         self._whole += block.rows
         self._begin_block()
+        return block
+
+    def _finish_block(self) -> None:
+        """End a block, and note it for whoever goes on after a kill."""
+        block = self._end_block()
         self._journal.write(f"\n{json.dumps(block)}")
         self._journal.flush()
 

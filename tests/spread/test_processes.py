@@ -74,7 +74,7 @@ def here(jobs: int, orders: Callable[[list[Any]], list[Any]] = list) -> Any:
         division, folder = division_of(part.plan), f"{writer.folder}/parts"
         os.makedirs(folder, exist_ok=True)
         for share in orders(division.shares(jobs, writer.rows // division.part)):
-            make(Task(part.plan, shelf.columns, folder, division, tuple(share), 1))
+            make(Task(part.plan, shelf.columns, folder, division, tuple(share), 1, shelf.frames))
         join(writer, folder, division, lambda number: None)
         assert not there(folder, division, 0)
         return True
@@ -108,6 +108,21 @@ def test_parts_are_what_one_process_writes(write: Write, tmp_path: Path, small: 
     assert len(alone) > 1
     for spread in (here(3), here(2, lambda shares: shares[::-1])):
         assert files(path, store, spread) == alone
+
+
+@pytest.mark.tf
+def test_compressed_parts_are_what_one_process_writes(
+    write: Write, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their frames are those that one process makes, also where parts are left that have others."""
+    path = write(text("ragged rows").replace("path: store", "path: store, compression: zlib"))
+    store = tmp_path / "store"
+    with pytest.raises(DataError, match="its part 000000000000-000000000012-4 is gone"):
+        files(path, store, here(2, lambda shares: shares[1:]))
+    monkeypatch.setattr("safedata.stages._shelve.FRAME_BYTES", 3000)
+    several = files(path, store, here(2, lambda shares: shares[::-1]))
+    assert '"compression": {"codec": "zlib", "rows": 3}' in str(several["manifest.json"])
+    assert files(path, store) == several
 
 
 @pytest.mark.tf
