@@ -143,7 +143,7 @@ source: {tfrecord: {path: x.tfrecord, features: {w: {dtype: string, kind: ragged
 steps: [{map: {w: [to_dense]}}, {padded_batch: 3}]
 """
     with safedata.open(spec, folder=tmp_path) as pipeline:
-        assert str(pipeline.verdict.plan.source.after.element["w"]) == "string[<=2B][<=3, <=2]"
+        assert str(pipeline.verdict.plan.steps[-1].after.element["w"]) == "string[<=2B][<=3, <=3, <=2]"
         [only] = pipeline.dataset
         assert only["w"].numpy().tolist() == [
             [[b"a", b"bc"], [b"", b""], [b"d", b""]],
