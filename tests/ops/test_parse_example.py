@@ -155,7 +155,9 @@ source: {{synthetic: {{count: 2, components: {{whole: "string[<=90]"}}}}}}
 steps: [{{batch: 2}}, {{map: {{r: [{{from: whole}}, {step}]}}}}]
 """
     [problem] = safedata.check(late, host="64GiB").problems
-    assert problem.message == "the rows of `r` differ in length in each record, and this is a batch of records"
+    assert (
+        problem.message == "the rows of `r` differ in length in each record, and this is a batch of records"
+    )
 
 
 @pytest.mark.tf
