@@ -29,7 +29,12 @@ class OfRows(Stage):
         return len(self.named) > 1
 
     def check_rows(self, before: Stream, way_out: str) -> None:
-        """Raise a fault where a component is not there or has no rows, or elements are batched; `way_out` of a scalar."""
+        """Raise a fault where a component is not there or has no rows, or elements are batched.
+
+        Args:
+            before: what comes in.
+            way_out: what to do about a scalar, whose name it has in the place of `{}`.
+        """
         if before.batch_dims:
             problem = f"`{self.key()}` takes apart what single elements have, and here they are batched"
             raise Fault(

@@ -29,8 +29,8 @@ class ConcatAndSplit(OfRows):
     It makes blocks for a language model of documents of any length: `add_tokens` in a `map` before it marks their ends.
     What is left at the end of an epoch is a short piece, unless `drop_remainder` is true; behind `repeat` an epoch goes
     on in the piece that the one before it began. Several components are joined in step, and have as many rows each: an
-    element in which they do not is bad data. Other components go, for a piece may be of many elements; a random
-    operation behind it draws by the element in which the piece ends. It stands before `batch`, and a `shuffle` before it
+    element in which they do not is bad data. Other components go, for a piece may be of many elements. A random
+    operation behind it draws by the element in which the piece ends. It stands before `batch`; a `shuffle` before it
     says which documents are neighbours.
     """
 

@@ -14,7 +14,7 @@ from safedata.stages.concat_and_split import ConcatAndSplit
 from safedata.types import Dim, Stream, Tensor
 
 LENGTHS = [0, 3, 8, 1, 0, 20, 4, 0]
-SOURCE = "jsonl: {path: x.jsonl, columns: {a: 'int64[?]', b: 'string[?]', other: int64}}"
+SOURCE = "jsonl: {path: x.jsonl, columns: {a: 'int64[?]', b: 'string[<=4B][?]', other: int64}}"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def spec(step: str, *more: str, rest: str = "") -> str:
 @pytest.mark.parametrize("length", [1, 3, 4, 36, 50])
 @pytest.mark.parametrize("whole", [False, True])
 def test_pieces_are_those_of_all_rows(length: int, whole: bool, rows: list[int], tmp_path: Path) -> None:
-    """All rows come once and in order, `length` in each piece, and in the last one what is left, unless it is left out."""
+    """All rows come once and in order, `length` in each piece; in the last one what is left, unless it is left out."""
     text = spec(f"components: [a, b], length: {length}, drop_remainder: {str(whole).lower()}")
     wanted = [rows[at : at + length] for at in range(0, len(rows), length)]
     wanted = [one for one in wanted if not whole or len(one) == length]
@@ -104,7 +104,7 @@ def test_types(scope: Any) -> None:
 def test_what_is_refused(components: str, steps: str, code: str, message: str) -> None:
     """What has no rows, or rows of different shapes, is an error with a way out."""
     text = f"""safedata: 1
-source: {{synthetic: {{count: 4, components: {{value: int64, x: "int64[3]", y: "int64[2, <=3]"}}}}}}
+source: {{synthetic: {{count: 4, components: {{value: "int64[]", x: "int64[3]", y: "int64[2, <=3]"}}}}}}
 steps:
   {steps}
   - concat_and_split: {{components: {components}, length: 2}}
