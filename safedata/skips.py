@@ -107,8 +107,8 @@ def _located(root: Root | None, index: int, reason: str) -> dict[str, Any]:
     return {**root.located(index), "reason": root.reason(index, reason) or reason}
 
 
-def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Lowering]:
-    """Return what steps are handed when they are lowered, by the input that they belong to.
+def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], tuple[Lowering, Recorder]]:
+    """Return what steps are handed when they are lowered, and what records, by the input that they belong to.
 
     An input's elements have indices of their own; where one is left out, it is recorded by the index that it would
     have had behind the combinator.
@@ -123,17 +123,17 @@ def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Low
         tf, after, after, 0, cpus=plan.scope.cpus, deterministic=plan.program.runtime.deterministic
     )
     roots = {step.input: step.node for step in plan.steps if isinstance(step.node, Root)}
-    found: dict[tuple[str, ...], Lowering] = {}
+    found: dict[tuple[str, ...], tuple[Lowering, Recorder]] = {}
 
-    def add(names: tuple[str, ...], skipped: Recorder) -> None:
+    def add(names: tuple[str, ...], recorder: Recorder) -> None:
         root = roots[names]
 
         def origin(index: Any) -> Any:
             return root.origin(tf, index)
 
-        found[names] = replace(common, origin=origin, skipped=skipped)
+        found[names] = (replace(common, origin=origin), recorder)
         for number, one in enumerate(root.parts()):
-            add((*names, one.name), skipped.of_input(root, number))
+            add((*names, one.name), recorder.of_input(root, number))
 
     add((), Recorder(tf, skips))
     return found

@@ -27,9 +27,8 @@ def _leaving(value: object) -> object:
         return value
     if value == "skip":
         return Leaving()
-    skip = (
-        cast("dict[str, object]", value).get("skip") if isinstance(value, dict) and len(value) == 1 else None
-    )
+    given = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    skip = given.get("skip") if len(given) == 1 else None
     fields = cast("dict[str, object]", skip) if isinstance(skip, dict) else {}
     most = fields.get("max")
     if len(fields) == 1 and isinstance(most, int) and not isinstance(most, bool) and most > 0:

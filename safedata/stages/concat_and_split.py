@@ -21,6 +21,8 @@ _NESTED = 8192
 """Bytes of the datasets that join elements and hand out the pieces of one, and of their iterators."""
 _END = "#end"
 """The internal component that is true behind the last element alone."""
+_LEFT = "#left"
+"""How many of the last rows so far are in no piece yet."""
 
 
 class ConcatAndSplit(OfRows):
@@ -77,21 +79,28 @@ class ConcatAndSplit(OfRows):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the element that is being joined, what it is joined to, and the piece copied out of both.
 
-        What is left of the rows before refers to all of those that it was cut from, so the joined rows count twice.
+        The rows that are handed on refer to all of those that they were cut from, so the joined rows count twice.
         """
         yield Hold(HOST, slot_bytes(replace(before, shared=None), scope), "the element", before.weakest)
         rows = self.rows(before)
-        joined = self._of_rows(
-            before, Dim.at_most(None if rows.most is None else rows.most + self.length - 1)
-        )
+        joined = self._of_rows(before, Dim.at_most(None if rows.most is None else rows.most + self.length))
         yield Hold(
             HOST, times(2, slot_bytes(joined, scope)), "it behind the rows that were left", before.weakest
         )
-        yield Hold(HOST, slot_bytes(after, scope), f"one piece of {self.length}", after.weakest)
+        yield Hold(
+            HOST,
+            times(2, slot_bytes(after, scope)),
+            f"one piece of {self.length}, and its copy",
+            after.weakest,
+        )
         yield Hold(HOST, _NESTED, "what hands out its pieces")
 
     def lower(self, data: Any, low: Lowering) -> Any:
-        """Return the dataset of pieces."""
+        """Return the dataset of pieces.
+
+        What is left is handed on as the last `length` rows so far, of which the last `left` count: so what is joined
+        has nearly the same size each time, and the allocator's blocks fit again.
+        """
         tf = low.tf
         keys = [
             name for name in low.after.element if name in low.before.element and name not in (*self.named, OK)
@@ -99,51 +108,56 @@ class ConcatAndSplit(OfRows):
 
         def taken(values: Values) -> Values:
             count = self.counted_rows(tf, values, low)
-            rows = values if not self.fallible else {name: values[name][:count] for name in self.named}
-            made = {name: rows[name] for name in self.named}
-            return {**made, **{name: values[name] for name in keys}, _END: tf.constant(False)}
+            parts = {name: values[name][:count] if self.fallible else values[name] for name in self.named}
+            return {**parts, **{name: values[name] for name in keys}, _END: tf.constant(False)}
 
-        def joined(left: Values, values: Values) -> tuple[Values, Values]:
-            whole = {name: tf.concat([left[name], values[name]], 0) for name in self.named}
-            have = tf.shape(whole[self.named[0]], tf.int64)[0]
-            cut = tf.where(values[_END], have, have // self.length * self.length)
-            key = {name: tf.where(values[_END], left[name], values[name]) for name in keys}
-            rest = {name: whole[name][cut:] for name in self.named}
-            return {**rest, **key}, {
-                **{name: whole[name][:cut] for name in self.named},
-                **key,
-                _END: values[_END],
-            }
+        def joined(state: Values, values: Values) -> tuple[Values, Values]:
+            end = values[_END]
+            whole = {name: tf.concat([state[name], values[name]], 0) for name in self.named}
+            have = state[_LEFT] + tf.shape(values[self.named[0]], tf.int64)[0]
+            key = {name: tf.where(end, state[name], values[name]) for name in keys}
+            rest = {name: whole[name][-self.length :] for name in self.named}
+            left = {_LEFT: tf.where(end, tf.constant(0, tf.int64), have % self.length)}
+            return {**rest, **left, **key}, {**whole, **key, _LEFT: have, _END: end}
 
         def apart(values: Values) -> Any:
-            have = tf.shape(values[self.named[0]], tf.int64)[0]
+            have, end = values[_LEFT], values[_END]
+            start = tf.shape(values[self.named[0]], tf.int64)[0] - have
             row = values.get(ROW, tf.constant(0, tf.int64))
 
             def piece(number: Any) -> Values:
-                # Gathered, since a slice may share the memory of the whole.
-                places = tf.range(number * self.length, tf.minimum((number + 1) * self.length, have))
+                first = number * self.length
+                place = slice(start + first, start + tf.minimum(first + self.length, have))
                 parts = {
                     name: tf.ensure_shape(
-                        tf.gather(values[name], places), low.after.element[name].static_shape
+                        _copied(tf, values[name][place]), low.after.element[name].static_shape
                     )
                     for name in self.named
                 }
-                last = tf.where(values[_END], tf.constant(-1, tf.int64), number)
-                whole = {**values, **parts, ROW: parted(tf, row, last), OK: tf.constant(True)}
+                key = parted(tf, row, tf.where(end, tf.constant(-1, tf.int64), number))
+                whole = {**values, **parts, ROW: key, OK: tf.constant(True)}
                 return {name: whole[name] for name in low.after.element}
 
-            return tf.data.Dataset.range(-(-have // self.length)).map(as_written(low, piece))
+            count = tf.where(end, tf.minimum(have, 1), have // self.length)
+            return tf.data.Dataset.range(count).map(as_written(low, piece))
 
-        nothing = {name: _nothing(tf, low.before.element[name]) for name in self.named}
         unkeyed = {name: tf.zeros([], low.before.element[name].dtype) for name in keys}
         made = data.map(as_written(low, taken))
         if not self.drop_remainder:
-            end = tf.data.Dataset.from_tensors({**nothing, **unkeyed, _END: tf.constant(True)})
-            made = made.concatenate(end)
-        pieces = made.scan({**nothing, **unkeyed}, as_written(low, joined)).flat_map(as_written(low, apart))
+            end = {name: _blank(tf, low.before.element[name], 0) for name in self.named}
+            last = tf.data.Dataset.from_tensors({**end, **unkeyed, _END: tf.constant(True)})
+            made = made.concatenate(last)
+        first = {name: _blank(tf, low.before.element[name], self.length) for name in self.named}
+        state = {**first, **unkeyed, _LEFT: tf.constant(0, tf.int64)}
+        pieces = made.scan(state, as_written(low, joined)).flat_map(as_written(low, apart))
         return counted(tf, pieces, low.after.cardinality)
 
 
-def _nothing(tf: Any, tensor: Any) -> Any:
-    """Return a component without rows."""
-    return tf.zeros([0, *tensor.static_shape[1:]], tensor.dtype)
+def _copied(tf: Any, rows: Any) -> Any:
+    """Return rows with memory of their own: a slice may share that of the whole, and keep all of it alive."""
+    return tf.gather(rows[None], 0)
+
+
+def _blank(tf: Any, tensor: Any, rows: int) -> Any:
+    """Return a component with so many rows of nothing."""
+    return tf.zeros([rows, *tensor.static_shape[1:]], tensor.dtype)

@@ -112,7 +112,7 @@ def words(tf: Any, *rows: list[str]) -> bytes:
 
 
 RAGGED = "{parse_sequence_example: {features: {w: {dtype: string, kind: ragged_sequence, MOST}}}}"
-TEXTS = [[["a", "bc"], [], ["d"]], [[]], []]
+TEXTS: list[list[list[str]]] = [[["a", "bc"], [], ["d"]], [[]], []]
 
 
 @pytest.mark.tf
@@ -143,6 +143,7 @@ source: {tfrecord: {path: x.tfrecord, features: {w: {dtype: string, kind: ragged
 steps: [{map: {w: [to_dense]}}, {padded_batch: 3}]
 """
     with safedata.open(spec, folder=tmp_path) as pipeline:
+        assert pipeline.verdict.plan is not None
         assert str(pipeline.verdict.plan.steps[-1].after.element["w"]) == "string[<=2B][<=3, <=3, <=2]"
         [only] = pipeline.dataset
         assert only["w"].numpy().tolist() == [

@@ -42,15 +42,17 @@ def _quantile(site: Site) -> Value:
     gone = axes(site.static, rank)
     kept = [axis for axis in range(rank) if axis not in gone]
     shape = tf.shape(x)
-    order = [*range(lead), *(lead + axis for axis in (*kept, *gone))]
-    moved = x if order == sorted(order) else tf.transpose(x, order)
+    stay = [*range(lead), *(lead + axis for axis in kept)]
+    order = stay + [lead + axis for axis in gone]
+    moved = x if order == list(range(lead + rank)) else tf.transpose(x, order)
     ends = tf.shape(moved)
-    sizes, count = ends[: lead + len(kept)], tf.reduce_prod(ends[lead + len(kept) :])
+    sizes, count = ends[: len(stay)], tf.reduce_prod(ends[len(stay) :])
     values = tf.sort(tf.reshape(moved, tf.concat([sizes, [count]], 0)), -1)
     if site.guard is not None:
         fine = (count > 0) | (tf.reduce_prod(sizes) == 0)
         values = site.guard.held(values, fine, "a quantile of no values")
-    found = _between(tf, values, count, site.args[1].tensor if len(site.args) > 1 else _MEDIAN)
+    shares = [one.tensor for one in site.args[1:]] or [_MEDIAN]
+    found = _between(tf, values, count, shares[0])
     if site.static["keepdims"]:
         found = tf.reshape(found, _with_ones(tf, shape, lead, gone))
     return Value(found, site.args[0].batched)
