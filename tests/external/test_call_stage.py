@@ -164,6 +164,18 @@ def test_a_call_can_leave_out_by_itself(runtime: str, mine: Path) -> None:
         safedata.build(text, allow=ALLOW, host="8GiB")
 
 
+@pytest.mark.parametrize("runtime", ["", "runtime: {on_error: skip}\n"])
+def test_a_call_that_leaves_out_in_a_pair(runtime: str, mine: Path) -> None:
+    """In an input of `zip` it would shift the pairs: refused, whatever the run does with bad data."""
+    call = step("odd_only", VALUE, ", on_error: skip")
+    other = "{source: {range: 6}, steps: [rename: {value: w}]}"
+    inputs = f"a: {{source: {{range: 6}}, steps: [{{{call}}}]}}, b: {other}"
+    text = f"safedata: 1\nsource: {{zip: {{{inputs}}}}}\n{runtime}"
+    [found] = safedata.check(text, allow=ALLOW, host="8GiB").problems
+    assert found.code == "SD224"
+    assert found.message.startswith("`call` is a step of `a`")
+
+
 @pytest.mark.tf
 def test_how_many_a_call_leaves_out(mine: Path) -> None:
     """More than `max` end the run, with one thing to do; a call with one result for each element has fewer then."""

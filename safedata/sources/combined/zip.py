@@ -103,6 +103,8 @@ class Zipped(Joint):
                 yield batched(one.name, stream, self.inputs[0].name, first, "zip").under(*one.at)
             if self.marked and ready.fallible is not None:
                 yield from (_uneven(node, ready, at) for at, node in ready.uneven)
+            if scope.on_error != "skip" and len(self.inputs) > 1:
+                yield from (_leaving(node, ready, at) for at, node in ready.leaving)
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the elements that wait for those of the other inputs."""
@@ -146,6 +148,13 @@ def _clash(name: str, component: str, other: str) -> Fault:
     message = f"`{name}` and `{other}` both have a component `{component}`"
     way_out = f"in `{name}`, write `steps: [{{drop: {component}}}]`, or `rename` it; or `prefix: true` beside `inputs`"
     return Fault("SD223", message, help=way_out)
+
+
+def _leaving(node: Node, ready: Ready, at: Path) -> Fault:
+    """Return the fault of a step that leaves elements out where nothing marks them."""
+    told = f"`{node.title()}` is a step of `{ready.name}` and leaves out what it fails on"
+    message = f"{told}, so `zip` would pair the elements behind with the wrong ones"
+    return Fault("SD224", message, at, help="move it behind the source, into `steps`", on_key=True)
 
 
 def _uneven(node: Node, ready: Ready, at: Path) -> Fault:
