@@ -92,7 +92,7 @@ class Zipped(Joint):
         )
 
     def _faults(self, streams: tuple[Stream, ...], scope: Scope) -> Iterator[Fault]:
-        first, seen = streams[0], dict[str, str]()
+        first, seen, pairs = streams[0], dict[str, str](), len(streams) > 1
         for ready, stream in zip(self.inputs, streams, strict=True):
             one = ready.input
             clash = [] if self.prefix else [name for name in stream.visible if name in seen]
@@ -103,7 +103,7 @@ class Zipped(Joint):
                 yield batched(one.name, stream, self.inputs[0].name, first, "zip").under(*one.at)
             if self.marked and ready.fallible is not None:
                 yield from (_uneven(node, ready, at) for at, node in ready.uneven)
-            if scope.on_error != "skip" and len(self.inputs) > 1:
+            if pairs and scope.on_error != "skip":
                 yield from (_leaving(node, ready, at) for at, node in ready.leaving)
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
