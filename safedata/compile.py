@@ -25,7 +25,7 @@ from safedata.memory import HOST, Place
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Fault, Problem, SafedataError
 from safedata.said import worded
-from safedata.skips import Recorder, Skips, surroundings
+from safedata.skips import Skips, surroundings
 from safedata.sources.base import Root
 from safedata.spec.node import DocumentError
 from safedata.spec.pointing import problem_of
@@ -204,8 +204,8 @@ class Lower:
 
     def _low(self, step: PlannedStep) -> Lowering:
         before = step.after if step.before is None else step.before
-        around = self.surroundings[step.input]
-        skipped = around.skipped.at(self.plan, step) if isinstance(around.skipped, Recorder) else None
+        around, recorder = self.surroundings[step.input]
+        skipped = recorder.at(self.plan, step)
         return replace(
             around, before=before, after=step.after, seed=step.seed, parallel=step.calls, skipped=skipped
         )

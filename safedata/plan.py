@@ -112,6 +112,11 @@ def scope_of(program: Program, cpus: int, gpus: int = 0) -> Scope:
     )
 
 
+def leaves_out(plan: Plan, node: object) -> bool:
+    """Return whether a step leaves out the elements that it finds bad, if it finds any: all do, or it by itself."""
+    return plan.scope.on_error == "skip" or getattr(node, "leaves_out", None) is not None
+
+
 def make_plan(program: Program, inspected: Inspected, scope: Scope, like: Plan | None = None) -> Plan:
     """Return the plan of a program whose source has been inspected; its problems are in it.
 

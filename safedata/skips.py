@@ -11,7 +11,7 @@ from typing import Any
 from safedata.attempt import Explained
 from safedata.internal.fused import Fused
 from safedata.lowering import Lowering
-from safedata.plan import Plan, PlannedStep
+from safedata.plan import Plan, PlannedStep, leaves_out
 from safedata.problem import DataError, Problem
 from safedata.quarantine import Report, default_path
 from safedata.sources.base import Root
@@ -32,7 +32,12 @@ class Skips:
     """An ordered set: an element that fails again in a later epoch counts once."""
 
     def __post_init__(self) -> None:
-        self.note = _noting(self.indices, self.most, self.report, weakref.ref(self))
+        form = "skip" if self.report is None else "quarantine"
+        self.note = self.noting(self.most, f"`runtime.on_error.{form}.max`")
+
+    def noting(self, most: int, field: str) -> Note:
+        """Return what notes elements, `most` at most; `field` says it of them."""
+        return _noting(self.indices, most, field, self.report, weakref.ref(self))
 
     @staticmethod
     def of(plan: Plan) -> Skips:
@@ -55,13 +60,23 @@ class Skips:
         return [self.plan.root.describe(index) for index in self.indices]
 
 
-def _noting(indices: dict[int, None], most: int, report: Report | None, whole: weakref.ref[Skips]) -> Note:
+def _noting(
+    indices: dict[int, None], most: int, field: str, report: Report | None, whole: weakref.ref[Skips]
+) -> Note:
     """Return the function that notes elements; called from the graph.
+
+    Args:
+        indices: all that are left out.
+        most: how many it may note; those that others note do not count.
+        field: what says so in the spec.
+        report: where each is written down, None for nowhere.
+        whole: has the plan.
 
     TensorFlow keeps what a graph calls for as long as the process lives. So this function holds the counts, and the
     plan, with the list of all files in it, only as long as the dataset is there.
     """
     lock = threading.Lock()
+    counted: dict[int, None] = {}
 
     def note(found: Any, reason: str, step: Mapping[str, Any]) -> bool:
         skips = whole()
@@ -69,16 +84,15 @@ def _noting(indices: dict[int, None], most: int, report: Report | None, whole: w
         with lock:
             # a batch that fails is left out whole
             for index in dict.fromkeys(int(one) for one in found.reshape(-1)):
-                if index not in indices and report is not None and len(indices) < most:
+                if index not in indices and report is not None and len(counted) < most:
                     report.write({**_located(root, index, reason), "element": index, **step})
-                indices[index] = None
-        if len(indices) > most:
-            form = "skip" if report is None else "quarantine"
+                indices[index] = counted[index] = None
+        if len(counted) > most:
             problem = Problem(
                 "SD409",
                 f"more than {most} elements could not be read",
                 notes=tuple(skips.described()[:5]) if skips is not None else (),
-                help=f"mend the data, or raise `runtime.on_error.{form}.max`",
+                help=f"mend the data, or raise {field}",
             )
             raise DataError([problem])
         return False
@@ -93,8 +107,8 @@ def _located(root: Root | None, index: int, reason: str) -> dict[str, Any]:
     return {**root.located(index), "reason": root.reason(index, reason) or reason}
 
 
-def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Lowering]:
-    """Return what steps are handed when they are lowered, by the input that they belong to.
+def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], tuple[Lowering, Recorder]]:
+    """Return what steps are handed when they are lowered, and what records, by the input that they belong to.
 
     An input's elements have indices of their own; where one is left out, it is recorded by the index that it would
     have had behind the combinator.
@@ -109,19 +123,19 @@ def surroundings(tf: Any, plan: Plan, skips: Skips) -> dict[tuple[str, ...], Low
         tf, after, after, 0, cpus=plan.scope.cpus, deterministic=plan.program.runtime.deterministic
     )
     roots = {step.input: step.node for step in plan.steps if isinstance(step.node, Root)}
-    found: dict[tuple[str, ...], Lowering] = {}
+    found: dict[tuple[str, ...], tuple[Lowering, Recorder]] = {}
 
-    def add(names: tuple[str, ...], skipped: Recorder | None) -> None:
+    def add(names: tuple[str, ...], recorder: Recorder) -> None:
         root = roots[names]
 
         def origin(index: Any) -> Any:
             return root.origin(tf, index)
 
-        found[names] = replace(common, origin=origin, skipped=skipped)
+        found[names] = (replace(common, origin=origin), recorder)
         for number, one in enumerate(root.parts()):
-            add((*names, one.name), None if skipped is None else skipped.of_input(root, number))
+            add((*names, one.name), recorder.of_input(root, number))
 
-    add((), Recorder(tf, skips) if plan.scope.on_error == "skip" else None)
+    add((), Recorder(tf, skips))
     return found
 
 
@@ -134,22 +148,28 @@ class Recorder:
         self._through = through
         """The combinators that an element goes through, the last one first, and the number of its input in each."""
 
-    def __call__(self, index: Any) -> Any:
-        """Return a tensor that is false once the element with this index is recorded; int64[], int64[batch...]."""
-        return self._noted(_untold(self._skips.note), index, "")
-
     def of_input(self, root: Root, number: int) -> Recorder:
         """Return what records the elements of a combinator's input."""
         return Recorder(self._tf, self._skips, ((root, number), *self._through))
 
-    def at(self, plan: Plan, step: PlannedStep) -> Recorder | Explained:
-        """Return what one planned step records with: under `quarantine`, with the reason."""
-        if self._skips.report is None:
-            return self
-        told = _told(self._skips.note, plan, step)
-        return Explained(lambda index, reason: self._noted(told, index, reason))
+    def at(self, plan: Plan, step: PlannedStep) -> Callable[[Any], Any] | Explained | None:
+        """Return what one planned step records with: under `quarantine`, with the reason; None where it fails."""
+        if not leaves_out(plan, step.node):
+            return None
+        most = getattr(step.node, "leaves_out", None)
+        note = (
+            self._skips.note
+            if most is None
+            else self._skips.noting(most, f"`on_error.skip.max` of this `{step.node.title()}`")
+        )
+        if self._skips.report is not None:
+            told = _told(note, plan, step)
+            return Explained(lambda index, reason: self._noted(told, index, reason))
+        untold = _untold(note)
+        return lambda index: self._noted(untold, index, "")
 
     def _noted(self, note: Callable[[Any, bytes], bool], index: Any, reason: Any) -> Any:
+        """Return a tensor that is false once the element with this index is recorded; int64[], int64[batch...]."""
         tf = self._tf
         for root, number in self._through:
             index = root.index_of(number, index)

@@ -12,6 +12,13 @@ from safedata.fields import Size
 from safedata.problem import Fault, Path
 from safedata.typetext import parse_type
 
+Kind = Literal["fixed", "variable", "ragged", "sequence", "ragged_sequence"]
+"""How many values a feature has in each record; `Feature.kind` says it of each."""
+STEPS: Final = ("sequence", "ragged_sequence")
+"""Those that lie in the feature lists of a `SequenceExample`; all others are in its context."""
+ROWS: Final = ("ragged", "ragged_sequence")
+"""Those that are ragged in one record."""
+
 
 class Feature(BaseModel):
     """One feature of the examples, and the component that it becomes."""
@@ -20,9 +27,10 @@ class Feature(BaseModel):
 
     dtype: Literal["int64", "float32", "string"]
     """What the examples store; cast it in a `map` behind."""
-    kind: Literal["fixed", "variable", "ragged", "sequence"] = "fixed"
+    kind: Kind = "fixed"
     """`fixed`: always `shape`. `variable`: a vector whose length differs. `ragged`: rows whose lengths
-    differ. `sequence`: steps of a `SequenceExample`, each of `shape`."""
+    differ. `sequence`: steps of a `SequenceExample`, each of `shape`. `ragged_sequence`: steps of one whose numbers of
+    values differ, each a row."""
     key: str | None = None
     """The feature's key in the example; the component's name unless said."""
     shape: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()
@@ -30,9 +38,10 @@ class Feature(BaseModel):
     default: int | float | str | Annotated[tuple[int | float | str, ...], Field(strict=False)] | None = None
     """What a fixed feature becomes where a record has none."""
     max: NonNegativeInt | None = None
-    """Most values of a variable feature, of one row of a ragged one; most steps of a sequence."""
+    """Most values of a variable feature, of one row of a ragged one, of one step of a ragged sequence; most steps of a
+    sequence."""
     max_rows: NonNegativeInt | None = None
-    """Most rows of a ragged feature."""
+    """Most rows of a ragged feature; most steps of a ragged sequence."""
     max_bytes: Size | None = None
     """Longest string, as a size."""
     max_size: Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] | None = None
@@ -88,6 +97,7 @@ def _check_fields(one: Feature, at: Path) -> None:
         "variable": {"max"},
         "ragged": {"max", "max_rows", "row_lengths", "row_splits"},
         "sequence": {"shape", "max"},
+        "ragged_sequence": {"max", "max_rows"},
     }[one.kind]
     strings = {"max_bytes", "max_size"} if one.dtype == "string" else set[str]()
     for field in sorted(one.model_fields_set - takes - strings - {"dtype", "kind", "key"}):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, Final, Literal
 
+from safedata.examples.feature import ROWS, STEPS, Kind
 from safedata.insist import Check, Where, either, first_bad, insist
 from safedata.lowering import Values, enforce, resting
 from safedata.memory import add, times
@@ -27,13 +28,18 @@ class Parsed:
     name: str
     key: str
     """Its key in the example."""
-    kind: Literal["fixed", "variable", "ragged", "sequence"]
+    kind: Kind
     tensor: Tensor
     default: tuple[Any, ...] | None = None
     """What a fixed feature that is missing becomes, each value in order."""
     partition: Literal["row_lengths", "row_splits"] = "row_lengths"
     partition_key: str = ""
     """For a ragged one: the feature with its rows."""
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether it lies in the feature lists of a `SequenceExample`."""
+        return self.kind in STEPS
 
 
 def parsing_bytes(features: Sequence[Parsed]) -> int | None:
@@ -149,11 +155,11 @@ def parsed(tf: Any, record: Any, features: Sequence[Parsed], sequence: bool, whe
         sequence: whether it is a `SequenceExample`.
         where: where it came from, for messages.
     """
-    plain = {_slot(one): _spec(tf, one, sequence) for one in features if one.kind != "sequence"}
+    plain = {_slot(one): _spec(tf, one, sequence) for one in features if not one.in_steps}
     if not sequence:
         found = tf.io.parse_single_example(record, plain)
     else:
-        steps = {_slot(one): _spec(tf, one) for one in features if one.kind == "sequence"}
+        steps = {_slot(one): _spec(tf, one) for one in features if one.in_steps}
         name = _names(tf, where, [])
         context, lists = tf.io.parse_single_sequence_example(record, plain or None, steps, name)
         found = {**context, **lists}
@@ -180,11 +186,11 @@ def parsed_batch(
     """
     flat = tf.reshape(records, [-1])
     names = _names(tf, where, tf.shape(flat))
-    plain = {_slot(one): _batch_spec(tf, one, sequence) for one in features if one.kind != "sequence"}
+    plain = {_slot(one): _batch_spec(tf, one, sequence) for one in features if not one.in_steps}
     if not sequence:
         found = tf.io.parse_example(flat, plain, names)
     else:
-        steps = {one.key: _spec(tf, one) for one in features if one.kind == "sequence"}
+        steps = {one.key: _spec(tf, one) for one in features if one.in_steps}
         context, lists, lengths = tf.io.parse_sequence_example(flat, plain or None, steps or None, names)
         rows = {key: tf.RaggedTensor.from_tensor(lists[key], lengths[key]) for key in steps}
         found = {**context, **rows}
@@ -251,6 +257,8 @@ def _spec(tf: Any, one: Parsed, sequence: bool = False) -> Any:
         return tf.io.FixedLenSequenceFeature(shape[1:], dtype, allow_missing=True)
     if one.kind == "variable":
         return tf.io.VarLenFeature(dtype)
+    if one.kind == "ragged_sequence":
+        return tf.io.RaggedFeature(dtype, one.key, row_splits_dtype=tf.int64)
     rows = tf.io.RaggedFeature.RowSplits if one.partition == "row_splits" else tf.io.RaggedFeature.RowLengths
     return tf.io.RaggedFeature(dtype, one.key, [rows(one.partition_key)], row_splits_dtype=tf.int64)
 
@@ -261,7 +269,7 @@ def _dense(tf: Any, value: Any) -> Any:
 
 
 def _bounded(tf: Any, value: Any, one: Parsed, where: Where) -> Any:
-    if one.kind != "ragged":
+    if one.kind not in ROWS:
         return enforce(tf, _dense(tf, value), one.tensor, one.name, where)
     rows, longest = one.tensor.shape
     flat = replace(one.tensor, shape=(UNBOUNDED,), ragged_rank=0)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from safedata.memory import HOST, Evidence, Hold, times
-from safedata.scope import THREAD_BYTES, Scope
+from safedata.scope import THREAD_BYTES
 
 
-def left_alone(calls: int, running: int | None, scope: Scope, evidence: Evidence) -> Iterator[Hold]:
+def left_alone(calls: int, running: int | None, goes_on: bool, evidence: Evidence) -> Iterator[Hold]:
     """Yield what calls hold that go on though their time is up, and the threads of all.
 
     Where such a call ends the run there are none.
@@ -18,10 +18,10 @@ def left_alone(calls: int, running: int | None, scope: Scope, evidence: Evidence
     Args:
         calls: how many may run at once.
         running: the bytes of one that runs.
-        scope: says whether the run goes on.
+        goes_on: whether the run goes on without the element.
         evidence: what these bytes rest on.
     """
-    late = calls if scope.on_error == "skip" else 0
+    late = calls if goes_on else 0
     if late:
         what = f"{late} call{'s' * (late > 1)} more whose time is up"
         yield Hold(HOST, times(late, running), what, evidence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from safedata.internal.keys import Epoch
-from safedata.plan import Plan
+from safedata.plan import Plan, leaves_out
 from safedata.sources.base import Root
 from safedata.stages.base import Node
 from safedata.stages.shuffle import Shuffle
@@ -24,8 +24,11 @@ def order_changes(old: Plan, new: Plan) -> str | None:
     for (_, was), (_, now) in zip(before, after, strict=True):
         if was != now:
             return f"another order: a buffer of {now} elements in place of {was}"
-    fallible = any(not isinstance(one.node, Root) and one.node.fallible for one in old.steps)
-    if old.scope.on_error == "skip" and fallible and before:
+    lost = any(
+        not isinstance(one.node, Root) and one.node.fallible and leaves_out(old, one.node)
+        for one in old.steps
+    )
+    if lost and before:
         return "another order where elements are left out, which are now shuffled first"
     return None
 

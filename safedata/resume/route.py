@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from safedata.plan import Plan, PlannedStep
+from safedata.plan import Plan, PlannedStep, leaves_out
 from safedata.records import record
 from safedata.sources.base import Root
 from safedata.sources.combined.concatenate import Concatenated
@@ -207,7 +207,7 @@ class _Finder:
     def _loses(self, step: PlannedStep) -> bool:
         """Return whether it leaves out elements that cannot be made."""
         node = step.node
-        return not isinstance(node, Root) and node.fallible and self.plan.scope.on_error == "skip"
+        return not isinstance(node, Root) and node.fallible and leaves_out(self.plan, node)
 
     def _in_round(self, number: int, node: Repeat, passes: Passes, count: int, cut: bool) -> Piece | None:
         """Return what is left of the round that it is in, where all rounds have the same number of elements."""

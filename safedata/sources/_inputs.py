@@ -85,12 +85,25 @@ class Ready:
         for one in self.inspected.root.parts():
             yield from one.uneven
         losing = any(one.fallible for one in self.inspected.root.parts())
+        for path, node in self._placed():
+            losing = losing or node.fallible
+            if not _keeps_pace(node) or (node.on_disk and losing):
+                yield path, node
+
+    @property
+    def leaving(self) -> Iterator[tuple[Path, Node]]:
+        """The steps that leave out by themselves what they fail on; with their paths."""
+        for one in self.inspected.root.parts():
+            yield from one.leaving
+        for path, node in self._placed():
+            if getattr(node, "leaves_out", None) is not None:
+                yield path, node
+
+    def _placed(self) -> Iterator[tuple[Path, Node]]:
         paths = [self.input.source_path] * len(self.inspected.then)
         paths += [step.path for step in self.input.steps]
         for path, node in zip(paths, self.nodes, strict=True):
-            losing = losing or node.fallible
-            if not _keeps_pace(node) or (node.on_disk and losing):
-                yield path[self.input.depth :], node
+            yield path[self.input.depth :], node
 
     def stream(self, scope: Scope) -> Stream:
         """Return the type of what leaves the input.

@@ -8,12 +8,11 @@ from itertools import pairwise
 from math import prod
 from typing import Final, Literal
 
+from safedata.examples.feature import STEPS, Kind
 from safedata.memory import Evidence, largest
 from safedata.sources._listing import FIRST
 from safedata.sources.tfrecord._example import Record, Values, integers, parse_record
 from safedata.types import Dim, Encoded
-
-Kind = Literal["fixed", "variable", "ragged", "sequence"]
 
 _IMAGES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"RIFF")
 """How the images start that TensorFlow decodes."""
@@ -59,7 +58,7 @@ class Seen:
     most: int = 0
     """The largest number of values in a record; of steps, for a sequence."""
     rows: int = 0
-    """For a ragged one: the largest number of rows."""
+    """For a ragged one: the largest number of rows, or of steps."""
     longest_row: int = 0
     longest: int = 0
     """Bytes of the longest string."""
@@ -121,15 +120,8 @@ class Survey:
                 self.seen[one.name].bad.add(where, reason)
 
     def _look(self, data: bytes, record: Record, one: Wanted, seen: Seen) -> str | None:
-        if one.kind == "sequence":
-            steps = record.steps.get(one.key, [])
-            seen.most = max(seen.most, len(steps))
-            if one.key not in record.steps:
-                return None
-            seen.present += 1
-            size = prod(one.shape)
-            reasons = [_matches(data, step, one, seen) or _counted(step.count, size, seen) for step in steps]
-            return next((reason for reason in reasons if reason), None) or _limited(len(steps), one)
+        if one.kind in STEPS:
+            return _steps(data, record.steps.get(one.key), one, seen)
         values = record.features.get(one.key)
         if values is None or values.dtype is None:
             return None if one.optional else f"has no feature `{one.key}`"
@@ -143,6 +135,21 @@ class Survey:
         if one.kind == "ragged":
             return _rows(data, record, values, one, seen) or _limited(values.count, one)
         return _limited(values.count, one)
+
+
+def _steps(data: bytes, steps: list[Values] | None, one: Wanted, seen: Seen) -> str | None:
+    """Take the steps of a sequence, None where a record has none of the name."""
+    if steps is None:
+        return None
+    seen.present += 1
+    if one.kind == "ragged_sequence":
+        seen.rows = max(seen.rows, len(steps))
+        seen.longest_row = max([seen.longest_row, *(step.count for step in steps)])
+        return next((reason for step in steps if (reason := _matches(data, step, one, seen))), None)
+    seen.most = max(seen.most, len(steps))
+    size = prod(one.shape)
+    reasons = [_matches(data, step, one, seen) or _counted(step.count, size, seen) for step in steps]
+    return next((reason for reason in reasons if reason), None) or _limited(len(steps), one)
 
 
 def _matches(data: bytes, values: Values, one: Wanted, seen: Seen) -> str | None:

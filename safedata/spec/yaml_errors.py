@@ -12,6 +12,7 @@ from safedata.problem import Label, Problem, Span
 LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What ends a line in YAML 1.1, which is what the reader counts by."""
 
+_EXPRESSION_IN_FLOW = re.compile(r"[:,\[{]\s*(=[^,\"'{}\[\]]*)$")
 _PARAM_IN_FLOW = re.compile(r"""(?<!["'$\w])\$\{[^}"']*\}?""")
 
 
@@ -42,7 +43,7 @@ def describe(error: yaml.YAMLError, text: str, file: str) -> Problem:
     return (
         _tab(line, mark, file)
         or _param(lines, mark, opened, context, file)
-        or _flow(mark, opened, context, file)
+        or _flow(line, mark, opened, context, file)
         or _quote(mark, opened, context, said, file)
         or _mapping(line, mark, said, file)
         or _start(line, mark, said, file)
@@ -85,9 +86,29 @@ def _param(lines: list[str], mark: _Mark, opened: _Mark | None, context: str, fi
     return None
 
 
-def _flow(mark: _Mark, opened: _Mark | None, context: str, file: str) -> Problem | None:
+def is_open(expression: str) -> bool:
+    """Return whether an expression has a bracket that is not closed, those in its texts aside."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
+    return bare.count("(") > bare.count(")")
+
+
+def cut_short(span: Span) -> Problem:
+    """Return the problem of an expression in braces that YAML ends at a comma or a bracket of its own."""
+    return Problem(
+        "SD101",
+        "inside `{}` and `[]` YAML ends an expression without quotes at its first `,`, `[` or `{`",
+        span,
+        "it ends here",
+        help='write all of it in quotes, `{x: "= clip(x, 0, 1)"}`, or on a line of its own behind `x:`',
+    )
+
+
+def _flow(line: str, mark: _Mark, opened: _Mark | None, context: str, file: str) -> Problem | None:
     if "flow" not in context:
         return None
+    expression = _EXPRESSION_IN_FLOW.search(line[: mark.column])
+    if expression is not None:
+        return cut_short(point(file, mark.line, expression.start(1), len(expression[1])))
     if "node" in context:  # behind a bracket or a comma, and nobody says where that stands
         way_out = "write the `]` or `}`, or the value that should stand here"
         what = "a closing bracket or a value is missing"

@@ -112,6 +112,8 @@ class _Builder:
         quoted = not event.implicit[0] or event.style not in (None, "")  # "" is what libyaml calls plain
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             self._tag(event, span)
+        if not quoted and text[:1] == "=" and text.count("(") > text.count(")"):
+            self._cut_short(text, span)
         value = text if quoted else read_scalar(text)
         if isinstance(value, Refused):
             self._report("SD111", value.message, span, help=value.help)
@@ -120,6 +122,13 @@ class _Builder:
         if event.anchor is not None:
             self._anchors[event.anchor] = Anchor(node, 1, 0)
         self._add(node, 0)
+
+    def _cut_short(self, text: str, span: Span) -> None:
+        from safedata.spec.yaml_errors import cut_short, is_open  # only for a message
+
+        if self._stack and self._stack[-1].flow and is_open(text):
+            self.problems.append(cut_short(span))
+            raise _StopError
 
     def _open(self, event: Any) -> None:
         span = self._span(event.start_mark, event.end_mark)

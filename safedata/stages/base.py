@@ -298,7 +298,7 @@ class ElementNode(Node):
         if (timed := self.timed()) > 0:
             from safedata.external.timed import left_alone
 
-            yield from left_alone(timed, running, scope, evidence)
+            yield from left_alone(timed, running, scope.on_error == "skip", evidence)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
         """Return as many before it: it makes one element of each, by itself."""

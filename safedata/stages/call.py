@@ -11,6 +11,7 @@ from safedata import lowering
 from safedata.cardinality import Cardinality
 from safedata.external.arguments import crossing_bytes, seed_of
 from safedata.external.function import Function
+from safedata.external.leaving import LeavingOut
 from safedata.external.several import COUNT, SeveralCaller, packed, sizes_of
 from safedata.lowering import OK, ROW, Lowering, Values, as_written, mapped
 from safedata.memory import HOST, Hold, add, largest, times, weakest
@@ -94,6 +95,9 @@ class Call(Function, Stage):
     """The component that the function takes, or several: its arguments, in this order."""
     cardinality: Cardinalities = "one"
     """How many elements it makes of one: `one`, `zero_or_one`, or at most so many: `{many: 8}`."""
+    on_error: LeavingOut = None
+    """What becomes of an element that the function fails on, or needs too long for: `skip` leaves it out, at most 100
+    in an epoch, or `{skip: {max: 20}}`. As `runtime.on_error` says unless given."""
     parallel: Count = 1
     """Calls of the function at once: more only helps where it lets go of Python's lock."""
 
@@ -151,8 +155,17 @@ class Call(Function, Stage):
             element = {**element, ROW: SCALAR_INT64}
         return replace(before, element=element, cardinality=self._counted(before, scope), shared=None)
 
+    @property
+    def leaves_out(self) -> int | None:
+        """How many elements it leaves out by itself; None where it does what `runtime.on_error` says."""
+        return None if self.on_error is None else self.on_error.most
+
+    def _goes_on(self, scope: Scope) -> bool:
+        """Return whether the run goes on without an element that the function fails on."""
+        return self.on_error is not None or scope.on_error == "skip"
+
     def _counted(self, before: Stream, scope: Scope) -> Cardinality:
-        if self.cardinality == "one" and scope.on_error != "skip":
+        if self.cardinality == "one" and not self._goes_on(scope):
             return before.cardinality
         return before.cardinality.times(self.most).weakened()
 
@@ -166,7 +179,7 @@ class Call(Function, Stage):
         if self.timeout_s is not None:
             from safedata.external.timed import left_alone
 
-            yield from left_alone(self.parallel, self._running(before), scope, evidence)
+            yield from left_alone(self.parallel, self._running(before), self._goes_on(scope), evidence)
         made = slot_bytes(self._made(before), scope)
         running = self._running(before)
         waiting = largest(slot_bytes(before, scope), made)
@@ -185,7 +198,7 @@ class Call(Function, Stage):
 
     def hollow(self, before: Stream, scope: Scope) -> int | None:
         """Return what functions hold beside elements, which no buffer leaves behind when an epoch ends."""
-        late = self.timeout_s is not None and scope.on_error == "skip"
+        late = self.timeout_s is not None and self._goes_on(scope)
         return times(self.parallel * (2 if late else 1), self.workspace)
 
     def _running(self, before: Stream) -> int | None:

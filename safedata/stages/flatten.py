@@ -6,23 +6,20 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from safedata.draws import parted
-from safedata.insist import Check, Where, either, insist
-from safedata.lowering import INDEX, ROW, Lowering, Values, as_written
+from safedata.lowering import ROW, Lowering, Values, as_written
 from safedata.memory import HOST, Hold
-from safedata.problem import Fault, did_you_mean
 from safedata.records import replace
 from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes, unstacked
-from safedata.stages._fields import Names
+from safedata.stages._rows import OfRows
 from safedata.stages._stacking import counted, rows_of
-from safedata.stages.base import Stage
-from safedata.types import SCALAR_INT64, Dim, Stream
+from safedata.types import SCALAR_INT64, Stream
 
 _NESTED = 4096
 """Bytes of the datasets that hand out the rows of one element, and of their iterators."""
 
 
-class Flatten(Stage):
+class Flatten(OfRows):
     """Make an element of each row of the named components; every other component goes along with each of them.
 
     Several components are taken apart together, and have as many rows each: an element in which they do not
@@ -34,19 +31,6 @@ class Flatten(Stage):
     main: ClassVar[str | None] = "components"
     takes: ClassVar[bool] = True
 
-    components: str | Names
-    """The component whose rows become elements, or several of them."""
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The components that are taken apart."""
-        return (self.components,) if isinstance(self.components, str) else self.components
-
-    @property
-    def fallible(self) -> bool:
-        """Whether it may find the data bad: components with different numbers of rows."""
-        return len(self.named) > 1
-
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the components that are taken apart, and what passes by."""
         return after | frozenset(self.named)
@@ -57,22 +41,8 @@ class Flatten(Stage):
         Raises:
             Fault: a component is not there, or has no rows; elements are batched.
         """
-        if before.batch_dims:
-            problem = "`flatten` takes apart what single elements have, and here they are batched"
-            raise Fault(
-                "SD207", problem, help="put it before `batch`; or use `unbatch` to take batches apart"
-            )
-        for name in self.named:
-            if name not in before.visible:
-                known = did_you_mean(name, before.visible, what="components")
-                raise Fault("SD201", f"there is no component `{name}` here", ("components",), help=known)
-            tensor = before.element[name]
-            if not tensor.rank and not tensor.broken:
-                problem = f"`flatten` takes components with rows, and `{name}` is {tensor}"
-                raise Fault(
-                    "SD203", problem, ("components",), help=f"take `{name}` out: it goes along anyway"
-                )
-        rows = self._rows(before)
+        self.check_rows(before, "take `{}` out: it goes along anyway")
+        rows = self.rows(before)
         element = {
             name: unstacked(one) if name in self.named else one for name, one in before.element.items()
         }
@@ -83,19 +53,6 @@ class Flatten(Stage):
             cardinality=cardinality.weakened() if self.fallible and scope.on_error == "skip" else cardinality,
             shared=None,
         )
-
-    def _rows(self, before: Stream) -> Dim:
-        """Return how many rows an element has: no more than the component with the tightest bound."""
-        found = [before.element[name].shape[0] for name in self.named if not before.element[name].broken]
-        exact = [dim for dim in found if dim.exact]
-        least = min((dim.most for dim in found if dim.most is not None), default=None)
-        if exact and least is not None and exact[0].most != least:
-            told = " and ".join(f"`{name}` {before.element[name]}" for name in self.named)
-            problem = f"components that are taken apart together have as many rows each: {told}"
-            raise Fault(
-                "SD203", problem, ("components",), help="take one of them out, or cut both to one length"
-            )
-        return exact[0] if exact else next((dim for dim in found if dim.most == least), Dim.at_most(None))
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the element that is being taken apart, and the row copied out of it.
@@ -112,7 +69,7 @@ class Flatten(Stage):
         tf = low.tf
 
         def apart(values: Values) -> Any:
-            count = self._checked(tf, values, low)
+            count = self.counted_rows(tf, values, low)
 
             def row(number: Any) -> Values:
                 # A slice may share the memory of the whole, and then one row in a buffer keeps all of them alive.
@@ -124,31 +81,3 @@ class Flatten(Stage):
             return tf.data.Dataset.range(count).map(as_written(low, row))
 
         return counted(tf, data.flat_map(as_written(low, apart)), low.after.cardinality)
-
-    def _checked(self, tf: Any, values: Values, low: Lowering) -> Any:
-        """Return how many rows to make: none of an element that is left out."""
-        counts = [_count(tf, values[name]) for name in self.named]
-        if len(counts) == 1:
-            return counts[0]
-        stacked = tf.stack(counts)
-        same = tf.reduce_all(stacked == counts[0])
-        what = f"SD404: {', '.join(self.named)}: components that are taken apart together have as many rows each; got"
-        if low.skipped is not None:
-            from safedata.attempt import left_out
-
-            def recorded() -> Any:
-                sizes = tf.strings.reduce_join(tf.strings.as_string(stacked), separator=" ")
-                return left_out(low, values[INDEX], tf.strings.join([what, sizes], " "))
-
-            fine = tf.cond(same, lambda: True, recorded)
-            return tf.where(fine, counts[0], 0)
-        where = Where(tf, "an element", low.origin, values.get(INDEX))
-
-        def refuse(count: Any) -> Any:
-            return insist(tf, count, [Check(tf.constant(False), what, stacked)], where)
-
-        return either(tf, same, counts[0], tf.identity, refuse)
-
-
-def _count(tf: Any, value: Any) -> Any:
-    return value.nrows(tf.int64) if isinstance(value, tf.RaggedTensor) else tf.shape(value, tf.int64)[0]

@@ -45,6 +45,8 @@ EXPRESSIONS = [
     "left_shift(i, 3)", "right_shift(u, 4)", "i // (i + 1)", "i % (i + 1)", "i ** i", "gather(u, i % 9)",
     "substr(t, n - 2_000_000, 4)", "to_number(substr(t, 0, 4))", "to_number(substr(t, 0, 4), 'int32')",
     "stack(x, x * 2)", "scatter(x, i % 1000, 1000)", "scatter(u, i, 2_000_000)", "reshape(x, [2, -1])", "argmax(x)",
+    "median(x)", "quantile(w, 0.9, axis=0)", "quantile(u, 0.1)", "quantile(w, 0.5, axis=1)",
+    "randint(0, n, shape=[16_000])",
 ]  # fmt: skip
 FAILING = [
     "i // (i * 0)", "u % (u * 0)", "i ** (-1 - i)", "gather(x, i + 2_000_000)", "gather(u, -1 - i)",

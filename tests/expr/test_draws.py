@@ -8,12 +8,17 @@ import pytest
 
 import safedata
 from safedata.expr import parse
+from safedata.insist import Where
 from safedata.lowering import EPOCH, INDEX
 from safedata.problem import Fault
 from safedata.types import Dim, Tensor, ValueRange
 
 pytestmark = pytest.mark.tf
-X = {"x": Tensor("float32", (Dim.at_most(8),)), "n": Tensor("int64", range=ValueRange(0, 5))}
+X = {
+    "x": Tensor("float32", (Dim.at_most(8),)),
+    "n": Tensor("int64", range=ValueRange(0, 5)),
+    "y": Tensor("float32", (Dim.exactly(3),)),
+}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +29,8 @@ X = {"x": Tensor("float32", (Dim.at_most(8),)), "n": Tensor("int64", range=Value
         ("normal(n, 2)", "float32[]", None),
         ("bernoulli(0.25, shape=[7])", "bool[7]", None),
         ("beta(n, 0.5, shape=[2])", "float32[2]", ValueRange(0, 1)),
+        ("randint(0, n + 4, shape=[2])", "int64[2]", ValueRange(0, 8)),
+        ("y[randint(0, len(y))]", "float32[]", None),
         ("x[int64(uniform(0, 3)):]", "float32[<=8]", None),
         ("x[int64(uniform(0, 3)):int64(uniform(0, 3)) + 2]", "float32[<=5]", None),
     ],
@@ -45,6 +52,8 @@ def test_types(text: str, shown: str, known: ValueRange | None) -> None:
         ("uniform(0)", "SD107", "needs `high`"),
         ("beta(1, -0.2)", "SD208", "`beta` of `beta` is above 0"),
         ("beta(x, 1)", "SD208", "takes one value, not `float32"),
+        ("randint(3, 3)", "SD208", "there is no whole number from `low` on"),
+        ("randint(0, 2.5)", "SD208", "takes whole numbers"),
     ],
 )
 def test_what_is_refused(text: str, code: str, message: str) -> None:
@@ -64,7 +73,13 @@ def drawn(tf: Any, text: str, first: int, count: int, epoch: int = 0, seed: int 
 
 @pytest.mark.parametrize(
     "text",
-    ["uniform(2, 4)", "normal(0, 1, shape=[2])", "bernoulli(0.5, shape=[5])", "beta(0.3, 2, shape=[2])"],
+    [
+        "uniform(2, 4)",
+        "normal(0, 1, shape=[2])",
+        "bernoulli(0.5, shape=[5])",
+        "beta(0.3, 2, shape=[2])",
+        "randint(0, 99)",
+    ],
 )
 def test_a_draw_is_the_element_s(text: str, tf: Any) -> None:
     """An element draws the same alone and in any batch, and something else in another epoch or with another seed."""
@@ -94,6 +109,29 @@ def test_the_distributions(tf: Any) -> None:
     assert abs(drawn(tf, "bernoulli(0.2)", 0, 20_000).numpy().mean() - 0.2) < 0.01
     two = drawn(tf, "stack(uniform(0, 1), uniform(0, 1))", 0, 20_000).numpy()
     assert abs(np.corrcoef(two.T)[0, 1]) < 0.03
+
+
+def test_whole_numbers_are_even_and_below_the_end(tf: Any) -> None:
+    """All whole numbers come equally often, none is the end, and far apart ones are as many as there are."""
+    import numpy as np
+
+    dice = drawn(tf, "randint(-2, 4)", 0, 30_000).numpy()
+    assert dice.dtype == np.int64
+    assert np.unique(dice).tolist() == [-2, -1, 0, 1, 2, 3]
+    np.testing.assert_allclose(np.unique(dice, return_counts=True)[1], 5000, rtol=0.06)
+    assert set(drawn(tf, "randint(1_000_000, 1_000_001)", 0, 5_000).numpy()) == {1_000_000}
+    far = drawn(tf, "randint(0, 2 ** 40)", 0, 5_000).numpy()
+    assert (far % 2).mean() == pytest.approx(0.5, abs=0.03)
+    np.testing.assert_allclose(far.mean() / 2**40, 0.5, atol=0.02)
+    values = {"n": tf.constant([1, 5]), INDEX: tf.range(2, dtype=tf.int64), EPOCH: tf.zeros(2, tf.int64)}
+    found = parse("randint(0, n, shape=[200])").lower(tf, values, 1, 3).numpy()
+    assert (found.min(1).tolist(), found.max(1).tolist()) == ([0, 0], [0, 4])
+    held = parse("randint(1, n)")
+    guards = held.guards({"n": Tensor("int64")}, Where(tf, "a.csv row 3"))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"to draw from must be 1 to 2\*\*40; got.*0.*row 3"
+    ):
+        held.lower(tf, values, 1, 3, guards)
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.2, 0.2), (1.0, 1.0), (2.0, 5.0), (40.0, 0.7)])

@@ -27,7 +27,9 @@ SAFE = [
     "image * image[..., :1]", "where(x > 0, x, 0)", "image[:, :, 0] > mean(image, axis=-1)", "x[:n] + x[:n]",
     "boxes[:, None, :] + boxes[None]", "segment_mean(x, range(len(x)), 8)[:8]", "x in [1.0] and x > 0",
     "expand_dims(x, 0) * x[None]", "x / (x + 3)", "one_hot(range(len(x)), 8) * x[:, None]",
-    "gather(x, argsort(x)[:2])", "where(range(len(x)) < n, x, 0)", "split(s, '/', 3)[0]", "scatter(y, [4, 0, n], 6)",
+    "gather(x, argsort(x)[:2])",
+    "median(y) + quantile(wide, 0.1)", "where(range(len(x)) < n, x, 0)",
+    "split(s, '/', 3)[0]", "scatter(y, [4, 0, n], 6)",
 ]  # fmt: skip
 BAD = [
     ("x[0]", r"x\[0\]: there is no such position; got 0 of 0"),
@@ -52,6 +54,7 @@ BAD = [
     ("squeeze(x, 0)", r"an axis of another size than 1; got 0"),
     ("argmax(x)", r"the largest of no values"),
     ("argmin(image, axis=2)", None),
+    ("median(x)", r"a quantile of no values"),
     ("substr(s, n, 2)", r"a start outside of the string; got 5 of 2 bytes"),
     ("substr(s, -3, 2)", r"a start outside of the string; got -3 of 2 bytes"),
     ("to_number(s)", r"to_number\(s\): text that is no float32; got ab"),

@@ -235,6 +235,32 @@ def test_generated_expressions_have_the_type_they_get(
     assert expression.lower(tf, batch, 1).shape == (2, *alone.shape)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_quantiles_are_numpys(tf: Any, dtype: str) -> None:
+    """Quantiles over any axes, alone and in a batch, are those of NumPy; one NaN makes its own result NaN."""
+    import numpy as np
+
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(2, 3, 1, 4)) * 50
+    x[:, 1, 0, 2] = x[:, 1, 0, 1]
+    given = x.astype(dtype)
+    if dtype != "int32":
+        given[0, 2, 0, 3] = np.nan
+    for axis, q in [(None, 0.0), ((0, 2), 0.3), (1, 1.0), (-1, 0.5), ((-3, -1), 0.77)]:
+        for keepdims in (False, True):
+            named = "" if axis is None else f", axis={list(axis) if isinstance(axis, tuple) else axis}"
+            expression = parse(f"quantile(x, {q}{named}, keepdims={keepdims})")
+            found = expression.lower(tf, {"x": tf.constant(given)}, 1)
+            for one, result in zip(given, found, strict=True):
+                wanted = np.quantile(one.astype("float64"), q, axis, keepdims=keepdims)
+                np.testing.assert_allclose(result, wanted, rtol=1e-5)
+                np.testing.assert_allclose(expression.lower(tf, {"x": tf.constant(one)}), wanted, rtol=1e-5)
+    np.testing.assert_allclose(
+        parse("median(x)").lower(tf, {"x": tf.constant(given[1])}), np.median(given[1]), 1e-5
+    )
+    assert parse("median(x)").lower(tf, {"x": tf.constant([1.0, np.inf, np.inf])}).numpy() == np.inf
+
+
 def test_values_are_tensorflows(sample: Sample, tf: Any) -> None:
     """Functions give what TensorFlow's of that name, or what they are said to be, give."""
     one = sample(2)
@@ -246,6 +272,8 @@ def test_values_are_tensorflows(sample: Sample, tf: Any) -> None:
         ("prod(wide, axis=0)", wide[0] * wide[1]),
         ("var(x)", tf.reduce_mean((x - tf.reduce_mean(x)) ** 2)),
         ("log1p(abs(x))", tf.math.log1p(abs(x))),
+        ("atan2(y, [1.0, -1.0, 0.0])", tf.atan2(one["y"], tf.constant([1.0, -1.0, 0.0]))),
+        ("is_finite(y / [1.0, 0.0, 2.0])", tf.constant([True, False, True])),
         ("tanh(x)", tf.tanh(x)),
         ("sigmoid(x)", 1 / (1 + tf.exp(-x))),
         ("strip(' \t' + words)", one["words"]),

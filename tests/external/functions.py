@@ -73,6 +73,11 @@ def late(value):
     if value == 2:
         raise KeyError("no such thing")
 
+def odd_only(value):
+    if value % 2 == 0:
+        raise ValueError("even")
+    return value
+
 def rows():
     events.append("open")
     try:

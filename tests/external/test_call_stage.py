@@ -143,6 +143,58 @@ def test_a_bad_element_can_be_left_out(mine: Path) -> None:
 
 
 @pytest.mark.tf
+@pytest.mark.parametrize("runtime", ["", "runtime: {on_error: {skip: {max: 1}}}\n"])
+def test_a_call_can_leave_out_by_itself(runtime: str, mine: Path) -> None:
+    """With `on_error: skip` a call leaves out what its function fails on, whatever the run does with bad data."""
+    text = spec(
+        "range: 6",
+        step("late", VALUE, MANY + ", on_error: skip"),
+        "filter: 12 // (value - 1) > 0 or true",
+        rest=runtime,
+    )
+    fine = text.replace("value - 1", "value - 7")
+    report = safedata.build(fine, allow=ALLOW, host="8GiB")
+    assert (report.elements, report.skipped) == (5, ("range element 2",))
+    verdict = safedata.check(fine, allow=ALLOW, host="8GiB")
+    assert verdict.plan is not None
+    assert str(verdict.plan.result.cardinality) == "at most 24"
+    with pytest.raises(
+        safedata.DataError, match=r"a division by zero|more than 1 elements could not be read"
+    ):
+        safedata.build(text, allow=ALLOW, host="8GiB")
+
+
+@pytest.mark.parametrize("runtime", ["", "runtime: {on_error: skip}\n"])
+def test_a_call_that_leaves_out_in_a_pair(runtime: str, mine: Path) -> None:
+    """In an input of `zip` it would shift the pairs: refused, whatever the run does with bad data."""
+    call = step("odd_only", VALUE, ", on_error: skip")
+    other = "{source: {range: 6}, steps: [rename: {value: w}]}"
+    inputs = f"a: {{source: {{range: 6}}, steps: [{{{call}}}]}}, b: {other}"
+    text = f"safedata: 1\nsource: {{zip: {{{inputs}}}}}\n{runtime}"
+    [found] = safedata.check(text, allow=ALLOW, host="8GiB").problems
+    assert found.code == "SD224"
+    assert found.message.startswith("`call` is a step of `a`")
+
+
+@pytest.mark.tf
+def test_how_many_a_call_leaves_out(mine: Path) -> None:
+    """More than `max` end the run, with one thing to do; a call with one result for each element has fewer then."""
+    text = spec("range: 6", step("odd_only", VALUE, ", on_error: {skip: {max: 3}}"))
+    report = safedata.build(text, allow=ALLOW, host="8GiB")
+    assert report.skipped == ("range element 0", "range element 2", "range element 4")
+    with pytest.raises(safedata.DataError, match="more than 2 elements could not be read") as caught:
+        safedata.build(text.replace("max: 3", "max: 2"), allow=ALLOW, host="8GiB")
+    [found] = caught.value.problems
+    assert (found.code, found.help) == (
+        "SD409",
+        "mend the data, or raise `on_error.skip.max` of this `call`",
+    )
+    [wrong] = safedata.check(text.replace("max: 3", "max: 0"), allow=ALLOW, host="8GiB").problems
+    assert wrong.code == "SD105"
+    assert wrong.message.startswith("`on_error` of a call is `skip`, or the most that it leaves out")
+
+
+@pytest.mark.tf
 def test_seeds_follow_from_the_element(mine: Path) -> None:
     """A function's seeds are others in each epoch, and the same whatever runs at once; draws behind it differ, too."""
     text = spec("range: 5", step("twice", VALUE, MANY + ", seed: true"), "map: {draw: '= uniform(0, 1)'}")

@@ -103,6 +103,64 @@ def test_sequences(tf: Any, batched: bool) -> None:
     ]
 
 
+def words(tf: Any, *rows: list[str]) -> bytes:
+    """Return a sequence example whose step `w` has these words; a step without any has no list, as some writers do."""
+    lists = [tf.train.BytesList(value=[one.encode() for one in row]) for row in rows]
+    made = [tf.train.Feature(bytes_list=one) if one.value else tf.train.Feature() for one in lists]
+    found = tf.train.FeatureLists(feature_list={"w": tf.train.FeatureList(feature=made)})
+    return bytes(tf.train.SequenceExample(feature_lists=found).SerializeToString())
+
+
+RAGGED = "{parse_sequence_example: {features: {w: {dtype: string, kind: ragged_sequence, MOST}}}}"
+TEXTS: list[list[list[str]]] = [[["a", "bc"], [], ["d"]], [[]], []]
+
+
+@pytest.mark.tf
+def test_ragged_sequences(tf: Any) -> None:
+    """Steps with numbers of values of their own are a row each, as `RaggedFeature` reads them, within their bounds."""
+    op = read(RAGGED.replace("MOST", "max_rows: 3, max: 2"))
+    assert [str(one) for one in op.infer_all((RECORD,))] == ["string[<=100B][<=3, <=2]"]
+    assert str(read(RAGGED.replace(", MOST", "")).infer_all((RECORD,))[0]) == "string[<=100B][<=50, <=50]"
+    spec = {"w": tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)}
+    for rows in TEXTS:
+        record = words(tf, *rows)
+        [made] = op.lower_all((tf.constant(record),), Call(tf, RECORD, RECORD, 0), (RECORD,))
+        assert made.to_list() == tf.io.parse_single_sequence_example(record, None, spec)[1]["w"].to_list()
+        assert made.to_list() == [[one.encode() for one in row] for row in rows]
+    for rows, what in (([["a"]] * 4, "rows must be at most 3"), ([["a"] * 3], "a row must be at most 2")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"SD501: w: {what}"):
+            op.lower_all((tf.constant(words(tf, *rows)),), Call(tf, RECORD, RECORD, 0), (RECORD,))
+
+
+@pytest.mark.tf
+def test_ragged_sequences_of_a_source(tf: Any, tmp_path: Path) -> None:
+    """A source finds the most steps and the most values of one; padded they are a batch, and behind it refused."""
+    with tf.io.TFRecordWriter(str(tmp_path / "x.tfrecord")) as file:
+        for rows in TEXTS:
+            file.write(words(tf, *rows))
+    spec = """safedata: 1
+source: {tfrecord: {path: x.tfrecord, features: {w: {dtype: string, kind: ragged_sequence}}}}
+steps: [{map: {w: [to_dense]}}, {padded_batch: 3}]
+"""
+    with safedata.open(spec, folder=tmp_path) as pipeline:
+        assert pipeline.verdict.plan is not None
+        assert str(pipeline.verdict.plan.steps[-1].after.element["w"]) == "string[<=2B][<=3, <=3, <=2]"
+        [only] = pipeline.dataset
+        assert only["w"].numpy().tolist() == [
+            [[b"a", b"bc"], [b"", b""], [b"d", b""]],
+            *[[[b"", b""]] * 3] * 2,
+        ]
+    step = RAGGED.replace(", MOST", "").replace("w:", "r:")
+    late = f"""safedata: 1
+source: {{synthetic: {{count: 2, components: {{whole: "string[<=90]"}}}}}}
+steps: [{{batch: 2}}, {{map: {{r: [{{from: whole}}, {step}]}}}}]
+"""
+    [problem] = safedata.check(late, host="64GiB").problems
+    assert (
+        problem.message == "the rows of `r` differ in length in each record, and this is a batch of records"
+    )
+
+
 @pytest.mark.tf
 def test_what_is_too_much(tf: Any) -> None:
     """More values than declared are SD501 with the feature's name, in a record and in a batch."""

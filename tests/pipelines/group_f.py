@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.ops import test_bpe
 from tests.pipelines import data
 from tests.pipelines.case import Run, collect, covers, each_is_one_of, parts
 
@@ -130,3 +132,23 @@ def f8(run: Run) -> None:
         assert abs(image.mean()) < 1e-3
         assert abs(image.std() - 1) < 1e-3
         assert image.tobytes() not in again, "each epoch draws anew"
+
+
+def wikitext(folder: Path) -> None:
+    test_bpe.write(folder, test_bpe.LEARNED)
+    draw = data.rng(7)
+    lines = [
+        "",
+        " = The river = ",
+        *(f" {data.sentence(draw, 1, 40)} , the 1 2 'the thing' ." for _ in range(20)),
+    ]
+    data.write_lines(folder / "wiki.train.tokens", lines)
+
+
+@covers("F9", wikitext, params={"longest": 50})
+def f9(run: Run) -> None:
+    vocabulary = json.loads((run.folder / "vocab.json").read_text(encoding="utf-8"))
+    lines = (run.folder / "wiki.train.tokens").read_text(encoding="utf-8").split("\n")[:-1]
+    found = [one["tokens"].tolist() for one in run.batches]
+    assert found == [test_bpe.expected(line, test_bpe.LEARNED, vocabulary)[:50] for line in lines]
+    assert max(map(len, found)) == 50, "some are cut off"

@@ -112,6 +112,13 @@ LONG = {
         DRAW,
         "batch: 4",
     ),
+    "pieces of all": (
+        "synthetic: {components: {x: 'int64[<=9]'}, count: 13, vary: true}",
+        "shuffle: 5",
+        "concat_and_split: {components: x, length: 4}",
+        DRAW,
+        "repeat: 2",
+    ),
     "padded batches": ("range: 17", "padded_batch: 4", DRAW),
     "buckets": (
         "synthetic: {components: {x: 'int64[<=9]'}, count: 19, vary: true}",

@@ -89,6 +89,10 @@ PIPELINES = [
     "flatten: numbers | take: 5",
     "flatten: [numbers, words] | batch: 2",
     "ragged_batch: {size: 3, drop_remainder: true} | unbatch:",
+    "concat_and_split: {components: image, length: 7}",
+    "concat_and_split: {components: image, length: 7, drop_remainder: true} | batch: 2",
+    "concat_and_split: {components: [numbers, words], length: 2} | flatten: words",
+    "concat_and_split: {components: words, length: 40}",
 ]
 
 

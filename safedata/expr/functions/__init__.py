@@ -15,19 +15,20 @@ from safedata.expr.functions.base import Function
 FAMILIES: Final = {
     "arithmetic": (
         "+ - * negative minimum maximum clip abs sign sqrt exp log log1p tanh sigmoid sin cos "
-        "floor ceil round is_nan"
+        "atan2 floor ceil round is_nan is_finite"
     ),
     "division": "/ // % ** pow",
     "logic": "== != < <= > >= in and or not where",
     "structure": "len size shape rank cast zeros_like ones_like",
     "reshaping": "reshape expand_dims squeeze",
     "reduction": "min max sum prod mean var std any all argmax argmin",
+    "quantiles": "quantile median",
     "making": "range linspace meshgrid zeros ones full tile one_hot sequence_mask",
     "joining": "concat stack gather matmul transpose",
     "ordering": "cumsum sort argsort top_k boolean_mask",
     "grouping": "segment_mean scatter",
     "bits": "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift",
-    "drawing": "uniform normal beta bernoulli",
+    "drawing": "uniform normal beta bernoulli randint",
     "text": "split length lower upper strip substr starts_with ends_with regex_full_match to_number as_string",
     "paths": "path_name path_stem path_parent path_suffix",
     "dates": "timestamp year month day day_of_week hour minute",

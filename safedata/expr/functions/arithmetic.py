@@ -114,6 +114,12 @@ def _clip_values(tf: Any, x: Any, low: Any, high: Any) -> Any:
     return tf.minimum(tf.maximum(x, low), high)
 
 
+def _test(name: str, doc: str) -> Function:
+    """Return a question about each float."""
+    dtype = all_of(*FLOATS, result="bool", wanted="floats")
+    return Function(name, ONE, dtype, broadcast, named(f"math.{name}"), doc, f"{name}(x)")
+
+
 FUNCTIONS: Final = (
     Function(
         "+",
@@ -190,6 +196,16 @@ FUNCTIONS: Final = (
     unary("sigmoid", ranges.rising(_logistic), named("sigmoid"), "1 / (1 + exp(-x)), 0 to 1", "sigmoid(x)"),
     unary("sin", lambda _: ValueRange(-1.0, 1.0), named("sin"), "sine of radians", "sin(x)"),
     unary("cos", lambda _: ValueRange(-1.0, 1.0), named("cos"), "cosine of radians", "cos(x)"),
+    Function(
+        "atan2",
+        TWO,
+        joined(promote.floating, NUMBERS),
+        broadcast,
+        named("math.atan2"),
+        "the angle of the point (b, a) in radians, -pi to pi: `atan2(y, x)`",
+        "atan2(x, 2)",
+        lambda _arguments, _dtype: ValueRange(-math.pi, math.pi),
+    ),
     unary("floor", _floor, _whole("floor"), "rounded down; the dtype stays", "floor(x)", _kept),
     unary(
         "ceil",
@@ -200,13 +216,6 @@ FUNCTIONS: Final = (
         _kept,
     ),
     unary("round", _round, _whole("round"), "rounded, halves to even; the dtype stays", "round(x)", _kept),
-    Function(
-        "is_nan",
-        ONE,
-        all_of(*FLOATS, result="bool", wanted="floats"),
-        broadcast,
-        named("math.is_nan"),
-        "whether a float is no number",
-        "is_nan(x)",
-    ),
+    _test("is_nan", "whether a float is no number"),
+    _test("is_finite", "whether a float is a number, and not infinite"),
 )

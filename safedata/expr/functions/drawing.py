@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from safedata.expr import promote
 from safedata.expr.functions.base import Arguments, DtypeRule, Dtypes, Function, Parameter, no_dtype
 from safedata.expr.functions.site import Site, Value
 from safedata.expr.ranges import Interval
@@ -16,6 +17,10 @@ MAX_DRAWS: Final = 1 << 14
 """Numbers that one call draws for an element at most."""
 _HALVINGS: Final = 32
 """Halvings of [0, 1] until a number drawn from a beta distribution is known."""
+_HALF_BITS: Final = 1 << 24
+"""What a draw in [0, 1) is a fraction of."""
+_MOST_SPAN: Final = 1 << 40
+"""Whole numbers that `randint` draws from at most, each then as frequent as another to 0.4 %."""
 _SHAPE: Final = Parameter("shape", "ints", (), keyword=True)
 
 
@@ -113,6 +118,46 @@ def _beta(site: Site) -> Value:
     return Value(tf.cast(drawn, tf.float32), site.batch > 0)
 
 
+def _whole(arguments: Arguments) -> Dtypes:
+    """Return the dtypes of `randint`, whose ends are whole numbers."""
+    for tensor in arguments.types:
+        if tensor.dtype not in INTEGERS or tensor.dtype == "uint64":
+            raise no_dtype(arguments, "whole numbers")
+    if _span(arguments)[1] <= 0:
+        message = "`randint(low, high)` draws below `high`, and there is no whole number from `low` on"
+        raise arguments.fault("SD208", message, 1, "as in `randint(0, 10)`: 0 to 9")
+    _FLOAT(arguments)
+    return ("int64", "int64"), "int64"
+
+
+def _span(arguments: Arguments) -> tuple[float, float]:
+    """Return how many whole numbers are drawn from, at least and at most, as far as the types tell."""
+    low, high = (promote.implied(tensor) or ValueRange(-math.inf, math.inf) for tensor in arguments.types)
+    return high.low - low.high, high.high - low.low
+
+
+def _randint(site: Site) -> Value:
+    """Return whole numbers by the remainder of 48 bits: each is as frequent as the next to one in 2**48 / span."""
+    tf = site.tf
+    upper, lower = (tf.cast(unit * _HALF_BITS, tf.int64) for unit in _units(site, 2))
+    low, high = _spread(site, 0), _spread(site, 1)
+    span = high - low
+    if site.guard is not None:
+        fine = (span > 0) & (span <= _MOST_SPAN)
+        span = site.guard.held(span, fine, "whole numbers to draw from must be 1 to 2**40", span)
+    return Value(low + (upper * _HALF_BITS + lower) % span, site.batch > 0)
+
+
+def _whole_range(arguments: Arguments, _dtype: str) -> Interval:
+    known = arguments.intervals
+    return ValueRange(known[0].low, max(known[0].low, known[1].high - 1)) if known else None
+
+
+def _may_be_no_span(arguments: Arguments) -> bool:
+    least, most = _span(arguments)
+    return least <= 0 or most > _MOST_SPAN
+
+
 def _between(arguments: Arguments, _dtype: str) -> Interval:
     known = arguments.intervals
     return known[0].join(known[1]) if known else None
@@ -181,5 +226,19 @@ FUNCTIONS: Final = (
         extra=_extra(48),
         settles=_always,
         draws=True,
+    ),
+    Function(
+        "randint",
+        (Parameter("low"), Parameter("high"), _SHAPE),
+        _whole,
+        _shape,
+        _randint,
+        "a whole number drawn evenly from low on and below high, int64; none to draw from fails at run time",
+        "randint(0, 10)",
+        _whole_range,
+        extra=_extra(136),
+        settles=_always,
+        draws=True,
+        fails=_may_be_no_span,
     ),
 )

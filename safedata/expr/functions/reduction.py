@@ -26,11 +26,11 @@ from safedata.expr.tree import Static
 from safedata.memory import times
 from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
 
-_PARAMETERS: Final = (
-    X,
+REDUCED: Final = (
     Parameter("axis", "axes", None, keyword=True),
     Parameter("keepdims", "flag", False, keyword=True),
 )
+"""What every reduction takes beside its values."""
 
 
 def axes(arguments_static: dict[str, Static], rank: int) -> tuple[int, ...]:
@@ -46,7 +46,8 @@ def _named(axes: Static) -> tuple[int, ...]:
     return axes if isinstance(axes, tuple) else (axes,) if isinstance(axes, int) else ()
 
 
-def _shape(arguments: Arguments) -> tuple[Dim, ...]:
+def shape_of(arguments: Arguments) -> tuple[Dim, ...]:
+    """Return the shape of a reduction's result."""
     shape = arguments.types[0].shape
     named = arguments.static["axis"]
     for axis in _named(named):
@@ -59,7 +60,7 @@ def _shape(arguments: Arguments) -> tuple[Dim, ...]:
     return tuple(dim for at, dim in enumerate(shape) if at not in gone)
 
 
-def _sizes(static: dict[str, Static], given: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+def sizes_of(static: dict[str, Static], given: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
     """Return the sizes of the axes that stay; 1 for the others where they are kept."""
     gone = axes(static, len(given[0]))
     if static["keepdims"]:
@@ -78,28 +79,30 @@ def _reduce(name: str) -> Callable[[Site], Value]:
     return lower
 
 
-def _settles(static: dict[str, Static]) -> bool:
+def settles(static: dict[str, Static]) -> bool:
+    """Return whether one value is left, whatever the shape was."""
     return static["axis"] is None and not static["keepdims"]
 
 
-def _count(arguments: Arguments) -> Dim:
+def count_of(arguments: Arguments) -> Dim:
     """Return how many values make one of the result."""
     shape = arguments.types[0].shape
     return shapes.product(shape[axis] for axis in axes(arguments.static, len(shape)))
 
 
-def _same_range(arguments: Arguments, _dtype: str) -> Interval:
+def same_range(arguments: Arguments, _dtype: str) -> Interval:
+    """Return the values' own range."""
     return promote.implied(arguments.types[0])
 
 
 def _extreme_range(arguments: Arguments, dtype: str) -> Interval:
     """Return the values' own range, but not where there may be none: that gives the dtype's limit."""
-    count = _count(arguments)
-    return _same_range(arguments, dtype) if count.exact and count.most else None
+    count = count_of(arguments)
+    return same_range(arguments, dtype) if count.exact and count.most else None
 
 
 def _sum_range(arguments: Arguments, _dtype: str) -> Interval:
-    interval, count = promote.implied(arguments.types[0]), _count(arguments)
+    interval, count = promote.implied(arguments.types[0]), count_of(arguments)
     if interval is None or count.most is None:
         return None
     ends = [interval.low * count.most, interval.high * count.most]
@@ -139,22 +142,22 @@ def _sum_dtype(operands: list[promote.Operand]) -> str | None:
 def _reduction(name: str, rule: DtypeRule, ranges: RangeRule, doc: str, of: str = "x") -> Function:
     return Function(
         name,
-        _PARAMETERS,
+        (X, *REDUCED),
         rule,
-        _shape,
+        shape_of,
         _reduce({"var": "reduce_variance"}.get(name, f"reduce_{name}")),
         doc,
         f"{name}({of}, axis=0)",
         ranges,
         extra=_reorder_extra,
-        settles=_settles,
-        sizes=_sizes,
+        settles=settles,
+        sizes=sizes_of,
     )
 
 
 def _prod_range(arguments: Arguments, dtype: str) -> Interval:
     """Return the range of a product of as many values; None where it may not fit its dtype, and wrap around."""
-    interval, count = promote.implied(arguments.types[0]), _count(arguments)
+    interval, count = promote.implied(arguments.types[0]), count_of(arguments)
     if interval is None or count.most is None:
         return None
     size = max(abs(interval.low), abs(interval.high))
@@ -249,7 +252,7 @@ FUNCTIONS: Final = (
     _reduction(
         "prod", joined(_sum_dtype, "numbers"), _prod_range, "product, 1 of nothing; int64 as for `sum`"
     ),
-    _reduction("mean", _FLOATING, _same_range, "mean, a float; NaN of nothing"),
+    _reduction("mean", _FLOATING, same_range, "mean, a float; NaN of nothing"),
     replace(
         _reduction("var", _FLOATING, _var_range, "variance of the values given, a float"),
         extra=_std_extra,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from safedata.examples.feature import Feature, check_feature, default_of, encode
+from safedata.examples.feature import ROWS, STEPS, Feature, check_feature, default_of, encode
 from safedata.examples.parsing import (
     Parsed,
     found_whole,
@@ -59,7 +59,7 @@ class ParseExample(Joint):
         for name, one in self.features.items():
             check_feature(name, self.features, keys)
             default_of(one, name)
-            if one.kind == "sequence" and not self.sequence:
+            if one.kind in STEPS and not self.sequence:
                 problem = f"an example has no steps, and `{name}` is a sequence"
                 raise Fault(
                     "SD105", problem, ("features", name, "kind"), help="write `parse_sequence_example`"
@@ -83,7 +83,7 @@ class ParseExample(Joint):
     def check_batch(self, x: Tensor) -> None:
         """Raise SD207 for features that are ragged in one record already."""
         for name, one in self.features.items():
-            if one.kind == "ragged":
+            if one.kind in ROWS:
                 problem = (
                     f"the rows of `{name}` differ in length in each record, and this is a batch of records"
                 )
@@ -143,12 +143,13 @@ class ParseExample(Joint):
             shape = (self._bound(name, "max", one.max, record, _STEP), *shape)
         elif one.kind != "fixed":
             shape = (self._bound(name, "max", one.max, record, _LEAST[one.dtype]), *shape)
-        if one.kind == "ragged":
-            shape = (self._bound(name, "max_rows", one.max_rows, record, 1), *shape)
+        if one.kind in ROWS:
+            step = _STEP if one.kind in STEPS else 1
+            shape = (self._bound(name, "max_rows", one.max_rows, record, step), *shape)
         length = Dim(None)
         if one.dtype == "string":
             length = self._length(name, one, record)
-        return Tensor(one.dtype, shape, length, ragged_rank=int(one.kind == "ragged"), encoded=_encoded(one))
+        return Tensor(one.dtype, shape, length, ragged_rank=int(one.kind in ROWS), encoded=_encoded(one))
 
     def _length(self, name: str, one: Feature, record: Dim) -> Dim:
         """Return the bytes of a string, those of the default included."""

@@ -92,7 +92,7 @@ class Zipped(Joint):
         )
 
     def _faults(self, streams: tuple[Stream, ...], scope: Scope) -> Iterator[Fault]:
-        first, seen = streams[0], dict[str, str]()
+        first, seen, pairs = streams[0], dict[str, str](), len(streams) > 1
         for ready, stream in zip(self.inputs, streams, strict=True):
             one = ready.input
             clash = [] if self.prefix else [name for name in stream.visible if name in seen]
@@ -103,6 +103,8 @@ class Zipped(Joint):
                 yield batched(one.name, stream, self.inputs[0].name, first, "zip").under(*one.at)
             if self.marked and ready.fallible is not None:
                 yield from (_uneven(node, ready, at) for at, node in ready.uneven)
+            if pairs and scope.on_error != "skip":
+                yield from (_leaving(node, ready, at) for at, node in ready.leaving)
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the elements that wait for those of the other inputs."""
@@ -146,6 +148,13 @@ def _clash(name: str, component: str, other: str) -> Fault:
     message = f"`{name}` and `{other}` both have a component `{component}`"
     way_out = f"in `{name}`, write `steps: [{{drop: {component}}}]`, or `rename` it; or `prefix: true` beside `inputs`"
     return Fault("SD223", message, help=way_out)
+
+
+def _leaving(node: Node, ready: Ready, at: Path) -> Fault:
+    """Return the fault of a step that leaves elements out where nothing marks them."""
+    told = f"`{node.title()}` is a step of `{ready.name}` and leaves out what it fails on"
+    message = f"{told}, so `zip` would pair the elements behind with the wrong ones"
+    return Fault("SD224", message, at, help="move it behind the source, into `steps`", on_key=True)
 
 
 def _uneven(node: Node, ready: Ready, at: Path) -> Fault:

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, replace
 from math import prod
 from typing import Any, Final
 
+from safedata.examples.feature import ROWS
 from safedata.examples.parsing import Parsed
 from safedata.measured import CorruptError
 from safedata.memory import largest
@@ -250,11 +251,7 @@ def declared_for(features: Sequence[Parsed]) -> str:
 def _fields(one: Parsed) -> list[str]:
     """Return the fields of one feature that declare what was sampled."""
     names: tuple[str, ...] = (
-        ("max_rows", "max")
-        if one.kind == "ragged"
-        else ("max",)
-        if one.kind in ("variable", "sequence")
-        else ()
+        ("max_rows", "max") if one.kind in ROWS else ("max",) if one.kind in ("variable", "sequence") else ()
     )
     dims = one.tensor.shape[: len(names)]
     fields = [

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, NonNegativeInt
 
-from safedata.examples.feature import Feature, check_feature, default_of, encode
+from safedata.examples.feature import ROWS, STEPS, Feature, check_feature, default_of, encode
 from safedata.examples.parsing import Parsed
 from safedata.fields import Size
 from safedata.internal.parse_example import ParseExample
@@ -105,7 +105,7 @@ class Tfrecord(Source):
             notes.append(f"{survey.records} {total} were parsed")
         notes += self._faults(survey, scope)
         features = tuple(self._parsed(one, survey.seen[one.name], evidence) for one in wanted)
-        node = ParseExample(features, any(one.kind == "sequence" for one in wanted), seen=parsed)
+        node = ParseExample(features, any(one.kind in STEPS for one in wanted), seen=parsed)
         root = in_turn(self._root(files, parts, complete), self.interleave)
         return Inspected(root, (node,), digest(found), files, tuple(notes), declared_for(features))
 
@@ -158,7 +158,7 @@ class Tfrecord(Source):
                 one.default is not None or one.kind != "fixed",
                 ("row_splits" if splits else "row_lengths") if one.kind == "ragged" else None,
                 one.row_splits or one.row_lengths or "",
-                None if one.kind == "ragged" else one.max,
+                None if one.kind in ROWS else one.max,
                 one.max_bytes,
             )
 
@@ -216,7 +216,7 @@ class Tfrecord(Source):
         tensor = Tensor(one.dtype, tuple(Dim.exactly(size) for size in one.shape))
         if one.kind in ("variable", "sequence"):
             tensor = replace(tensor, shape=(bound(one.most, seen.most, evidence), *tensor.shape))
-        elif one.kind == "ragged":
+        elif one.kind in ROWS:
             rows = bound(feature.max_rows, seen.rows, evidence)
             tensor = replace(
                 tensor, shape=(rows, bound(feature.max, seen.longest_row, evidence)), ragged_rank=1
