@@ -24,7 +24,7 @@ ENDED: Any = object()
 KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache", "ParallelMapV2": "map"}
 """What the steps are called that TensorFlow's nodes stand for."""
 SLOW = (3, 4, 5)
-"""The consumer takes its time with these elements, so that every buffer before it fills."""
+"""The consumer takes its time with these elements unless a case names others, so that every buffer before it fills."""
 EPOCHS = 3
 """Times through the data unless a case says otherwise: threads of later epochs take up what earlier ones left."""
 UNEVEN = (0, 0, 0, 0.02, 0.1, 0.4)
@@ -78,13 +78,13 @@ def checked(text: str) -> Verdict:
 def consume(datasets: list[Any], case: dict[str, Any]) -> None:
     """Go through the data: all datasets alive at once, `epochs` times, `take` elements of each at most.
 
-    With `uneven` some elements take the consumer longer than others, another time others: what the pool has to take
-    anew depends on when each block is let go of.
+    At the elements that `slow` names it waits until all buffers are full. With `uneven` some elements take the consumer
+    longer than others, another time others: what the pool has to take anew depends on when each block is let go of.
     """
     pace = random.Random(os.getpid())
     for _ in range(case.get("epochs", EPOCHS)):
         for number, element in enumerate(together(datasets)):
-            if number in SLOW and case.get("pause", True):
+            if number in case.get("slow", SLOW) and case.get("pause", True):
                 settle()
             if number + 1 == case.get("take"):
                 break
