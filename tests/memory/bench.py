@@ -37,7 +37,7 @@ class Case:
     name: str
     spec: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict[str, Any])
-    """`epochs`, `take`, `pause`, `slow`, `uneven`, `fit`, and `beside`: a second spec that is alive at the same time."""
+    """`epochs`, `take`, `pause`, `slow`, `uneven`, `fit`, and `beside`: a second spec, alive at the same time."""
     loose: str | None = None
     """Why its estimate is further above than the limits say; None where it is within them."""
 
