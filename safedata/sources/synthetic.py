@@ -20,8 +20,8 @@ from safedata.types import FLOATS, INTEGERS, UINT8_RANGE, Dim, Kind, Stream, Ten
 from safedata.typetext import parse_type
 
 _LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz "
-_PER_VALUE: Final = 24
-"""Bytes beside the result for each value while it is drawn: as int64, moved into its range, and cast."""
+_PER_VALUE: Final = 16
+"""Bytes beside the result for each value that is drawn as int64 and moved into its range; measured 14.8 for uint8."""
 
 
 class Component(BaseModel):
@@ -145,13 +145,17 @@ class SyntheticRoot(Root):
         return Stream(dict(self.element), INFINITE if self.count is None else exactly(self.count))
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield each component while it is made, and the text that strings are cut from."""
+        """Yield what each component takes beside itself while it is made, and the text that strings are cut from.
+
+        Measured for 60 MB, beside the result: 60 MB for complex numbers and for whole numbers whose last bytes are cut
+        off, nothing for others of their dtype's own range and for floats.
+        """
         for name, tensor in self.element.items():
             if tensor.dtype == "string":
                 text = add(times(2, tensor.length.most), 4 * len(_LETTERS), 256)
                 yield Hold(HOST, text, f"the text that `{name}` is cut from", tensor.evidence)
             wide = times(_PER_VALUE, tensor.elements) if _through_int64(tensor) else 0
-            drawn = add(times(3, tensor.bytes), wide)
+            drawn = add(tensor.bytes, wide)
             yield Hold(HOST, drawn, f"`{name}` while it is drawn", tensor.evidence)
 
     def lower(self, low: Lowering) -> Any:
