@@ -138,7 +138,7 @@ def test_without_zstandard_the_extra_is_named(
 
 @pytest.mark.tf
 def test_a_damaged_row_is_named(write: Write, tmp_path: Path, arrays: None) -> None:
-    """Where bytes of a frame differ reading ends with the file, the component and the rows."""
+    """Where bytes of a frame differ reading ends with the file, the component and the rows, at the cache's own step."""
     path = write(text("zlib", "select: [x, y]", "batch: 100"))
     safedata.load(path)
     [entry] = entries(tmp_path / "store")
@@ -146,8 +146,12 @@ def test_a_damaged_row_is_named(write: Write, tmp_path: Path, arrays: None) -> N
     data[-100] ^= 1
     (entry / "column-000.texts").write_bytes(data)
     said = r"SD404: the cache .* is damaged: column-000.texts \(component `x`\): in the rows \d+ to \d+: a checksum"
-    with pytest.raises(Exception, match=said):
-        list(safedata.load(path))
+    with pytest.raises(safedata.DataError, match=said) as caught:
+        safedata.build(path)
+    [problem] = caught.value.problems
+    assert problem.span is not None
+    assert (problem.code, path.read_text().splitlines()[problem.span.line - 1][:9]) == ("SD404", "  - cache")
+    assert problem.help == "remove that folder; the next run writes it again"
 
 
 @pytest.mark.tf
