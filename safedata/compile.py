@@ -22,6 +22,7 @@ from safedata.internal.output import leaves, rebuild
 from safedata.internal.transfer import Transfer
 from safedata.lowering import Lowering, Values
 from safedata.memory import HOST, Place
+from safedata.phases import damaged_cache
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import DataError, Fault, Problem, SafedataError
 from safedata.said import worded
@@ -29,6 +30,7 @@ from safedata.skips import Skips, surroundings
 from safedata.sources.base import Root
 from safedata.spec.node import DocumentError
 from safedata.spec.pointing import problem_of
+from safedata.store.entry import MADE_ANEW
 from safedata.types import Stream, Tensor
 
 if TYPE_CHECKING:
@@ -327,7 +329,10 @@ def run_error(error: Exception, plan: Plan) -> DataError:
     if own := re.fullmatch(r"error\[(SD[0-9]{3})\]: (.*?)(?: \(help: (.*)\))?", message):
         code, message, way_out = own.groups()  # a problem that was raised while the graph ran
     message = message.removeprefix(f"{code}: ")
-    span = plan.program.document.span(plan.program.source_path, key=True)
+    at = plan.program.source_path
+    if (cache := damaged_cache(text, plan)) is not None:
+        at, way_out = cache, MADE_ANEW
+    span = plan.program.document.span(at, key=True)
     return DataError([Problem(code, f"{found}: {message}" if found else message, span, help=way_out)])
 
 

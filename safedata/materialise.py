@@ -18,7 +18,7 @@ from safedata.plan import Plan
 from safedata.problem import DataError, Fault, Problem
 from safedata.records import record, replace
 from safedata.scope import unheard
-from safedata.store.entry import MANIFEST, Damage, Entry
+from safedata.store.entry import MADE_ANEW, MANIFEST, Damage, Entry
 from safedata.store.keep import kept
 from safedata.store.lock import Holder
 from safedata.store.stock import remove, share, stock
@@ -246,8 +246,7 @@ def _problems(shelf: Shelf) -> Generator[None, None, None]:
         raise
     except Damage as damage:
         message = f"the {what} {shelf.folder} is damaged: {damage}"
-        way_out = "remove that folder; the next run writes it again"
-        raise DataError([Problem("SD404", message, help=way_out)]) from None
+        raise DataError([Problem("SD404", message, help=MADE_ANEW)]) from None
     except OSError as error:
         message = f"cannot write the {what} {shelf.folder}: {(error.strerror or str(error)).lower()}"
         way_out = f"make room, or name another folder in `{what}: {{path: ...}}`"

@@ -68,6 +68,13 @@ def _send_again() -> None:
     """Interrupt this process a moment later; what is raised by a destructor would be lost once more."""
     from threading import Timer  # few runs are interrupted
 
-    timer = Timer(_AGAIN, os.kill, (os.getpid(), signal.SIGINT))
+    timer = Timer(_AGAIN, _interrupt)
     timer.daemon = True
     timer.start()
+
+
+def _interrupt() -> None:
+    if (
+        _Interrupt.running
+    ):  # otherwise nobody waits for it any more, and Python would print a traceback as it ends
+        os.kill(os.getpid(), signal.SIGINT)

@@ -15,13 +15,13 @@ from safedata.phases.branch import alone, over_stored, starts
 from safedata.phases.key import key_of
 from safedata.phases.rows import Numbered, read, written
 from safedata.plan import Plan
-from safedata.problem import Fault
+from safedata.problem import Fault, Path
 from safedata.records import record, replace
 from safedata.sources._stored import StoredRoot
 from safedata.stages._shelve import Shelve
-from safedata.store.entry import MANIFEST, Column, Frames
+from safedata.store.entry import MANIFEST, Column, Frames, said_damaged
 
-__all__ = ["Phase", "Shelf", "cuts", "key_faults", "notes", "phases"]
+__all__ = ["Phase", "Shelf", "cuts", "damaged_cache", "key_faults", "notes", "phases"]
 
 
 @record(frozen=True, slots=True)
@@ -78,6 +78,26 @@ def _key_fault(plan: Plan, number: int) -> Fault | None:
         _shelf(plan, number)
     except Fault as fault:
         return fault
+    return None
+
+
+def damaged_cache(message: str, plan: Plan) -> Path | None:
+    """Return where the cache stands that a message at run time says to be damaged; None where it says so of none.
+
+    Args:
+        message: what was said.
+        plan: a whole plan, or that of a phase.
+    """
+    for number, step in enumerate(plan.steps):
+        folder = (
+            step.node.folder
+            if isinstance(step.node, StoredRoot)
+            else _shelf(plan, number).folder
+            if isinstance(step.node, Shelve)
+            else None
+        )
+        if folder is not None and said_damaged(folder) in message:
+            return step.path
     return None
 
 

@@ -23,6 +23,9 @@ class SkipForm(Section):
     skip: Skip
     """Leave out the elements that are bad."""
 
+    def __str__(self) -> str:
+        return f"skip: {{max: {self.skip.max}}}"
+
 
 class Quarantine(Section):
     """How much `quarantine` leaves out, and where it writes what."""

@@ -11,7 +11,7 @@ from safedata import lowering
 from safedata.cardinality import Cardinality
 from safedata.external.arguments import crossing_bytes, seed_of
 from safedata.external.function import Function
-from safedata.external.leaving import LeavingOut
+from safedata.external.leaving import LeavingOut, most_left_out
 from safedata.external.several import COUNT, SeveralCaller, packed, sizes_of
 from safedata.lowering import OK, ROW, Lowering, Values, as_written, mapped
 from safedata.memory import HOST, Hold, add, largest, times, weakest
@@ -158,7 +158,7 @@ class Call(Function, Stage):
     @property
     def leaves_out(self) -> int | None:
         """How many elements it leaves out by itself; None where it does what `runtime.on_error` says."""
-        return None if self.on_error is None else self.on_error.most
+        return most_left_out(self.on_error)
 
     def _goes_on(self, scope: Scope) -> bool:
         """Return whether the run goes on without an element that the function fails on."""

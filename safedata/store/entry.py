@@ -39,8 +39,17 @@ def storable(dtype: str) -> bool:
     return dtype in _WIDTHS
 
 
+MADE_ANEW: Final = "remove that folder; the next run writes it again"
+"""What to do about an entry that is damaged."""
+
+
 class Damage(ValueError):
     """An entry is not what was written: which file, where, and how it differs."""
+
+
+def said_damaged(folder: str) -> str:
+    """Return what a message at run time says of the entry in a folder that is damaged."""
+    return f"the cache {folder} is damaged"
 
 
 class Column(NamedTuple):

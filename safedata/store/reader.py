@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from safedata.store.buffers import Buffers
 from safedata.store.codec import BrokenFrame
-from safedata.store.entry import Column, Entry, file_name, text_name
+from safedata.store.entry import Column, Entry, file_name, said_damaged, text_name
 from safedata.store.framed import FrameFile, frame_file
 from safedata.store.stock import Mark
 from safedata.store.texts import CutOffError, Texts
@@ -223,4 +223,4 @@ class _TextFile:
 def _damage(file: _File | _MappedFile | _TextFile | FrameFile, what: str) -> StoredDataError:
     folder, name = os.path.split(file.path)
     named = f"{name} (component `{file.column.name}`)"
-    return StoredDataError(f"SD404: the cache {folder} is damaged: {named}: {what}")
+    return StoredDataError(f"SD404: {said_damaged(folder)}: {named}: {what}")

@@ -54,6 +54,11 @@ def test_types(text: str, shown: str, known: ValueRange | None) -> None:
         ("beta(x, 1)", "SD208", "takes one value, not `float32"),
         ("randint(3, 3)", "SD208", "there is no whole number from `low` on"),
         ("randint(0, 2.5)", "SD208", "takes whole numbers"),
+        (
+            "randint(n, 2 ** 41)",
+            "SD208",
+            "whole numbers at most, and here are 2199023255547",
+        ),
     ],
 )
 def test_what_is_refused(text: str, code: str, message: str) -> None:

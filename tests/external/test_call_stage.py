@@ -190,8 +190,11 @@ def test_how_many_a_call_leaves_out(mine: Path) -> None:
         "mend the data, or raise `on_error.skip.max` of this `call`",
     )
     [wrong] = safedata.check(text.replace("max: 3", "max: 0"), allow=ALLOW, host="8GiB").problems
-    assert wrong.code == "SD105"
-    assert wrong.message.startswith("`on_error` of a call is `skip`, or the most that it leaves out")
+    assert (wrong.code, wrong.message) == ("SD105", "`max` takes a number of at least 1, not `0`")
+    assert wrong.span is not None
+    assert wrong.span.end_column - wrong.span.column == 1
+    usual = safedata.check(text.replace("max: 3", ""), allow=ALLOW, host="8GiB")
+    assert usual.fits, "`{skip: {}}` is what it is in `runtime`"
 
 
 @pytest.mark.tf

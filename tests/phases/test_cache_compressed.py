@@ -138,16 +138,19 @@ def test_without_zstandard_the_extra_is_named(
 
 @pytest.mark.tf
 def test_a_damaged_row_is_named(write: Write, tmp_path: Path, arrays: None) -> None:
-    """Where bytes of a frame differ reading ends with the file, the component and the rows."""
+    """Where bytes of a frame differ reading ends with the file, the component and the rows, at the cache's own step."""
     path = write(text("zlib", "select: [x, y]", "batch: 100"))
     safedata.load(path)
     [entry] = entries(tmp_path / "store")
     data = bytearray((entry / "column-000.texts").read_bytes())
     data[-100] ^= 1
     (entry / "column-000.texts").write_bytes(data)
-    said = r"SD404: the cache .* is damaged: column-000.texts \(component `x`\): in the rows \d+ to \d+: a checksum"
-    with pytest.raises(Exception, match=said):
-        list(safedata.load(path))
+    said = r"SD404.: the cache .* is damaged: column-000.texts \(component `x`\): in the rows \d+ to \d+: a checksum"
+    with pytest.raises(safedata.DataError, match=said) as caught:
+        safedata.build(path)
+    [problem] = caught.value.problems
+    assert (problem.code, problem.span and problem.span.line) == ("SD404", 6)
+    assert problem.help == "remove that folder; the next run writes it again"
 
 
 @pytest.mark.tf

@@ -123,9 +123,14 @@ def _whole(arguments: Arguments) -> Dtypes:
     for tensor in arguments.types:
         if tensor.dtype not in INTEGERS or tensor.dtype == "uint64":
             raise no_dtype(arguments, "whole numbers")
-    if _span(arguments)[1] <= 0:
+    least, most = _span(arguments)
+    if most <= 0:
         message = "`randint(low, high)` draws below `high`, and there is no whole number from `low` on"
         raise arguments.fault("SD208", message, 1, "as in `randint(0, 10)`: 0 to 9")
+    if least > _MOST_SPAN:
+        message = f"`randint` draws from 2**40 whole numbers at most, and here are {least:.0f}"
+        way_out = "draw twice, and put both together: `randint(0, 2 ** 30) * 2 ** 30 + randint(0, 2 ** 30)`"
+        raise arguments.fault("SD208", message, 1, way_out)
     _FLOAT(arguments)
     return ("int64", "int64"), "int64"
 
