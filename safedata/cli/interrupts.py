@@ -74,5 +74,6 @@ def _send_again() -> None:
 
 
 def _interrupt() -> None:
-    if _Interrupt.running:  # otherwise nobody waits for it any more, and Python would print a traceback as it ends
+    # Once the work is over nobody waits for it any more, and Python would print a traceback as it ends.
+    if _Interrupt.running:
         os.kill(os.getpid(), signal.SIGINT)
