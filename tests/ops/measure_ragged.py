@@ -100,12 +100,16 @@ def main() -> None:
         )
         function(rows(tf, x, 3, small=True), tf.range(3, dtype=tf.int64))
         large, index = rows(tf, x, count), tf.range(count, dtype=tf.int64)
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before = resident("VmRSS")
-        made = function(large, index)
-        sys.stdout.write(f"{resident('VmHWM') - before} {bound} {kind} {text}\n")
+        used = 0
+        for _ in range(3):  # one may run while what was there before is still being given back
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+            before = resident("VmRSS")
+            made = function(large, index)
+            used = max(used, resident("VmHWM") - before)
+            del made
+        sys.stdout.write(f"{used} {bound} {kind} {text}\n")
         sys.stdout.flush()
-        del made, large, index
+        del large, index
 
 
 if __name__ == "__main__":

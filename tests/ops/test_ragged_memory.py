@@ -18,11 +18,11 @@ NOISE = 512 * 1024
 @pytest.mark.tf
 @ONLY_LINUX
 def test_measured_is_below_the_bound() -> None:
-    """No operation of the list takes more for a ragged batch than workspace and result are bounded to, or a tenth."""
+    """No operation of the list takes more for a ragged batch than workspace and result are bounded to, or a fifth."""
     lines = printed(Path(__file__).with_name("measure_ragged.py"))
     assert len(lines) > 25
     assert [text for used, bound, text in lines if used > bound + NOISE] == []
-    assert [text for used, bound, text in lines if used + NOISE < bound / 10] == []
+    assert [text for used, bound, text in lines if used + NOISE < bound / 5] == []
 
 
 def test_a_row_has_two_splits() -> None:
