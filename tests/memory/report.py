@@ -57,9 +57,10 @@ def _runs(results: Sequence[Result]) -> str:
     parts = [f"the largest of {count} runs" if count > 1 else "one run" for count in counts]
     if len(counts) == 1:
         return f"{parts[0]} of each case"
+    cases = [sum(result.runs == count for result in results) for count in counts]
     named = [
-        f"{part} of {sum(result.runs == count for result in results)} cases"
-        for count, part in zip(counts, parts, strict=True)
+        f"{part} of {number} {'case' if number == 1 else 'cases'}"
+        for number, part in zip(cases, parts, strict=True)
     ]
     return ", ".join(named)
 
