@@ -100,7 +100,7 @@ def test_the_table_says_how_often_each_case_was_run() -> None:
     """Figures of one run and of several are told apart."""
     once, often = result(610, 605), result(610, 605, runs=3)
     assert "Measured is one run of each case." in report.table([once])
-    assert "Measured is the largest of 3 runs of 2 cases, one run of 1 cases." in report.table(
+    assert "Measured is the largest of 3 runs of 2 cases, one run of 1 case." in report.table(
         [often, once, often]
     )
 
