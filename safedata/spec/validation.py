@@ -56,6 +56,8 @@ class _Gathered:
         That one is meant: where others are of another type altogether, that says nothing more."""
         self.certain: set[Path] = set()
         """Values of which more is said than that they are of another type."""
+        self.notes: dict[Path, str] = {}
+        """By value of a mapping whose keys are the user's, what the field takes that it is in."""
 
     def take(self, found: _Place, details: dict[str, Any]) -> None:
         """Take one error."""
@@ -71,6 +73,9 @@ class _Gathered:
             self.problems.append(_missing(self.document, found, _docstring(self.models, details["loc"])))
         else:
             self.values.setdefault((found.path, found.name), []).append(expected(details))
+            loc = details["loc"]  # whose last part may also be a member of a type
+            if found.path[-1:] == loc[-1:] and (note := _mapping_note(self.models, loc)):
+                self.notes[found.path] = note
             if not _is_mismatch(details["type"]):
                 self.certain.add(found.path)
 
@@ -83,7 +88,7 @@ class _Gathered:
             self.values.setdefault(place, []).append(short)
         for (where, name), said in self.values.items():
             if where not in self.inside or where in self.certain:
-                yield _wrong(self.document, where, name, said)
+                yield _wrong(self.document, where, name, said, self.notes.get(where, ""))
 
 
 def _too_short(node: Node, number: int) -> Expected:
@@ -165,7 +170,7 @@ def _missing(document: Document, found: _Place, said: str) -> Problem:
     )
 
 
-def _wrong(document: Document, path: Path, name: str, said: list[Expected]) -> Problem:
+def _wrong(document: Document, path: Path, name: str, said: list[Expected], note: str) -> Problem:
     """Return one problem for a value that none of the members of its type takes."""
     node = document.nearest(path)[1]
     own = next((one for one in said if one.own), None)
@@ -178,8 +183,17 @@ def _wrong(document: Document, path: Path, name: str, said: list[Expected]) -> P
         "SD105",
         f"`{name}` takes {_either(texts)}{each}, not {node.shown}",
         node.span,
+        notes=(note,) if note else (),
         help=helps[0] if helps else _write(texts),
     )
+
+
+def _mapping_note(models: Iterable[type[BaseModel]], loc: Sequence[str | int]) -> str:
+    """Return what is said of the field whose mapping has a key of the user's at this location; empty for others."""
+    if len(loc) < 2 or not all(isinstance(part, str) for part in loc[-2:]) or _docstring(models, loc):
+        return ""
+    said = _docstring(models, loc[:-1]).split(". ")[0]
+    return f"`{loc[-2]}`: {_lower(said)}" if said else ""
 
 
 def _write(texts: list[str]) -> str:

@@ -304,3 +304,11 @@ runtime: {on_error: skip}
     with safedata.open(spec, folder=str(tmp_path)) as pipeline:
         rows = [tuple(int(one) for one in row.values()) for row in pipeline.dataset]
         assert rows == [(0, 0), (2, 2)]
+
+
+def test_a_type_that_is_a_mapping_is_told_what_columns_takes(tmp_path: Path) -> None:
+    """The keys are the user's, so what the field takes is said beside what is wrong with one of its values."""
+    text = "safedata: 1\nsource: {jsonl: {path: a.jsonl, columns: {text: {type: string, max_bytes: 400}}}}\n"
+    [problem] = safedata.check(text, host="8GiB", folder=tmp_path).problems
+    assert (problem.code, problem.message) == ("SD105", "`text` takes text, not a mapping")
+    assert problem.notes[0].startswith("`columns`: the keys to read with their types: `label: int64`")
