@@ -183,7 +183,11 @@ def child(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("seed", range(4))
+SEEDS = (*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 44)))
+"""Each stands for nine writers, eight of them killed: 32 kills for every change, 352 in all."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_kills(tmp_path: Path, seed: int) -> None:
     """Killed again and again at any moment, writers end with all rows as they must be; a reader sees all or nothing."""
     kills, draws = 0, random.Random(seed)
