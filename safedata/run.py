@@ -13,7 +13,7 @@ from safedata.budget import Verdict, judge
 from safedata.compile import compile_plan, run_error, tensorflow
 from safedata.machine import resident
 from safedata.manifest import check_writable, default_path, manifest_of, write_manifest
-from safedata.memory import HOST
+from safedata.memory import HOST, add
 from safedata.plan import Plan
 from safedata.problem import BudgetError, Problem, SpecError
 
@@ -121,12 +121,13 @@ def build_verdict(
             writing(what)
 
     verdict = _anew(verdict, plan, jobs, force=force)
+    waiting = 0 if service is None else _waiting(plan, anew=force)
     spread = _spread(verdict, plan, service, jobs, anew=force)
     compiled = compile_plan(plan, told=told, spread=spread)
     if compiled.plan is not plan and verdict.machine is not None:  # it runs on the host in a GPU's place
         verdict = judge(compiled.plan, verdict.machine, verdict.spec)
     elements, batches, seconds = one_pass(compiled.dataset, plan, progress)
-    estimated = verdict.places[HOST].bytes
+    estimated = add(verdict.places[HOST].bytes, waiting)
     assert estimated is not None
     skipped = tuple(compiled.skips.described())
     quarantine = None if compiled.skips.report is None else compiled.skips.report.path
@@ -210,6 +211,13 @@ def _on_service(verdict: Verdict, plan: Plan, service: str, *, anew: bool) -> On
     if found is not None:
         raise BudgetError([found]) if found.code == "SD301" else SpecError([found])
     return OnService(service)
+
+
+def _waiting(plan: Plan, *, anew: bool) -> int | None:
+    """Return what rows that a service's workers have made take here until it is their turn."""
+    from safedata.spread.workers import waiting_bytes
+
+    return waiting_bytes(plan, anew=anew)
 
 
 def _seen(report: Report) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from safedata.budget import Verdict
 from safedata.materialise import Alone, Making, append, unseeded
 from safedata.memory import HOST, add, format_size, largest
@@ -42,7 +40,7 @@ def refused(verdict: Verdict, plan: Plan, service: str, *, anew: bool) -> Proble
         DataError: SD550, no dispatcher answers.
     """
     steps = plan.program.document.span(("steps",), key=True)
-    written = [part.plan for part in phases(plan, here=not anew) if part.writes is not None]
+    written = _written(plan, anew=anew)
     if not any(getattr(step.node, "shelves", False) for step in plan.steps):
         message = "`--service` shares out what caches on disk keep, and the spec has none"
         way_out = (
@@ -56,13 +54,26 @@ def refused(verdict: Verdict, plan: Plan, service: str, *, anew: bool) -> Proble
         message = f"workers can make nothing of what is to be written: {reasons[0]}"
         return Problem("SD555", message, steps, help="build it without `--service`")
     reached(service)
-    return _room(verdict, [one for one, why in zip(written, reasons, strict=True) if why is None])
+    return _room(verdict, waiting_bytes(plan, anew=anew))
 
 
-def _room(verdict: Verdict, plans: Sequence[Plan]) -> Problem | None:
+def waiting_bytes(plan: Plan, *, anew: bool) -> int | None:
+    """Return what rows that workers have made take here until those before them have come; None if nothing bounds it.
+
+    Args:
+        plan: the plan whose caches on disk are written.
+        anew: whether what is on disk is written again.
+    """
+    return largest(0, *(window_bytes(one) for one in _written(plan, anew=anew) if alone(one) is None))
+
+
+def _written(plan: Plan, *, anew: bool) -> list[Plan]:
+    return [part.plan for part in phases(plan, here=not anew) if part.writes is not None]
+
+
+def _room(verdict: Verdict, waiting: int | None) -> Problem | None:
     """Return that the rows which wait for those before them do not fit beside everything else."""
     host = verdict.places[HOST]
-    waiting = largest(0, *(window_bytes(one) for one in plans))
     needed = add(host.bytes, waiting)
     if needed is not None and host.limit is not None and needed <= host.limit:
         return None

@@ -59,10 +59,12 @@ def spec(count: int) -> str:
 def test_workers_make_the_same_cache(near: Near, tmp_path: Path) -> None:
     """Rows, texts and draws of workers are those of this process, in the same order, and are made by nobody else."""
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    build(alone, spec(500))
+    by_itself = build(alone, spec(500))
     report = build(shared, spec(500), near.address)
     assert [one.written for one in report.caches] == [500]
     assert rows(shared) == rows(alone)
+    assert report.estimated > by_itself.estimated, "rows that wait for their turn are counted"
+    assert build(shared, spec(500), near.address).estimated == by_itself.estimated
 
 
 def test_it_goes_on_where_another_build_stopped(
