@@ -18,7 +18,7 @@ from typing import Final
 
 from safedata.memory import KIB, MIB
 from safedata.scope import COMPONENT_BYTES
-from safedata.types import Stream
+from safedata.types import STRING_SLOT, Stream, Tensor
 
 POOL: Final = "TF_CPU_ALLOCATOR_USE_BFC"
 LIMIT: Final = "TF_CPU_BFC_MEM_LIMIT_IN_MB"
@@ -46,13 +46,23 @@ _AGAIN: Final = (0.2, 0.3)
 what is free was given back in between: pages with something else in them. Of one thread at a time, and of parallel
 calls: measured 0.0 to 0.2 (numbers of a `range`, on a busy machine), and 0.0 to 0.26 (three scalars behind 8 calls)."""
 
-_LARGE: Final = MIB
+LARGE: Final = MIB
 """Blocks below it find room in what is counted for the allocator in any case."""
-_MIXED_PERCENT: Final = 150
+_MIXED_PERCENT: Final = 225
 """Room taken anew for the large blocks of an element that has several sizes of them, in percent of these."""
+_ALIKE: Final = 4
+"""A block of less than a fourth of the largest is small beside it."""
 
-_UNRULY: Final = 3
-"""How often the large blocks of an element may be taken anew behind parallel calls: `unruly` has the measurements."""
+_EDGES: Final = 16 * KIB
+"""Bytes at the two ends of a block that may stay behind with what lies beside it; the pages between go back. Measured
+over five epochs, of buffers of 90 to 107 MiB: blocks of 32 kB 6 percent, and 13 behind parallel calls; of 100 kB 3."""
+
+_UNRULY: Final = {"one": 1.0, "alike": 1.25, "mixed": 1.5, "of few": 2.0}
+"""How often the large blocks of an element may be taken anew behind parallel calls, beside once for each step that has
+them: where an element has one large block, several of a size or of different ones, and where they are made of few large
+ones. `unruly` has the measurements."""
+_MANY: Final = 16
+"""So many blocks, or more, that make up a large one are many."""
 
 _chosen: dict[int, bool] = {}
 """By process: what was set before TensorFlow started."""
@@ -70,11 +80,13 @@ def share(live: int, block: int, *, pooled: bool, heap: int = 0, steady: bool = 
         steady: whether each element finds the room that the same one left an element ago, so that none is taken anew.
             Replayed with the pool's rules and random timing, batches and windows of 55 to 115 MB with up to one ready:
             1 percent more than was alive, 9 with a label beside each image. With two ready it is the largest block.
-        loose: what may be taken anew beside that, as far as the regions that the pool has have room for it: `unruly`.
+        loose: what may be taken anew in its place behind parallel calls, as far as the regions that the pool has have
+            room for it, and one block more: `unruly`. Measured 171 MiB for 118 live with blocks of 27, of regions of 126.
     """
     floor, percent = _POOL_SHARE if pooled or block >= ALWAYS_POOLED else _HEAP_SHARE
     heap = min(heap, live)
-    anew = 0 if steady else max(block, min(loose, regions(live - heap) - (live - heap)))
+    left = regions(live - heap) - (live - heap)
+    anew = 0 if steady else max(block, min(loose, left + block))
     return floor + (live - heap) * percent // 100 + heap * _HEAP_SHARE[1] // 100 + anew
 
 
@@ -82,35 +94,45 @@ def room(elements: Iterable[Sequence[int]]) -> int:
     """Return how many bytes of room may be taken anew although as many are free, in pieces that do not fit.
 
     The largest block that there is, where others are small beside it. Of several large ones of different sizes in an
-    element each settles in the room that another one left: there it is half as much again as all of them. Measured
-    as growth of `VmHWM`, uint8, 20 elements in a batch: 41 MiB of room beside 92 live ones for 1,000,000 and 600,000 B
-    with one batch ready; 36 beside 145 for 1,000,000, 600,000 and 300,000 B with two.
+    element each settles in the room that another one left: there it is twice and a quarter all of them. Measured as growth
+    of `VmHWM`, uint8, 20 elements in a batch, in a process whose threads stood still at random: 76 MiB of room beside 96
+    live ones for 1,000,000 and 600,000 B with one batch ready, 1.8 times what is counted for any pool not included; 99
+    beside 149 for 1,000,000, 600,000 and 300,000 B with two, 2.0 times. On an even machine 41 and 36.
 
     Args:
         elements: for each element that a step hands on, the bytes of its tensors.
     """
     most = 0
     for sizes in elements:
-        large = [size for size in sizes if size >= _LARGE]
-        different = [_MIXED_PERCENT * sum(set(large)) // 100] if len(set(large)) > 1 else []
+        least = max(LARGE, max(sizes, default=0) // _ALIKE)
+        large = {size for size in sizes if size >= least}
+        different = [_MIXED_PERCENT * sum(large) // 100] if len(large) > 1 else []
         most = max(most, *sizes, *different, 0)
     return most
 
 
-def unruly(elements: Iterable[Sequence[int]]) -> int:
+def unruly(elements: Sequence[Sequence[int]], parallel: int) -> int:
     """Return how many bytes may be taken anew in the pool's own regions behind parallel calls, where there is room.
 
-    Calls end in any order, so blocks of all sizes come and go in any order, and three times the large blocks of an
-    element may lie where nothing was before. Measured: batches of 15.7 MiB of elements that two calls made, 85 MiB
-    alive, took 83 to 133 MiB, most on a busy machine; batches of two components of 9.2 MiB each, 84 MiB alive, 91 to
-    139: both ended where all regions of the pool had been used, 126 MiB and what is beside them. Batches of 64 MiB of
-    elements of 8 MiB that four calls made, 308 MiB alive, took 342 to 398 MiB, and 523 in a process that had hardly a
-    CPU, of regions of 510.
+    Calls end in any order, so blocks of all sizes come and go in any order, and a multiple of the large blocks of an
+    element may lie where nothing was before. Measured beyond what is counted for any pool, in processes whose threads
+    stood still at random, as multiples of these blocks: batches of 16 elements and more behind one step with calls 0.6 to
+    1.2 with one component, 0.9 to 2.3 with two; behind three such steps 3.1, all regions in use; batches of 4 and of 8
+    elements of 4 and of 8 MiB behind one 1.2 and 2.6, all regions in use.
 
     Args:
         elements: for each element that a step hands on, the bytes of its tensors.
+        parallel: how many steps with parallel calls come before elements are put together.
     """
-    return max((_UNRULY * sum(size for size in sizes if size >= _LARGE) for sizes in elements), default=0)
+    most, largest = 0, [max(sizes, default=0) for sizes in elements]
+    for sizes in elements:
+        large = [size for size in sizes if size >= LARGE]
+        if large and parallel:
+            parts = max((one for one in largest if one < max(large)), default=0)
+            kind = "one" if len(large) == 1 else "mixed" if len(set(large)) > 1 else "alike"
+            kind = "of few" if parts * _MANY > max(large) else kind
+            most = max(most, int((parallel + _UNRULY[kind]) * sum(large)))
+    return most
 
 
 def regions(live: int) -> int:
@@ -159,10 +181,17 @@ def again(stream: Stream, *, pooled: bool, parallel: bool = False) -> float:
         size = None if tensor.broken else tensor.bytes
         if size is None:  # then the buffer's bytes are unknown too, and with them what is left of them
             return _AGAIN[parallel]
-        large = pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED
         whole += COMPONENT_BYTES + size
-        heap += COMPONENT_BYTES + (0 if large and tensor.dtype != "string" else size)
+        heap += COMPONENT_BYTES + _in_shared_pages(tensor, size, pooled=pooled)
     return _AGAIN[parallel] * heap / whole if whole else 0.0
+
+
+def _in_shared_pages(tensor: Tensor, size: int, *, pooled: bool) -> int:
+    """Return how many of a tensor's bytes lie in glibc's heap, in pages that other blocks may share."""
+    if tensor.dtype == "string":
+        count, most = tensor.elements or 0, tensor.length.most or 0
+        return size if most <= _EDGES else min(size, count * (STRING_SLOT + _EDGES))
+    return 0 if pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED else min(size, _EDGES)
 
 
 def settled() -> bool | None:

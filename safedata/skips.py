@@ -69,7 +69,7 @@ def _noting(
         indices: all that are left out.
         most: how many it may note; those that others note do not count.
         field: what says so in the spec.
-        report: where each is written down, None for nowhere.
+        report: the file that each of them goes into as well, where there is one.
         whole: has the plan.
 
     TensorFlow keeps what a graph calls for as long as the process lives. So this function holds the counts, and the

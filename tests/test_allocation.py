@@ -87,3 +87,20 @@ def test_what_is_unknown_makes_the_share_unknown(step: str) -> None:
     else:
         unknown = replace(second, holds=tuple(hold._replace(bytes=None) for hold in second.holds))
     assert allocator_share(replace(plan, steps=(first, unknown, *others)), 200 * MIB) is None
+
+
+def resized(size: int, parallel: int, *, batched: bool = False) -> int:
+    """Return the allocator's share where images are made larger, so many pixels a side, and small again."""
+    there_and_back = {"image": [{"resize": [size, size]}, {"resize": [64, 64]}]}
+    steps: list[dict[str, Any]] = [{"map": there_and_back, "parallel": parallel}, {"batch": 8}]
+    return share({"image": "float32[96, 96, 3]"}, *(reversed(steps) if batched else steps))
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 4])
+def test_what_calls_make_and_do_not_hand_on_has_room_too(parallel: int) -> None:
+    """An image that only stands between two operations takes a place anew, and two where calls run at once."""
+    between = 2000 * 2000 * 3 * 4
+    assert resized(2000, parallel) - resized(200, parallel) == pytest.approx(
+        min(parallel, 2) * between, rel=0.1
+    )
+    assert resized(2000, parallel, batched=True) - resized(200, parallel, batched=True) < between / 10

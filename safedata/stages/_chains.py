@@ -36,6 +36,17 @@ def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
     yield from _walk.types(chain.links, entering(chain, before), before.batch_dims, chain.starts)
 
 
+def tensors_between(chain: Chain, before: Stream) -> list[Tensor]:
+    """Return the types of the numbers that one operation of a chain hands to the next, of one element."""
+    if chain.expression is not None:
+        return []
+    try:
+        bundles = list(types_of(chain, before))[1:-1]
+    except Fault:  # the walk reports it
+        return []
+    return [x for bundle in bundles for x in bundle if not x.broken and x.dtype != "string"]
+
+
 def require_order(chain: Chain) -> None:
     """Raise SD216 where a chain gives a result the name that its last operation has for another one."""
     op = chain.links[-1].op if chain.links else None

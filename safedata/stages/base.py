@@ -230,6 +230,10 @@ class ElementNode(Node):
         """Return a bound on the bytes of `malloc`'s blocks that a call leaves behind in its thread's arena."""
         return 0
 
+    def inside(self, before: Stream, scope: Scope) -> int:
+        """Return the bytes of the largest tensor that a call makes and does not hand on; 0 where there is none."""
+        return 0
+
     def timed(self) -> int:
         """Return how many calls at once may be in functions that may take only so long."""
         return 0

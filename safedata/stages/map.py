@@ -16,7 +16,14 @@ from safedata.ops import _walk
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._chains import bare, chain_bytes, chain_evidence, require_order, types_of
+from safedata.stages._chains import (
+    bare,
+    chain_bytes,
+    chain_evidence,
+    require_order,
+    tensors_between,
+    types_of,
+)
 from safedata.stages._elements import batch_shape
 from safedata.stages._fields import Count, Device, gpu_index
 from safedata.stages._groups import Group, chains_of, parse_groups
@@ -162,6 +169,17 @@ class Map(ElementNode, Stage):
 
         entered = self._entered(before, replace(scope, report=_unheard))
         return add(*(chain_scratch(chain, stream) for group, stream in entered for chain in chains_of(group)))
+
+    def inside(self, before: Stream, scope: Scope) -> int:
+        """Return the bytes of the largest tensor between two operations, such as a photo before it is made smaller.
+
+        None of a batch's counts: its operations' copies are counted one by one, and TensorFlow makes fewer.
+        """
+        if before.batch_dims:
+            return 0
+        entered = self._entered(before, replace(scope, report=_unheard))
+        found = (tensors_between(chain, stream) for group, stream in entered for chain in chains_of(group))
+        return max((x.bytes or 0 for between in found for x in between), default=0)
 
     def resident(self) -> Iterator[Hold]:
         """Yield what operations keep for all calls together, such as a table of words."""

@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -25,8 +25,22 @@ PART: Final = 1.25
 PART_FROM: Final = 64 * MIB
 """once that is above so many bytes: a smaller part is lost among the pages of TensorFlow's libraries."""
 
-STARVED: Final = {"nice": 5}
-"""What a child is asked for that is to get hardly a CPU: a seventh of one beside two busy processes."""
+
+class Regime(NamedTuple):
+    """What else the machine does while a case runs, and what the child is asked for beside the case."""
+
+    busy: int
+    """So many busy processes for each CPU."""
+    asked: dict[str, object]
+
+
+REGIMES: Final = (
+    Regime(0, {}),
+    Regime(2, {"nice": 5}),  # it gets hardly a CPU: a seventh of one
+    Regime(1, {"jostled": True, "lasting": 100}),
+)
+"""Of three runs one is on the machine as it is, one starved, and one where threads stand still and the consumer's pace
+changes, for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +149,12 @@ def ask(request: str, folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def busy() -> Iterator[None]:
-    """Give every CPU two processes more to serve.
+def busy(each: int) -> Iterator[None]:
+    """Give every CPU so many processes more to serve.
 
     Threads then let go of their blocks in other orders, so the pool finds fewer of them where it looks for one.
     """
-    count = 2 * (os.cpu_count() or 1)
+    count = each * (os.cpu_count() or 1)
     burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -151,15 +165,12 @@ def busy() -> Iterator[None]:
 
 
 def measure(case: Case, folder: Path, base: int, repeats: int = 1) -> Result:
-    """Run a case in fresh processes; return the estimate and the largest peak.
-
-    Of three runs one is on the machine as it is, one beside busy processes, and one beside them with less priority, so
-    that it gets hardly a CPU.
-    """
+    """Run a case in fresh processes, one regime after the other; return the estimate and the largest peak."""
     runs = []
     for number in range(repeats):
-        with busy() if number % 3 else nullcontext():
-            runs.append(ask(case.request(**STARVED if number % 3 == 2 else {}), folder))
+        regime = REGIMES[number % len(REGIMES)]
+        with busy(regime.busy):
+            runs.append(ask(case.request(**regime.asked), folder))
     first = runs[0]
     doubled = (len(first["estimates"]) - 1) * first["tensorflow"]  # two pipelines in one process
     return Result(

@@ -19,6 +19,7 @@ from safedata.compile import compile_plan, tensorflow
 from safedata.machine import resident
 from safedata.memory import HOST
 from safedata.request import raise_for
+from tests.memory import jostle
 
 ENDED: Any = object()
 KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache", "ParallelMapV2": "map"}
@@ -29,6 +30,8 @@ EPOCHS = 3
 """Times through the data unless a case says otherwise: threads of later epochs take up what earlier ones left."""
 UNEVEN = (0, 0, 0, 0.02, 0.1, 0.4)
 """Seconds that an uneven consumer takes for an element."""
+STRETCH = 12
+"""Elements, at most, for which one that is uneven in stretches keeps its pace."""
 PAUSE = 0.4
 """Seconds between two looks at resident memory."""
 LOOKS = 2
@@ -42,6 +45,8 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
     if case.get("stages"):
         return {"stages": stages(checked(case["specs"][0]), case)}
     os.nice(case.get("nice", 0))
+    if case.get("jostled"):
+        jostle.start(random.Random(os.getpid()))
     verdicts, datasets = [], []
     for text in case["specs"]:  # one after the other, as `safedata.load` does
         verdicts.append(checked(text))
@@ -80,17 +85,31 @@ def consume(datasets: list[Any], case: dict[str, Any]) -> None:
 
     At the elements that `slow` names it waits until all buffers are full. With `uneven` some elements take the consumer
     longer than others, another time others: what the pool has to take anew depends on when each block is let go of.
+    With `lasting` it goes on for so many seconds, uneven in stretches.
     """
-    pace = random.Random(os.getpid())
-    for _ in range(case.get("epochs", EPOCHS)):
+    ends, waits = time.monotonic() + case.get("lasting", 0), paces(case)
+    rounds = 0
+    while rounds < case.get("epochs", EPOCHS) or time.monotonic() < ends:
+        rounds += 1
         for number, element in enumerate(together(datasets)):
             if number in case.get("slow", SLOW) and case.get("pause", True):
                 settle()
-            if number + 1 == case.get("take"):
+            late = case.get("lasting") and time.monotonic() > ends
+            if number + 1 == case.get("take") or late:
                 break
             del element
-            if case.get("uneven"):
-                time.sleep(pace.choice(UNEVEN))
+            time.sleep(next(waits))
+
+
+def paces(case: dict[str, Any]) -> Iterator[float]:
+    """Yield the seconds that the consumer takes for each element."""
+    pace = random.Random(os.getpid())
+    while True:
+        if case.get("lasting"):
+            most = pace.choice(UNEVEN)
+            yield from (most * pace.random() for _ in range(pace.randint(1, STRETCH)))
+        else:
+            yield pace.choice(UNEVEN) if case.get("uneven") else 0
 
 
 def together(datasets: list[Any]) -> Iterator[Any]:
