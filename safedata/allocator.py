@@ -18,7 +18,7 @@ from typing import Final
 
 from safedata.memory import KIB, MIB
 from safedata.scope import COMPONENT_BYTES
-from safedata.types import STRING_SLOT, Stream, Tensor
+from safedata.types import Stream
 
 POOL: Final = "TF_CPU_ALLOCATOR_USE_BFC"
 LIMIT: Final = "TF_CPU_BFC_MEM_LIMIT_IN_MB"
@@ -53,15 +53,11 @@ _MIXED_PERCENT: Final = 225
 _ALIKE: Final = 4
 """A block of less than a fourth of the largest is small beside it."""
 
-_EDGES: Final = 16 * KIB
-"""Bytes at the two ends of a block that may stay behind with what lies beside it; the pages between go back. Measured
-over five epochs, of buffers of 90 to 107 MiB: blocks of 32 kB 6 percent, and 13 behind parallel calls; of 100 kB 3."""
-
 _UNRULY: Final = {"one": 1.0, "alike": 1.25, "mixed": 1.5, "of few": 2.0}
 """How often the large blocks of an element may be taken anew behind parallel calls, beside once for each step that has
 them: where an element has one large block, several of a size or of different ones, and where they are made of few large
 ones. `unruly` has the measurements."""
-_MANY: Final = 16
+MANY: Final = 16
 """So many blocks, or more, that make up a large one are many."""
 
 _chosen: dict[int, bool] = {}
@@ -130,7 +126,7 @@ def unruly(elements: Sequence[Sequence[int]], parallel: int) -> int:
         if large and parallel:
             parts = max((one for one in largest if one < max(large)), default=0)
             kind = "one" if len(large) == 1 else "mixed" if len(set(large)) > 1 else "alike"
-            kind = "of few" if parts * _MANY > max(large) else kind
+            kind = "of few" if parts * MANY > max(large) else kind
             most = max(most, int((parallel + _UNRULY[kind]) * sum(large)))
     return most
 
@@ -181,17 +177,10 @@ def again(stream: Stream, *, pooled: bool, parallel: bool = False) -> float:
         size = None if tensor.broken else tensor.bytes
         if size is None:  # then the buffer's bytes are unknown too, and with them what is left of them
             return _AGAIN[parallel]
+        large = pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED
         whole += COMPONENT_BYTES + size
-        heap += COMPONENT_BYTES + _in_shared_pages(tensor, size, pooled=pooled)
+        heap += COMPONENT_BYTES + (0 if large and tensor.dtype != "string" else size)
     return _AGAIN[parallel] * heap / whole if whole else 0.0
-
-
-def _in_shared_pages(tensor: Tensor, size: int, *, pooled: bool) -> int:
-    """Return how many of a tensor's bytes lie in glibc's heap, in pages that other blocks may share."""
-    if tensor.dtype == "string":
-        count, most = tensor.elements or 0, tensor.length.most or 0
-        return size if most <= _EDGES else min(size, count * (STRING_SLOT + _EDGES))
-    return 0 if pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED else min(size, _EDGES)
 
 
 def settled() -> bool | None:

@@ -92,7 +92,7 @@ def test_what_is_unknown_makes_the_share_unknown(step: str) -> None:
 def resized(size: int, parallel: int, *, batched: bool = False) -> int:
     """Return the allocator's share where images are made larger, so many pixels a side, and small again."""
     there_and_back = {"image": [{"resize": [size, size]}, {"resize": [64, 64]}]}
-    steps: list[dict[str, Any]] = [{"map": there_and_back, "parallel": parallel}, {"batch": 8}]
+    steps: list[dict[str, Any]] = [{"map": there_and_back, "parallel": parallel}, {"batch": 64}]
     return share({"image": "float32[96, 96, 3]"}, *(reversed(steps) if batched else steps))
 
 
@@ -103,4 +103,5 @@ def test_what_calls_make_and_do_not_hand_on_has_room_too(parallel: int) -> None:
     assert resized(2000, parallel) - resized(200, parallel) == pytest.approx(
         min(parallel, 2) * between, rel=0.1
     )
+    assert resized(8000, 2) - resized(200, 2) == pytest.approx(8000 * 8000 * 3 * 4, rel=0.1)  # a batch is small
     assert resized(2000, parallel, batched=True) - resized(200, parallel, batched=True) < between / 10

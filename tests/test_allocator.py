@@ -111,25 +111,25 @@ def beside(source: str, steps: str, how: str = "system") -> int:
     return next(line.hold.bytes or 0 for line in found.lines if "the allocator" in line.hold.why)
 
 
-ARRAYS = '{synthetic: {components: {x: "uint8[16, 1000]"}, count: 100000}}'
+ARRAYS = '{synthetic: {components: {x: "uint8[32, 1000]"}, count: 100000}}'
 
 
 @pytest.mark.parametrize("steps", ["{prefetch: 20000}", "{shuffle: 20000}, {batch: 1}, {prefetch: 1}"])
 def test_what_a_prefetch_thread_freed_counts_again(steps: str) -> None:
     """A `prefetch` has a thread of its own in every epoch, so a fifth of what it filled may stay in another arena."""
     bare = beside(ARRAYS, "{shuffle: 20000}, {batch: 1}")
-    assert beside(ARRAYS, steps) - bare > 0.14 * 20000 * 16000
+    assert beside(ARRAYS, steps) - bare > 0.14 * 20000 * 32000
 
 
 def test_what_no_thread_has_made_is_not_counted_again() -> None:
     """Where all runs in the consumer's thread, the room of one epoch is the next one's."""
     small, large = (beside(ARRAYS, f"{{shuffle: {size}}}") for size in (10000, 20000))
-    assert large - small < 0.07 * 2 * 10000 * 16300
+    assert large - small < 0.07 * 2 * 10000 * 32300
 
 
 def test_a_cache_keeps_its_elements_where_they_are() -> None:
     """What stays for all epochs is never freed, so nothing of it counts again."""
-    assert beside(ARRAYS, "{take: 20000}, cache, {prefetch: 1}") < 0.2 * 20000 * 16000
+    assert beside(ARRAYS, "{take: 20000}, cache, {prefetch: 1}") < 0.2 * 20000 * 32000
 
 
 @pytest.mark.parametrize(

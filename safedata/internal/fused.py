@@ -128,6 +128,8 @@ class Fused(ElementNode):
 
     def inside(self, before: Stream, scope: Scope) -> int:
         """Return the largest tensor that a part makes and the call does not hand on."""
+        if before.batch_dims:
+            return 0
         silent, parts = replace(scope, report=unheard), self._around(before, scope).parts
         within = (part.inside(entering, silent) for part, entering, _ in parts)
         handed = (x for *_, leaving in parts[:-1] for x in leaving.element.values())
