@@ -41,10 +41,13 @@ LEAST: Final = 256
 _FIRST_REGION: Final = 2 * MIB
 """Bytes of the first region that the pool asks the system for."""
 
-_AGAIN: Final = (0.2, 0.3)
+AGAIN: Final = (0.2, 0.3)
 """How often blocks of buffers in glibc's heap may be there once more, where threads of earlier epochs freed them and
 what is free was given back in between: pages with something else in them. Of one thread at a time, and of parallel
 calls: measured 0.0 to 0.2 (numbers of a `range`, on a busy machine), and 0.0 to 0.26 (three scalars behind 8 calls)."""
+
+_HALF_FULL: Final = 0.45
+"""Which part of a region is full when a batch in the middle of it may leave the unused end the smaller one."""
 
 LARGE: Final = MIB
 """Blocks below it find room in what is counted for the allocator in any case."""
@@ -73,27 +76,44 @@ def share(live: int, block: int, *, pooled: bool, heap: int = 0, steady: bool = 
             while they are there the next one takes new room: measured 205 MiB for 155 live with blocks of 37.
         pooled: whether tensors come from TensorFlow's pool.
         heap: how many of the live bytes lie in glibc's heap although `block` does not.
-        steady: whether each element finds the room that the same one left an element ago, so that none is taken anew.
+        steady: whether each element finds the room that the same one left an element ago, so that little is taken anew.
             Replayed with the pool's rules and random timing, batches and windows of 55 to 115 MB with up to one ready:
             1 percent more than was alive, 9 with a label beside each image. With two ready it is the largest block.
+            Measured where threads stood still at random, windows of 95 MiB: a fifth of one beyond all that is counted.
         loose: what may be taken anew in its place behind parallel calls, as far as the regions that the pool has have
-            room for it, and one block more: `unruly`. Measured 171 MiB for 118 live with blocks of 27, of regions of 126.
+            room for it, and one block more: `unruly`. Measured 171 MiB for 118 live, blocks of 27 and regions of 126.
     """
-    floor, percent = _POOL_SHARE if pooled or block >= ALWAYS_POOLED else _HEAP_SHARE
+    in_pool = pooled or block >= ALWAYS_POOLED
+    floor, percent = _POOL_SHARE if in_pool else _HEAP_SHARE
     heap = min(heap, live)
-    left = regions(live - heap) - (live - heap)
-    anew = 0 if steady else max(block, min(loose, left + block))
-    return floor + (live - heap) * percent // 100 + heap * _HEAP_SHARE[1] // 100 + anew
+    inside, beside = live - heap, heap * _HEAP_SHARE[1] // 100
+    all_regions = regions(inside)
+    anew = block // 4 if steady else max(block, min(loose, all_regions - inside + block))
+    kept = floor + inside * percent // 100 + anew
+    return beside + (max(kept, _split(inside)) if in_pool else kept)
+
+
+def _split(live: int) -> int:
+    """Return what lies beside so many bytes in the pool's regions where one block has split the last of them; or 0.
+
+    A batch that the consumer still has when the next epoch begins lies somewhere in a region that is free but for it.
+    The pool fills the smaller part first, and that is the end that nothing has used yet, once the region was more than
+    half full. Measured: float32 96 x 96 x 3, shuffle 1,500, 185 MiB alive, 204 MiB over many epochs, and 261 to 265 in
+    4 of 11 processes that began epochs so: all of the regions, 254, and their tables, 8 B for each 256 B.
+    """
+    found = regions(live)
+    last = (found + _FIRST_REGION) // 2
+    return found - live + found // 32 if live - (found - last) > _HALF_FULL * last else 0
 
 
 def room(elements: Iterable[Sequence[int]]) -> int:
     """Return how many bytes of room may be taken anew although as many are free, in pieces that do not fit.
 
     The largest block that there is, where others are small beside it. Of several large ones of different sizes in an
-    element each settles in the room that another one left: there it is twice and a quarter all of them. Measured as growth
-    of `VmHWM`, uint8, 20 elements in a batch, in a process whose threads stood still at random: 76 MiB of room beside 96
-    live ones for 1,000,000 and 600,000 B with one batch ready, 1.8 times what is counted for any pool not included; 99
-    beside 149 for 1,000,000, 600,000 and 300,000 B with two, 2.0 times. On an even machine 41 and 36.
+    element each settles in the room that another one left: there it is twice and a quarter all of them. Measured as
+    growth of `VmHWM`, uint8, 20 elements in a batch, in a process whose threads stood still at random: 76 MiB of room
+    beside 96 live ones for 1,000,000 and 600,000 B with one batch ready, 1.8 times a batch beyond what is counted for
+    any pool; 99 beside 149 for 1,000,000, 600,000 and 300,000 B with two, 2.0 times. On an even machine 41 and 36.
 
     Args:
         elements: for each element that a step hands on, the bytes of its tensors.
@@ -112,9 +132,9 @@ def unruly(elements: Sequence[Sequence[int]], parallel: int) -> int:
 
     Calls end in any order, so blocks of all sizes come and go in any order, and a multiple of the large blocks of an
     element may lie where nothing was before. Measured beyond what is counted for any pool, in processes whose threads
-    stood still at random, as multiples of these blocks: batches of 16 elements and more behind one step with calls 0.6 to
-    1.2 with one component, 0.9 to 2.3 with two; behind three such steps 3.1, all regions in use; batches of 4 and of 8
-    elements of 4 and of 8 MiB behind one 1.2 and 2.6, all regions in use.
+    stood still at random, as multiples of these blocks: batches of 16 elements and more behind one step with calls
+    0.6 to 1.2 with one component, 0.9 to 2.3 with two; behind three such steps 3.1, all regions in use; batches of 4
+    and of 8 elements of 4 and of 8 MiB behind one 1.2 and 2.6, all regions in use.
 
     Args:
         elements: for each element that a step hands on, the bytes of its tensors.
@@ -160,27 +180,26 @@ def unsplit(size: int, blocks: Iterable[int]) -> float:
     return worst
 
 
-def again(stream: Stream, *, pooled: bool, parallel: bool = False) -> float:
-    """Return how often the bytes of elements in a buffer may stay behind in glibc's heap when the epoch ends.
+def in_heap(stream: Stream, *, pooled: bool) -> float:
+    """Return which part of the bytes of elements in a buffer lies in glibc's heap, where it may stay behind: `AGAIN`.
 
     Every epoch has threads of its own, each of them has one of glibc's arenas, and what is freed in one is no use to
     another. A dataset that was loaded gives it back before the next epoch, but for pages with something else in them.
     `docs/memory.md` has figures.
 
     Args:
-        stream: the elements.
+        stream: the elements; where one has no bound all of it counts.
         pooled: whether their tensors come from TensorFlow's pool; texts and tensors' objects do not.
-        parallel: whether parallel calls have made some of them, and not one thread.
     """
     whole = heap = 0
     for tensor in stream.element.values():
         size = None if tensor.broken else tensor.bytes
         if size is None:  # then the buffer's bytes are unknown too, and with them what is left of them
-            return _AGAIN[parallel]
+            return 1.0
         large = pooled or COMPONENT_BYTES + size >= ALWAYS_POOLED
         whole += COMPONENT_BYTES + size
         heap += COMPONENT_BYTES + (0 if large and tensor.dtype != "string" else size)
-    return _AGAIN[parallel] * heap / whole if whole else 0.0
+    return heap / whole if whole else 0.0
 
 
 def settled() -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,26 +15,28 @@ from safedata.memory import MIB
 from safedata.records import replace
 
 IMAGES = {"image": "uint8[128, 128, 3]", "label": "int64[]"}
+LIVE = 160 * MIB
+"""Little of the last of the regions that the pool needs for them."""
 BATCH = 500 * 128 * 128 * 3
 
 
 def share(components: dict[str, str], *steps: dict[str, Any]) -> int:
-    """Return the allocator's share beside 200 MiB of live bytes."""
+    """Return the allocator's share beside so many live bytes."""
     source = {"synthetic": {"components": components, "count": 4_000}}
     text = yaml.safe_dump({"safedata": 1, "source": source, "steps": list(steps)})
     verdict = safedata.check(text, host="1TiB")
     assert verdict.plan is not None
-    found = allocator_share(verdict.plan, 200 * MIB)
+    found = allocator_share(verdict.plan, LIVE)
     assert found is not None
     return found
 
 
 def test_one_thread_with_one_batch_ready_finds_its_room_again() -> None:
-    """With two batches ready room for one more is counted, with one or none it is not."""
+    """With two batches ready room for one more is counted, with one or none a fourth of it."""
     two = share(IMAGES, {"batch": 500}, {"prefetch": 2})
     one = share(IMAGES, {"batch": 500}, {"prefetch": 1})
     none = share(IMAGES, {"batch": 500})
-    assert two - one >= BATCH
+    assert two - one >= BATCH * 7 // 10
     assert none <= one
 
 
@@ -81,12 +84,12 @@ def test_what_is_unknown_makes_the_share_unknown(step: str) -> None:
     assert plan is not None
     first, second, *others = plan.steps
     assert second.before is not None
-    assert allocator_share(plan, 200 * MIB) is not None
+    assert allocator_share(plan, LIVE) is not None
     if step == "cache":
         unknown = replace(second, before=replace(second.before, cardinality=UNKNOWN))
     else:
         unknown = replace(second, holds=tuple(hold._replace(bytes=None) for hold in second.holds))
-    assert allocator_share(replace(plan, steps=(first, unknown, *others)), 200 * MIB) is None
+    assert allocator_share(replace(plan, steps=(first, unknown, *others)), LIVE) is None
 
 
 def resized(size: int, parallel: int, *, batched: bool = False) -> int:
@@ -103,5 +106,24 @@ def test_what_calls_make_and_do_not_hand_on_has_room_too(parallel: int) -> None:
     assert resized(2000, parallel) - resized(200, parallel) == pytest.approx(
         min(parallel, 2) * between, rel=0.1
     )
-    assert resized(8000, 2) - resized(200, 2) == pytest.approx(8000 * 8000 * 3 * 4, rel=0.1)  # a batch is small
+    assert resized(8000, 2) - resized(200, 2) == pytest.approx(
+        8000 * 8000 * 3 * 4, rel=0.1
+    )  # a batch is small
     assert resized(2000, parallel, batched=True) - resized(200, parallel, batched=True) < between / 10
+
+
+def of_lines(folder: Path, *steps: dict[str, Any]) -> tuple[int, int]:
+    """Return the bytes of a buffer of lines, and the allocator's share beside it."""
+    (folder / "lines.csv").write_text("a,b\n" + "0.12345678901234567890,9.87654321\n" * 20_000)
+    source = {"csv": {"path": "lines.csv"}}
+    text = yaml.safe_dump({"safedata": 1, "source": source, "steps": [{"shuffle": 10_000}, *steps]})
+    lines = safedata.check(text, host="1TiB", folder=folder).lines
+    buffer = next(line.hold.bytes or 0 for line in lines if "10000 elements" in line.hold.why)
+    return buffer, next(line.hold.bytes or 0 for line in lines if "the allocator" in line.hold.why)
+
+
+def test_what_a_reader_laid_down_in_an_earlier_epoch_may_be_touched_again(tmp_path: Path) -> None:
+    """Small lines that a thread of a past epoch had read count once more; without such threads none of it does."""
+    _, alone = of_lines(tmp_path, {"batch": 100})
+    buffer, threads = of_lines(tmp_path, {"batch": 100}, {"prefetch": 2})
+    assert 0.9 * buffer < threads - alone < 1.1 * buffer

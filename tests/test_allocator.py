@@ -169,7 +169,16 @@ def test_regions_double(live: int, found: int) -> None:
         ([[16], [0.5]], 3, 64),
         ([[0.5]], 3, 0),
     ],
-    ids=["no calls", "many small", "sixteen", "few large", "two of them", "of two sizes", "three steps", "none large"],
+    ids=[
+        "no calls",
+        "many small",
+        "sixteen",
+        "few large",
+        "two of them",
+        "of two sizes",
+        "three steps",
+        "none large",
+    ],
 )
 def test_calls_that_end_in_any_order_take_large_blocks_anew(
     elements: list[list[float]], parallel: int, found: int
@@ -211,6 +220,14 @@ def test_the_share_covers_what_was_measured_where_threads_stood_still(
     sizes = [[int(size * MIB) for size in sizes] for sizes in (blocks, elements)]
     room, loose = allocator.room(sizes), allocator.unruly(sizes, parallel)
     assert live * MIB + allocator.share(live * MIB, room, pooled=True, loose=loose) >= measured * MIB
+
+
+@pytest.mark.parametrize(("live", "most"), [(188, 254), (206, 254), (160, 0), (250, 0), (105, 126), (70, 0)])
+def test_a_batch_in_the_middle_of_the_last_region_lets_all_of_it_be_used(live: int, most: int) -> None:
+    """Once the last region is half full its end may be used before the rest; a share that is larger stays."""
+    kept = live + share(live, 0)
+    assert kept >= most * 33 // 32
+    assert most or kept == live + (8 * MIB + live * MIB * 13 // 100) // MIB
 
 
 @pytest.mark.tf

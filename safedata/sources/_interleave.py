@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -66,6 +66,8 @@ class Interleave(BaseModel):
 
 class FileRoot(Root):
     """A root over files, each of which can be read on its own."""
+
+    by_reader: ClassVar[bool] = True
 
     files: tuple[str, ...]
     """One for each time that a file is read: one that is read twice stands here twice."""

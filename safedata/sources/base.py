@@ -25,6 +25,8 @@ class Root:
 
     in_turn: ClassVar[bool] = False
     """Whether it is a combinator whose inputs run one after the other."""
+    by_reader: ClassVar[bool] = False
+    """Whether a reader of TensorFlow's makes its elements, in the thread that asks for them."""
     seeks: ClassVar[bool] = False
     """Whether it starts with any of its elements, `low.first`, without reading those before it."""
 

@@ -33,6 +33,8 @@ def _jostle(pace: random.Random) -> None:
             if int(one.name) == threading.get_native_id():
                 continue
             policy = os.SCHED_IDLE if pace.random() < share else os.SCHED_OTHER
-            with contextlib.suppress(OSError):  # it has ended; or may not go back, and stays idle beside the others
+            with contextlib.suppress(
+                OSError
+            ):  # it has ended; or may not go back, and stays idle beside the others
                 os.sched_setscheduler(int(one.name), policy, NORMAL)
         time.sleep(pace.choice(LASTS))
