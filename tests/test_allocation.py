@@ -62,14 +62,14 @@ def test_whatever_may_stand_in_the_way_counts_the_largest_block(
 ) -> None:
     """Room for one more batch is counted wherever blocks may come and go in another order, or in several sizes."""
     alone = share(IMAGES, {"batch": 500})
-    assert share(components, *steps) - alone >= BATCH * 3 // 4
+    assert share(components, *steps) - alone >= BATCH * 7 // 10
 
 
 @pytest.mark.parametrize("step", ["ragged_batch", "padded_batch"])
 def test_elements_of_several_sizes_count_the_largest_block(step: str) -> None:
     """Where elements differ in size, what one left need not be enough for the next."""
     alone = share({"x": "uint8[49152]"}, {"batch": 500})
-    assert share({"x": "uint8[<=49152]"}, {step: 500}) - alone >= BATCH * 3 // 4
+    assert share({"x": "uint8[<=49152]"}, {step: 500}) - alone >= BATCH * 7 // 10
 
 
 @pytest.mark.parametrize("step", ["cache", "shuffle"])
