@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,18 @@ def tf() -> ModuleType:
 def specs() -> Path:
     """The folder of shipped examples."""
     return ROOT / "specs"
+
+
+@pytest.fixture
+def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which no allocator was chosen and TensorFlow has not started."""
+    from safedata import allocator
+
+    monkeypatch.setattr(allocator, "_chosen", {})
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", SimpleNamespace(_context=None))
+    for name in (allocator.POOL, allocator.LIMIT):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from safedata.cardinality import UNKNOWN
 from safedata.memory import MIB
 from safedata.records import replace
 
+pytestmark = pytest.mark.usefixtures("undecided")
 IMAGES = {"image": "uint8[128, 128, 3]", "label": "int64[]"}
 LIVE = 160 * MIB
 """Little of the last of the regions that the pool needs for them."""

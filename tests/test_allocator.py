@@ -24,14 +24,7 @@ targets: {{big: {{host: 400GiB, cpus: 4}}}}
 """
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process in which nothing was chosen and TensorFlow has not started."""
-    monkeypatch.setattr(allocator, "_chosen", {})
-    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", SimpleNamespace(_context=None))
-    for name in (allocator.POOL, allocator.LIMIT):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("undecided")
 
 
 def plan(kind: str, how: str = "auto") -> Any:
