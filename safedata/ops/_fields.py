@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt
 
 from safedata.problem import Fault
 from safedata.types import FLOATS, INTEGERS, Tensor
@@ -12,7 +12,16 @@ from safedata.types import FLOATS, INTEGERS, Tensor
 NUMBERS: Final = (*INTEGERS, *FLOATS)
 """The dtypes that can be calculated with; complex ones are left out."""
 
-ImageSize = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+
+def _height_and_width(value: object) -> object:
+    if isinstance(value, int) and value > 0 and not isinstance(value, bool):
+        raise ValueError(f"a size is a height and a width, not `{value}`; write `[{value}, {value}]`")
+    return value
+
+
+ImageSize = Annotated[
+    tuple[PositiveInt, PositiveInt], Field(strict=False), BeforeValidator(_height_and_width)
+]
 """Height and width in pixels; a list in YAML."""
 Interval = Annotated[tuple[FiniteFloat, FiniteFloat], Field(strict=False)]
 """The lower and the upper end of a range of values; a list in YAML."""

@@ -22,3 +22,11 @@ def test_a_list_of_another_length_is_counted(size: str, message: str, help_: str
     """One problem for the whole list, which says what it has and what to do; items have no names."""
     [problem] = safedata.check(SPEC.replace("SIZE", size)).problems
     assert (problem.code, problem.message, problem.help) == ("SD105", message, help_)
+
+
+@pytest.mark.parametrize("size", ["224", "{size: 224}"])
+def test_one_number_for_a_size_is_told_what_a_size_is(size: str) -> None:
+    """A side alone is a common slip: both have to be written."""
+    [problem] = safedata.check(SPEC.replace("SIZE", size)).problems
+    assert (problem.code, problem.help) == ("SD105", "write `[224, 224]`")
+    assert "a height and a width, not `224`" in problem.message
