@@ -126,15 +126,15 @@ class Fused(ElementNode):
         silent, parts = replace(scope, report=unheard), self._around(before, scope).parts
         return add(*(part.scratch(entering, silent) for part, entering, _ in parts))
 
-    def inside(self, before: Stream, scope: Scope) -> int:
+    def inside(self, before: Stream, scope: Scope) -> int | None:
         """Return the largest tensor that a part makes and the call does not hand on."""
         if before.batch_dims:
             return 0
         silent, parts = replace(scope, report=unheard), self._around(before, scope).parts
         within = (part.inside(entering, silent) for part, entering, _ in parts)
         handed = (x for *_, leaving in parts[:-1] for x in leaving.element.values())
-        between = (x.bytes or 0 for x in handed if x.dtype != "string" and not x.broken)
-        return max(*within, *between, 0)
+        between = (x.bytes for x in handed if x.dtype != "string" and not x.broken)
+        return largest(0, *within, *between)
 
     def timed(self) -> int:
         """Return how many calls may be in functions of its parts that may take only so long."""

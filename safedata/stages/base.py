@@ -230,8 +230,8 @@ class ElementNode(Node):
         """Return a bound on the bytes of `malloc`'s blocks that a call leaves behind in its thread's arena."""
         return 0
 
-    def inside(self, before: Stream, scope: Scope) -> int:
-        """Return the bytes of the largest tensor that a call makes and does not hand on; 0 where there is none."""
+    def inside(self, before: Stream, scope: Scope) -> int | None:
+        """Return the bytes of the largest tensor that a call makes and does not hand on; None without a bound."""
         return 0
 
     def timed(self) -> int:

@@ -11,7 +11,7 @@ from safedata import draws
 from safedata.chain import Chain
 from safedata.insist import Where
 from safedata.lowering import INDEX, Call, Lowering, Values
-from safedata.memory import HOST, Evidence, Hold, add, weakest
+from safedata.memory import HOST, Evidence, Hold, add, largest, weakest
 from safedata.ops import _walk
 from safedata.problem import Fault
 from safedata.records import replace
@@ -170,7 +170,7 @@ class Map(ElementNode, Stage):
         entered = self._entered(before, replace(scope, report=_unheard))
         return add(*(chain_scratch(chain, stream) for group, stream in entered for chain in chains_of(group)))
 
-    def inside(self, before: Stream, scope: Scope) -> int:
+    def inside(self, before: Stream, scope: Scope) -> int | None:
         """Return the bytes of the largest tensor between two operations, such as a photo before it is made smaller.
 
         None of a batch's counts: its operations' copies are counted one by one, and TensorFlow makes fewer.
@@ -179,7 +179,7 @@ class Map(ElementNode, Stage):
             return 0
         entered = self._entered(before, replace(scope, report=_unheard))
         found = (tensors_between(chain, stream) for group, stream in entered for chain in chains_of(group))
-        return max((x.bytes or 0 for between in found for x in between), default=0)
+        return largest(0, *(x.bytes for between in found for x in between))
 
     def resident(self) -> Iterator[Hold]:
         """Yield what operations keep for all calls together, such as a table of words."""
