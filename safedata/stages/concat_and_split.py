@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from safedata.draws import parted
 from safedata.lowering import OK, ROW, Lowering, Values, as_written
-from safedata.memory import HOST, Hold, times
+from safedata.memory import HOST, Hold, add, times
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
@@ -38,6 +38,7 @@ class ConcatAndSplit(OfRows):
 
     example: ClassVar[str] = "concat_and_split: {components: numbers, length: 8, drop_remainder: true}"
     counts: ClassVar[bool] = True
+    fills: ClassVar[bool] = True
 
     length: Count
     """Rows in one piece."""
@@ -77,23 +78,34 @@ class ConcatAndSplit(OfRows):
         return before.with_element({**made, **keys, ROW: SCALAR_INT64})
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
-        """Yield the element that is being joined, what it is joined to, and the piece copied out of both.
+        """Yield the element that is being joined, what it is joined to, the rows left, and the piece copied out.
 
-        The rows that are handed on refer to all of those that they were cut from, so the joined rows count twice.
+        Where the rows that are left are not copied, they refer to all of those that they were cut from: then the
+        joined rows count twice.
         """
         yield Hold(HOST, slot_bytes(replace(before, shared=None), scope), "the element", before.weakest)
         rows = self.rows(before)
         joined = self._of_rows(before, Dim.at_most(None if rows.most is None else rows.most + self.length))
-        yield Hold(
-            HOST, times(2, slot_bytes(joined, scope)), "it behind the rows that were left", before.weakest
-        )
-        yield Hold(
-            HOST,
-            times(2, slot_bytes(after, scope)),
-            f"one piece of {self.length}, and its copy",
-            after.weakest,
-        )
-        yield Hold(HOST, _NESTED, "what hands out its pieces")
+        what, apart = "it behind the rows that were left", self._apart(before)
+        yield Hold(HOST, times(1 if apart else 2, slot_bytes(joined, scope)), what, before.weakest)
+        if apart:
+            left = slot_bytes(self._of_rows(before, Dim.exactly(self.length)), scope)
+            yield Hold(HOST, times(2, left), "the rows that are left, and those before", before.weakest)
+        piece = slot_bytes(after, scope)
+        yield Hold(HOST, add(piece, _NESTED), "the rows of a piece, and what hands out pieces", after.weakest)
+        yield Hold(HOST, piece, f"one piece of {self.length}, copied out of them", after.weakest)
+
+    def orderly(self, before: Stream) -> bool:
+        """Whether it lets go of all that it joined before it takes the next element."""
+        return self._apart(before)
+
+    def _apart(self, before: Stream) -> bool:
+        """Return whether the rows that are left get memory of their own: where elements have more rows than these.
+
+        Otherwise they would be most of what they are cut from.
+        """
+        most = self.rows(before).most
+        return most is None or most > self.length
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset of pieces.
@@ -117,6 +129,8 @@ class ConcatAndSplit(OfRows):
             have = state[_LEFT] + tf.shape(values[self.named[0]], tf.int64)[0]
             key = {name: tf.where(end, state[name], values[name]) for name in keys}
             rest = {name: whole[name][-self.length :] for name in self.named}
+            if self._apart(low.before):
+                rest = {name: _copied(tf, one) for name, one in rest.items()}
             left = {_LEFT: tf.where(end, tf.constant(0, tf.int64), have % self.length)}
             return {**rest, **left, **key}, {**whole, **key, _LEFT: have, _END: end}
 

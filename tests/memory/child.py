@@ -30,6 +30,8 @@ EPOCHS = 3
 """Times through the data unless a case says otherwise: threads of later epochs take up what earlier ones left."""
 UNEVEN = (0, 0, 0, 0.02, 0.1, 0.4)
 """Seconds that an uneven consumer takes for an element."""
+BROKEN = 0.6
+"""Part of the epochs that a consumer breaks off, where it does."""
 STRETCH = 12
 """Elements, at most, for which one that is uneven in stretches keeps its pace."""
 PAUSE = 0.4
@@ -85,31 +87,42 @@ def consume(datasets: list[Any], case: dict[str, Any]) -> None:
 
     At the elements that `slow` names it waits until all buffers are full. With `uneven` some elements take the consumer
     longer than others, another time others: what the pool has to take anew depends on when each block is let go of.
-    With `lasting` it goes on for so many seconds, uneven in stretches.
+    With `lasting` it goes on for so many seconds, uneven in stretches; with `broken` as fast as it can, and every other
+    time it breaks off somewhere, as `steps_per_epoch` does, and still has that element when the next epoch begins.
     """
     ends, waits = time.monotonic() + case.get("lasting", 0), paces(case)
-    rounds = 0
+    pace, rounds, longest = random.Random(os.getpid()), 0, length(datasets, case)
     while rounds < case.get("epochs", EPOCHS) or time.monotonic() < ends:
         rounds += 1
+        cut = pace.randint(1, longest) if case.get("broken") and pace.random() < BROKEN else case.get("take")
         for number, element in enumerate(together(datasets)):
             if number in case.get("slow", SLOW) and case.get("pause", True):
                 settle()
+            longest = max(longest, number + 1)
             late = case.get("lasting") and time.monotonic() > ends
-            if number + 1 == case.get("take") or late:
+            if number + 1 == cut or late:
                 break
             del element
             time.sleep(next(waits))
+        if case.get("broken"):
+            case = {**case, "pause": False}  # once is enough: buffers were full
+
+
+def length(datasets: list[Any], case: dict[str, Any]) -> int:
+    """Return how many elements an epoch has, as far as that is known."""
+    known = [int(data.cardinality()) for data in datasets]
+    return case.get("take") or max(1, *known, sum(known) if min(known) > 0 else 1)
 
 
 def paces(case: dict[str, Any]) -> Iterator[float]:
     """Yield the seconds that the consumer takes for each element."""
     pace = random.Random(os.getpid())
     while True:
-        if case.get("lasting"):
+        if case.get("lasting") and not case.get("broken"):
             most = pace.choice(UNEVEN)
             yield from (most * pace.random() for _ in range(pace.randint(1, STRETCH)))
         else:
-            yield pace.choice(UNEVEN) if case.get("uneven") else 0
+            yield pace.choice(UNEVEN) if case.get("uneven") and not case.get("broken") else 0
 
 
 def together(datasets: list[Any]) -> Iterator[Any]:

@@ -1,0 +1,66 @@
+"""Free memory that goes back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from safedata.machine import release
+from tests.fresh import ROOT
+
+LEFT = """
+import ctypes, sys, threading
+from safedata.machine import release, resident
+
+library = ctypes.CDLL(None)
+library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
+if sys.argv[1] == "trim alone":
+    release._shorten_heaps_of_threads = lambda library: None
+release.trim()
+before = resident().now
+blocks = []
+thread = threading.Thread(target=lambda: blocks.extend(library.malloc(100) for _ in range(400_000)))
+thread.start()
+thread.join()
+kept = library.malloc(1)
+for one in blocks:
+    ctypes.memset(one, 1, 100)
+    library.free(one)
+count = len(blocks)
+del blocks[:]
+release.trim()
+print(resident().now - before, threading.active_count())
+"""
+
+
+def left(how: str) -> tuple[int, int]:
+    """Return the bytes that stay resident of 40 MB in small blocks of an ended thread, and how many threads there are."""
+    command = [sys.executable, "-c", LEFT, how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    grown, threads = done.stdout.split()
+    return int(grown), int(threads)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="the C library is not glibc")
+def test_the_end_of_an_ended_threads_heap_goes_back() -> None:
+    """Small blocks freed last join the heap's end, which `malloc_trim` alone leaves as it is."""
+    assert left("trim alone")[0] > 30 << 20
+    grown, threads = left("trim")
+    assert grown < 8 << 20
+    assert threads == 1
+
+
+def test_where_the_system_has_no_more_threads_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Free pages are given back as far as that goes."""
+
+    def refuse(self: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(release._Visit, "start", refuse)
+    monkeypatch.setattr(release, "_ends", lambda library: [1 << 30])
+    monkeypatch.setattr(release, "_given_back", {})
+    assert release.trim() == hasattr(ctypes.CDLL(None), "malloc_trim")
