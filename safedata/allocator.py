@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from safedata.memory import KIB, MIB
 from safedata.scope import COMPONENT_BYTES
@@ -41,17 +41,24 @@ LEAST: Final = 256
 _FIRST_REGION: Final = 2 * MIB
 """Bytes of the first region that the pool asks the system for."""
 
-AGAIN: Final = (0.2, 0.3)
+AGAIN: Final = 0.17
 """How often blocks of buffers in glibc's heap may be there once more, where threads of earlier epochs freed them and
-what is free was given back in between: pages with something else in them. Of one thread at a time, and of parallel
-calls: measured 0.0 to 0.2 (numbers of a `range`, on a busy machine), and 0.0 to 0.26 (three scalars behind 8 calls)."""
+what is free was given back in between: pages with something else in them. Measured with epochs broken off, beside what
+is alive: 0.1 (ten scalars), 0.3 (180,000 texts of 20 B, with what is counted for any heap)."""
 
-_HALF_FULL: Final = 0.45
-"""Which part of a region is full when a batch in the middle of it may leave the unused end the smaller one."""
+_ANEW_PERCENT: Final = 130
+_STEADY_PERCENT: Final = 25
+"""Room taken anew for the largest block in the pool, in percent of it, and where each element finds its own room."""
+_HALF_FULL: Final = (0.43, 0.41)
+"""Which part of a region is full when a batch in the middle of it may leave the unused end the smaller one: where one
+thread makes the elements, and where calls run at once, whose blocks lie further apart."""
+_BEYOND_HALF: Final = 0.53
+"""The same where what the consumer gets is less than a hundredth of the region, and may lie anywhere in it."""
+_SMALL: Final = 100
 
 LARGE: Final = MIB
 """Blocks below it find room in what is counted for the allocator in any case."""
-_MIXED_PERCENT: Final = 225
+_MIXED_PERCENT: Final = 205
 """Room taken anew for the large blocks of an element that has several sizes of them, in percent of these."""
 _ALIKE: Final = 4
 """A block of less than a fourth of the largest is small beside it."""
@@ -67,53 +74,99 @@ _chosen: dict[int, bool] = {}
 """By process: what was set before TensorFlow started."""
 
 
-def share(live: int, block: int, *, pooled: bool, heap: int = 0, steady: bool = False, loose: int = 0) -> int:
+class Asked(NamedTuple):
+    """What the steps of a plan ask the allocator for, in bytes."""
+
+    room: int
+    """Of a plan's elements, what may be taken anew for their large blocks: `room`."""
+    calls: int = 0
+    """The same of tensors that calls make and do not hand on."""
+    loose: int = 0
+    """What may be taken anew for large blocks behind parallel calls, where there is room: `unruly`."""
+    largest: int = 0
+    """The largest tensor that a step hands on."""
+    heap: int = 0
+    """How many of the live bytes lie in glibc's heap although these tensors do not."""
+    lost: int = 0
+    """What pieces that a memory cache keeps have too much: `unsplit`."""
+    later: int = 0
+    """What a memory cache takes after the first result has left, for good."""
+    parallel: bool = False
+    """Whether calls that run at once make elements."""
+    steady: bool = False
+    """Whether each element finds the room that the same one left an element ago.
+
+    Replayed with the pool's rules and random timing, batches and windows of 55 to 115 MB with up to one ready: 1
+    percent more than was alive, 9 with a label beside each image. With two ready it is the largest block.
+    """
+    result: int = 0
+    """The largest tensor that the consumer gets, and may still have when the next epoch begins."""
+
+
+def share(live: int, asked: Asked, *, pooled: bool) -> int:
     """Return a bound on what the allocator keeps beside the live bytes, holes that shuffles leave not counted.
+
+    Room for one more of the largest blocks and three tenths: small ones settle in the room that one such left, and
+    while they are there the next one takes new room. Measured 205 MiB for 155 live with blocks of 37; in processes
+    that broke epochs off, 462 for 289 with blocks of 95. Behind parallel calls it is more, as far as the regions that
+    the pool has have room for it, and one block beyond: measured 171 MiB for 118 live, blocks of 27 and regions of 126.
 
     Args:
         live: what the steps hold, in bytes.
-        block: the largest tensor that they make, or `room`. Small ones settle in the room that one such left, and
-            while they are there the next one takes new room: measured 205 MiB for 155 live with blocks of 37.
+        asked: what they ask for.
         pooled: whether tensors come from TensorFlow's pool.
-        heap: how many of the live bytes lie in glibc's heap although `block` does not.
-        steady: whether each element finds the room that the same one left an element ago, so that little is taken anew.
-            Replayed with the pool's rules and random timing, batches and windows of 55 to 115 MB with up to one ready:
-            1 percent more than was alive, 9 with a label beside each image. With two ready it is the largest block.
-            Measured where threads stood still at random, windows of 95 MiB: a fifth of one beyond all that is counted.
-        loose: what may be taken anew in its place behind parallel calls, as far as the regions that the pool has have
-            room for it, and one block more: `unruly`. Measured 171 MiB for 118 live, blocks of 27 and regions of 126.
     """
+    block = max(asked.room, asked.calls)
     in_pool = pooled or block >= ALWAYS_POOLED
     floor, percent = _POOL_SHARE if in_pool else _HEAP_SHARE
-    heap = min(heap, live)
+    heap = min(asked.heap, live)
     inside, beside = live - heap, heap * _HEAP_SHARE[1] // 100
-    all_regions = regions(inside)
-    anew = block // 4 if steady else max(block, min(loose, all_regions - inside + block))
-    kept = floor + inside * percent // 100 + anew
-    return beside + (max(kept, _split(inside)) if in_pool else kept)
+    beside += floor + inside * percent // 100
+    if not in_pool:
+        return beside + block
+    whole = inside + asked.lost
+    if asked.steady:
+        anew = block * _STEADY_PERCENT // 100
+    else:
+        usual = max(asked.room * _ANEW_PERCENT // 100, asked.calls)
+        anew = max(usual, min(asked.loose, regions(whole) - whole + block))
+    if asked.steady and asked.result * _ALIKE < asked.largest:  # it lies in a small region, in nobody's way
+        return asked.lost + beside + anew
+    return asked.lost + max(beside + anew, floor + _split(whole, asked))
 
 
-def _split(live: int) -> int:
+def _split(live: int, asked: Asked) -> int:
     """Return what lies beside so many bytes in the pool's regions where one block has split the last of them; or 0.
 
-    A batch that the consumer still has when the next epoch begins lies somewhere in a region that is free but for it.
-    The pool fills the smaller part first, and that is the end that nothing has used yet, once the region was more than
-    half full. Measured: float32 96 x 96 x 3, shuffle 1,500, 185 MiB alive, 204 MiB over many epochs, and 261 to 265 in
-    4 of 11 processes that began epochs so: all of the regions, 254, and their tables, 8 B for each 256 B.
+    A batch that the consumer still has when the next epoch begins, after it has broken one off, lies in a region that
+    is free but for it, where the used part ended when the first batch was made. The pool fills the smaller part first,
+    and that is the end that nothing has used yet, once the region was more than half full. What is free then lies in
+    pieces, so that a block may be laid in a region more, for which the pool has tables from its start: 8 B for each
+    256 B. Measured with epochs broken off anywhere, MiB: 3 components of 4 kB, 104 alive, regions of 126: 148; padded
+    batches of 20, 100 alive: 160; buckets with batches of 77, 464 alive, regions of 510: 631; images and masks, 182
+    alive, 56 of them in the last region of 128: 271.
+
+    Args:
+        live: bytes of blocks in the pool.
+        asked: what steps ask it for.
     """
     found = regions(live)
     last = (found + _FIRST_REGION) // 2
-    return found - live + found // 32 if live - (found - last) > _HALF_FULL * last else 0
+    full = _BEYOND_HALF if asked.result * _SMALL < last else _HALF_FULL[asked.parallel]
+    if live - asked.later - (found - last) <= full * last:
+        return 0
+    return found - live + asked.largest + (2 * found + _FIRST_REGION) // 32
 
 
 def room(elements: Iterable[Sequence[int]]) -> int:
     """Return how many bytes of room may be taken anew although as many are free, in pieces that do not fit.
 
     The largest block that there is, where others are small beside it. Of several large ones of different sizes in an
-    element each settles in the room that another one left: there it is twice and a quarter all of them. Measured as
-    growth of `VmHWM`, uint8, 20 elements in a batch, in a process whose threads stood still at random: 76 MiB of room
-    beside 96 live ones for 1,000,000 and 600,000 B with one batch ready, 1.8 times a batch beyond what is counted for
-    any pool; 99 beside 149 for 1,000,000, 600,000 and 300,000 B with two, 2.0 times. On an even machine 41 and 36.
+    element each settles in the room that another one left: there it is a little more than twice all of them, to which
+    `share` adds. Measured as growth of `VmHWM`, uint8, 20 elements in a batch, in a process whose threads stood still
+    at random and that broke epochs off: 88 MiB of room beside 94 live ones for 1,000,000 and 600,000 B with one batch
+    ready, 2.2 times a batch beyond what is counted for any pool; 120 beside 147 for 1,000,000, 600,000 and 300,000 B
+    with two, 2.6 times. On an even machine 41 and 36.
 
     Args:
         elements: for each element that a step hands on, the bytes of its tensors.

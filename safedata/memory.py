@@ -58,6 +58,8 @@ class Hold(NamedTuple):
     why: str
     """What holds them, as a phrase: `2 batches ready`."""
     evidence: Evidence = "exact"
+    early: bool = False
+    """Whether it is let go of before any step holds elements, so that only what it has more than these counts."""
 
 
 def parse_size(text: str) -> int:

@@ -102,11 +102,10 @@ def resized(size: int, parallel: int, *, batched: bool = False) -> int:
 
 @pytest.mark.parametrize("parallel", [1, 2, 4])
 def test_what_calls_make_and_do_not_hand_on_has_room_too(parallel: int) -> None:
-    """An image that only stands between two operations takes a place anew, and two where calls run at once."""
+    """An image that only stands between two operations takes a place anew, and a quarter where calls run at once."""
     between = 2000 * 2000 * 3 * 4
-    assert resized(2000, parallel) - resized(200, parallel) == pytest.approx(
-        min(parallel, 2) * between, rel=0.1
-    )
+    times = 1.0 if parallel == 1 else 1.25
+    assert resized(2000, parallel) - resized(200, parallel) == pytest.approx(times * between, rel=0.12)
     assert resized(8000, 2) - resized(200, 2) == pytest.approx(
         8000 * 8000 * 3 * 4, rel=0.1
     )  # a batch is small
@@ -124,7 +123,62 @@ def of_lines(folder: Path, *steps: dict[str, Any]) -> tuple[int, int]:
 
 
 def test_what_a_reader_laid_down_in_an_earlier_epoch_may_be_touched_again(tmp_path: Path) -> None:
-    """Small lines that a thread of a past epoch had read count once more; without such threads none of it does."""
+    """Small lines that a thread of a past epoch had read count one and a half times more; without threads none does."""
     _, alone = of_lines(tmp_path, {"batch": 100})
     buffer, threads = of_lines(tmp_path, {"batch": 100}, {"prefetch": 2})
-    assert 0.9 * buffer < threads - alone < 1.1 * buffer
+    assert 1.35 * buffer < threads - alone < 1.65 * buffer
+
+
+def test_texts_that_the_consumer_keeps_lie_scattered() -> None:
+    """A batch of texts counts once more, for the pages that it keeps from the next epoch's."""
+    few, many = (share({"x": "string[<=100B]"}, {"batch": size}) for size in (100, 3_000))
+    assert 2_900 * 100 < many - few < 2_900 * 200
+
+
+def test_windows_that_overlap_find_no_room_of_their_own() -> None:
+    """Elements that stay for the next window lie where the last one would have room."""
+    apart = share(IMAGES, {"window": {"size": 500, "drop_remainder": True}})
+    overlapping = share(IMAGES, {"window": {"size": 500, "shift": 100, "drop_remainder": True}})
+    assert overlapping - apart >= BATCH
+
+
+def test_a_cache_that_goes_on_after_the_first_batch_fills_the_end_itself() -> None:
+    """What it lays down later stays, so the end that nothing has used is no larger for a batch in front of it."""
+    made = {"map": {"x": [{"cast": "float32"}]}}
+    behind: list[dict[str, Any]] = [made, {"shuffle": 500}, {"batch": 16}]
+    cached = safedata.check(
+        yaml.safe_dump(
+            {
+                "safedata": 1,
+                "source": {"synthetic": {"components": {"x": "uint8[27648]"}, "count": 4_000}},
+                "steps": [{"cache": "memory"}, *behind],
+                "runtime": {"allocator": "pool"},
+            }
+        ),
+        host="1TiB",
+    ).plan
+    assert cached is not None
+    shares = [allocator_share(cached, live * MIB) for live in (180, 200, 250)]
+    assert None not in shares
+    small, middle, large = (one or 0 for one in shares)
+    assert middle - small < 20 * 0.14 * MIB
+    assert large > middle  # so full that the end is used whatever comes when
+
+
+def test_rows_of_a_table_leave_nothing_behind(tmp_path: Path) -> None:
+    """They lie one behind the other, and what a function makes of them does not."""
+    (tmp_path / "rows.csv").write_text("file,label\n" + "a.jpg,7\n" * 20_000)
+    (tmp_path / "a.jpg").write_bytes(b"")
+
+    table = {"manifest": {"path": "rows.csv", "file": "file", "columns": {"label": "int64"}}}
+    made = {"synthetic": {"components": {"label": "int64[]"}, "count": 20_000}}
+
+    def kept(source: dict[str, Any], *steps: dict[str, Any]) -> int:
+        run = {"allocator": "system"}
+        spec = {"safedata": 1, "source": source, "steps": list(steps), "output": ["label"], "runtime": run}
+        lines = safedata.check(yaml.safe_dump(spec), host="1TiB", folder=tmp_path).lines
+        return next(line.hold.bytes or 0 for line in lines if "the allocator" in line.hold.why)
+
+    steps: list[dict[str, Any]] = [{"shuffle": 20_000}, {"batch": 10}]
+    assert kept(table, *steps, {"prefetch": 1}) - kept(table, *steps) < 100_000
+    assert kept(made, *steps, {"prefetch": 1}) - kept(made, *steps) > 0.15 * 20_000 * 200

@@ -81,21 +81,6 @@ def test_a_piece_of_less_than_twice_the_size_is_not_cut(block: int, worst: float
     assert allocator.unsplit(100, [block]) == pytest.approx(worst)
 
 
-@pytest.mark.parametrize("kind", ["int64[]", "uint8[400]", "string[<=1000B]"])
-def test_what_earlier_epochs_freed_in_other_arenas_counts_again(kind: str) -> None:
-    """Behind parallel calls three tenths of a buffer in glibc's heap, here of two components, count again."""
-
-    def kept(calls: int) -> int:
-        steps = f"[{{map: {{y: [{{from: x}}]}}, parallel: {calls}}}, {{shuffle: 20000}}, {{batch: 32}}]"
-        text = SPEC.format(kind=kind, allocator="system").replace("[{shuffle: 20000}, {batch: 32}]", steps)
-        found = safedata.check(text, target="big")
-        return next(line.hold.bytes or 0 for line in found.lines if "the allocator" in line.hold.why)
-
-    buffer = safedata.check(SPEC.format(kind=kind, allocator="system"), target="big")
-    held = next(line.hold.bytes or 0 for line in buffer.lines if "20000 elements" in line.hold.why)
-    assert 2 * 0.25 * held < kept(8) - kept(1) < 2 * 0.35 * held
-
-
 def beside(source: str, steps: str, how: str = "system") -> int:
     """Return the bytes that the allocator is counted with."""
     text = f"safedata: 1\nsource: {source}\nsteps: [{steps}]\nruntime: {{allocator: {how}}}\n"
@@ -107,17 +92,29 @@ def beside(source: str, steps: str, how: str = "system") -> int:
 ARRAYS = '{synthetic: {components: {x: "uint8[32, 1000]"}, count: 100000}}'
 
 
-@pytest.mark.parametrize("steps", ["{prefetch: 20000}", "{shuffle: 20000}, {batch: 1}, {prefetch: 1}"])
-def test_what_a_prefetch_thread_freed_counts_again(steps: str) -> None:
-    """A `prefetch` has a thread of its own in every epoch, so a fifth of what it filled may stay in another arena."""
+def test_what_earlier_epochs_freed_in_other_arenas_counts_again() -> None:
+    """A `prefetch` has a thread of its own in every epoch, so some of what it laid down may stay in its arena."""
+    bare = beside(ARRAYS, "{take: 20000}, {shuffle: 20000}, {batch: 1}")
+    ahead = beside(ARRAYS, "{take: 20000}, {shuffle: 20000}, {batch: 1}, {prefetch: 1}")
+    assert 0.16 * 20000 * 32000 < ahead - bare < 0.19 * 20000 * 33000
+
+
+def test_what_is_left_settles_in_the_holes_that_are_counted() -> None:
+    """Where a shuffle has many holes nothing is counted beside them."""
     bare = beside(ARRAYS, "{shuffle: 20000}, {batch: 1}")
-    assert beside(ARRAYS, steps) - bare > 0.14 * 20000 * 32000
+    assert beside(ARRAYS, "{shuffle: 20000}, {batch: 1}, {prefetch: 1}") - bare < 100_000
+
+
+def test_what_goes_in_the_order_in_which_it_came_leaves_nothing() -> None:
+    """What a `prefetch` kept lies together once it is free, and is given back whole."""
+    small, large = (beside(ARRAYS, f"{{prefetch: {size}}}") for size in (10000, 20000))
+    assert large - small < 0.075 * 10000 * 33000
 
 
 def test_what_no_thread_has_made_is_not_counted_again() -> None:
     """Where all runs in the consumer's thread, the room of one epoch is the next one's."""
     small, large = (beside(ARRAYS, f"{{shuffle: {size}}}") for size in (10000, 20000))
-    assert large - small < 0.07 * 2 * 10000 * 32300
+    assert large - small < 0.07 * 2.7 * 10000 * 32300  # a buffer, and its holes
 
 
 def test_a_cache_keeps_its_elements_where_they_are() -> None:
@@ -132,15 +129,15 @@ def test_a_cache_keeps_its_elements_where_they_are() -> None:
         ([20], 20),
         ([20, 0], 20),
         ([20, 20], 20),
-        ([20, 12], 72),
-        ([20, 12, 6], 85.5),
-        ([20, 12, 4], 72),
+        ([20, 12], 65.6),
+        ([20, 12, 6], 77.9),
+        ([20, 12, 4], 65.6),
         ([20, 4], 20),
         ([0.5, 0.7], 0.7),
     ],
 )
 def test_large_blocks_of_different_sizes_take_room_from_each_other(sizes: list[float], most: float) -> None:
-    """One size takes the room of one block anew, several twice and a quarter all of them; small ones none."""
+    """One size takes the room of one block anew, several twice all of them and a little more; small ones none."""
     assert allocator.room([[int(size * MIB) for size in sizes]]) == int(most * MIB)
 
 
@@ -181,46 +178,81 @@ def test_calls_that_end_in_any_order_take_large_blocks_anew(
     assert allocator.unruly(sizes, parallel) == found * MIB
 
 
-def share(live: int, block: int, loose: int = 0) -> int:
+def share(live: int, block: int = 0, *, steady: bool = False, **asked: int) -> int:
     """Return the pool's share in MiB beside so many live ones."""
-    return allocator.share(live * MIB, block * MIB, pooled=True, loose=loose * MIB) // MIB
+    told: dict[str, Any] = {name: size * MIB for name, size in asked.items()}
+    return (
+        allocator.share(live * MIB, allocator.Asked(block * MIB, steady=steady, **told), pooled=True) // MIB
+    )
 
 
 def test_calls_may_use_all_that_the_pool_has_and_one_block_more() -> None:
     """What they take anew is bounded by the regions that the pool has, but for one block."""
-    assert share(80, 9, 54) - share(80, 9) == 54 - 9  # 46 are left of 126
-    assert share(110, 9, 54) == share(110, 16 + 9)
-    assert share(125, 9, 54) == share(125, 1 + 9)
-    assert share(125, 9, 4) == share(125, 9)
+    assert share(70, 9, loose=54) - share(70) == 54  # 56 are left of 126
+    assert share(80, 9, loose=90) == share(80, 9, loose=46 + 9)
+    assert share(80, 9, loose=4) == share(80, 9)
 
 
 @pytest.mark.parametrize(
     ("live", "blocks", "elements", "parallel", "measured"),
     [
         (308, [64], [8], 1, 523),
-        (138, [29.3], [1.83], 3, 253),
+        (138, [29.3], [1.83], 3, 265),
         (200, [36.75, 12.25], [0.6, 0.2], 1, 345),
         (118, [27], [0.5], 1, 169),
         (156, [36.8], [0.6], 1, 226),
-        (96, [19, 11.5], [1, 0.6], 0, 170),
-        (149, [19, 11.5, 5.7], [1, 0.6, 0.3], 0, 246),
+        (96, [19, 11.5], [1, 0.6], 0, 180),
+        (149, [19, 11.5, 5.7], [1, 0.6, 0.3], 0, 265),
+        (100, [19.5], [0.08], 0, 158),
+        (223, [36.8], [0.15], 0, 318),
+        (464, [77.3], [0.4], 0, 628),
+        (289, [95.4], [0.1], 0, 460),
     ],
 )
-def test_the_share_covers_what_was_measured_where_threads_stood_still(
+def test_the_share_covers_what_was_measured(
     live: int, blocks: list[float], elements: list[float], parallel: int, measured: int
 ) -> None:
-    """Growth of the peak in processes whose threads stand still at random, less what threads and steps take."""
+    """Growth of the peak where threads stood still at random and epochs were broken off, less what threads take.
+
+    4 MiB of it may be of TensorFlow itself, which the estimate has an allowance for.
+    """
     sizes = [[int(size * MIB) for size in sizes] for sizes in (blocks, elements)]
-    room, loose = allocator.room(sizes), allocator.unruly(sizes, parallel)
-    assert live * MIB + allocator.share(live * MIB, room, pooled=True, loose=loose) >= measured * MIB
+    largest = int(max(blocks) * MIB)
+    asked = allocator.Asked(
+        allocator.room(sizes),
+        loose=allocator.unruly(sizes, parallel),
+        largest=largest,
+        parallel=parallel > 0,
+        result=largest,
+    )
+    assert live * MIB + allocator.share(live * MIB, asked, pooled=True) >= (measured - 4) * MIB
 
 
-@pytest.mark.parametrize(("live", "most"), [(188, 254), (206, 254), (160, 0), (250, 0), (105, 126), (70, 0)])
+@pytest.mark.parametrize(
+    ("live", "most"), [(188, 254), (206, 254), (160, 0), (105, 126), (70, 0), (182, 254)]
+)
 def test_a_batch_in_the_middle_of_the_last_region_lets_all_of_it_be_used(live: int, most: int) -> None:
-    """Once the last region is half full its end may be used before the rest; a share that is larger stays."""
-    kept = live + share(live, 0)
-    assert kept >= most * 33 // 32
-    assert most or kept == live + (8 * MIB + live * MIB * 13 // 100) // MIB
+    """Once the last region is nearly half full its end may be used before the rest, and a block laid in one more."""
+    kept = live + share(live, 6, largest=6, result=6)
+    assert (kept >= most + 6 + (2 * most + 2) // 32) if most else (kept < live * 1.13 + 17)
+    assert live + share(live, 6, largest=6, result=6, steady=True) >= most  # the batch is as large as any
+
+
+def test_a_small_result_is_in_the_way_only_beyond_the_middle() -> None:
+    """Anywhere else what is before it is the smaller part of the region."""
+    assert share(188, 2, largest=2) < share(188, 2, largest=2, result=2)
+    assert share(200, 2, largest=2) == share(200, 2, largest=2, result=2)
+
+
+def test_what_a_cache_lays_down_later_is_not_before_the_first_batch() -> None:
+    """The batch then lies lower, and the end that nothing has used is the larger part."""
+    assert share(200, 6, largest=6, result=6, later=40) < share(200, 6, largest=6, result=6)
+
+
+def test_pieces_that_a_cache_keeps_too_large_fill_regions_too() -> None:
+    """What is lost in them counts, and where it fills the last region so does all of that."""
+    assert share(140, 2, lost=10) - share(140, 2) == 10
+    assert share(150, 6, lost=40, largest=6, result=6) >= 254 - 150
 
 
 @pytest.mark.tf

@@ -154,9 +154,26 @@ def _peak(lines: Sequence[HoldLine]) -> float:
 
 
 def _lines(plan: Plan, machine: Machine) -> list[HoldLine]:
-    steps = [HoldLine(number, hold) for number, holds in enumerate(_step_holds(plan)) for hold in holds]
+    steps = _after_building(
+        [HoldLine(number, hold) for number, holds in enumerate(_step_holds(plan)) for hold in holds]
+    )
     process = [HoldLine(None, hold) for hold in process_holds(plan, machine)]
     return [*process, HoldLine(None, allocator_hold(plan, steps)), *steps]
+
+
+def _after_building(lines: list[HoldLine]) -> list[HoldLine]:
+    """Return the holds with those that are early cut to what they have more than the others, which come after them."""
+    later = add(*(line.hold.bytes for line in lines if line.hold.place == HOST and not line.hold.early))
+    if later is None or not any(line.hold.early for line in lines):
+        return lines
+    found = list[HoldLine]()
+    for line in lines:
+        size = line.hold.bytes
+        if line.hold.early and size is not None:
+            line = line._replace(hold=line.hold._replace(bytes=max(0, size - later)))
+            later = max(0, later - size)
+        found.append(line)
+    return found
 
 
 def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:

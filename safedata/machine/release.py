@@ -55,7 +55,8 @@ def trim() -> bool:
         return False
     before, now = _given_back.get(os.getpid(), 0), resident().now
     if now is not None and now > before + _GREW:
-        _shorten_heaps_of_threads(library)
+        with contextlib.suppress(AttributeError):  # a C library without `malloc_info`
+            _shorten_heaps_of_threads(library)
         now = resident().now
     _given_back[os.getpid()] = now or 0
     return True
@@ -112,7 +113,7 @@ def _ends(library: Any) -> list[int]:
         return []
     library.malloc_info(0, stream)
     library.fclose(stream)
-    told = ctypes.string_at(text, size.value) if text else b""
+    told = ctypes.string_at(text, size.value) if text.value else b""
     library.free(text)
     found = list[int]()
     for heap in _HEAP.findall(told)[1:]:

@@ -56,8 +56,8 @@ class Window(Stage):
         return self.size if self.shift is None else self.shift
 
     def orderly(self, before: Stream) -> bool:
-        """Whether it does with each element the same as with the one before: always."""
-        return True
+        """Whether all elements of a window go before the next one is made; others lie where that would have room."""
+        return self.step >= self.span
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of windows."""

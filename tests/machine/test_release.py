@@ -38,7 +38,7 @@ print(resident().now - before, threading.active_count())
 
 
 def left(how: str) -> tuple[int, int]:
-    """Return the bytes that stay resident of 40 MB in small blocks of an ended thread, and how many threads there are."""
+    """Return the bytes that stay resident of 40 MB in small blocks of an ended thread, and the number of threads."""
     command = [sys.executable, "-c", LEFT, how]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     grown, threads = done.stdout.split()

@@ -38,9 +38,10 @@ REGIMES: Final = (
     Regime(0, {}),
     Regime(2, {"nice": 5}),  # it gets hardly a CPU: a seventh of one
     Regime(1, {"jostled": True, "lasting": 100}),
+    Regime(1, {"jostled": True, "lasting": 60, "broken": True}),
 )
-"""Of three runs one is on the machine as it is, one starved, and one where threads stand still and the consumer's pace
-changes, for so many seconds."""
+"""Of four runs one is on the machine as it is, one starved, one where threads stand still and the consumer's pace
+changes, for so many seconds, and one where it breaks epochs off instead, as fast as it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Case:
     name: str
     spec: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict[str, Any])
-    """`epochs`, `take`, `pause`, `slow`, `uneven`, `fit`, and `beside`: a second spec, alive at the same time."""
+    """`epochs`, `take`, `pause`, `slow`, `uneven`, `fit`; `measured`: after `safedata measure`; and `beside`: a second
+    spec, alive at the same time."""
     loose: str | None = None
     """Why its estimate is further above than the limits say; None where it is within them."""
 

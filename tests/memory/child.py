@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import safedata
+from safedata import isolated
 from safedata.budget import Verdict
 from safedata.compile import compile_plan, tensorflow
 from safedata.machine import resident
@@ -49,6 +50,9 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
     os.nice(case.get("nice", 0))
     if case.get("jostled"):
         jostle.start(random.Random(os.getpid()))
+    if case.get("measured"):
+        for text in case["specs"]:
+            isolated(safedata.measure, text, folder=os.getcwd())
     verdicts, datasets = [], []
     for text in case["specs"]:  # one after the other, as `safedata.load` does
         verdicts.append(checked(text))

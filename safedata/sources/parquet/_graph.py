@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from safedata.cardinality import exactly
 from safedata.insist import Check, Where, insist
@@ -43,6 +43,8 @@ _COPIES: Final = 6
 @record(frozen=True)
 class ParquetRoot(FileRoot):
     """Rows file by file, row group by row group; one row group is open at a time, and a chunk of it in memory."""
+
+    library: ClassVar[int] = LIBRARY
 
     reads: tuple[Read, ...]
     files: tuple[str, ...]

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from safedata.cardinality import UNKNOWN, exactly
 from safedata.lowering import Lowering, Values, as_written, rewrapped
-from safedata.memory import HOST, Evidence, Hold, add, times
+from safedata.memory import HOST, MIB, Evidence, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._interleave import FileRoot
-from safedata.sources._records import RECORD, Places
+from safedata.sources._records import READ_BUFFER, RECORD, Places
 from safedata.sources._stream import Budget
 from safedata.sources.tfrecord._framing import Compression, Scan, find_damage, scan
 from safedata.sources.tfrecord._recovery import CHUNK, FOOTER, HEADER, Loss, data_sound, resume
@@ -28,6 +28,8 @@ _SEARCH: Final = 3 * CHUNK
 """Bound on the bytes of a file in Python at once while the next sound record is looked for: a chunk, and copies."""
 _SUMMED: Final = 8 << 20
 """Bytes of a record whose checksum is worked out for a report: 2 s."""
+_MAPPED_MOST: Final = 32 * MIB
+"""glibc's `DEFAULT_MMAP_THRESHOLD_MAX`: a larger block has a mapping of its own each time."""
 _INFLATE: Final = 2
 """Buffers of one compressed reader: what is read, and what it becomes."""
 
@@ -74,11 +76,21 @@ class TfrecordRoot(FileRoot):
         """
         buffers = self.buffer * (1 if self.compression == "none" else 1 + _INFLATE)
         yield Hold(HOST, buffers, "the reader's buffer")
+        yield from self.common()
         yield Hold(
             HOST, times(2, add(after.bytes)), "a record being read, and the one handed on", self.evidence
         )
         if scope.on_error == "skip" and self._goes_on:
             yield Hold(HOST, _SEARCH, "the search for the next sound record, where one is damaged")
+
+    def common(self) -> Iterator[Hold]:
+        """Yield what glibc keeps at a heap's end: twice the largest block, up to 32 MiB, that had a mapping of its own.
+
+        That is how it adapts its `M_TRIM_THRESHOLD`. Measured: 24 files with buffers of 8 MiB, epochs broken off, 266
+        MiB alive, 319 MiB.
+        """
+        if READ_BUFFER < self.buffer <= _MAPPED_MOST:
+            yield Hold(HOST, 2 * self.buffer, "what the heap keeps of such buffers")
 
     def lower(self, low: Lowering) -> Any:
         """Return the dataset of records."""
