@@ -131,6 +131,8 @@ def _steady(plan: Plan) -> bool:
     """Return whether each element takes the very room that one before it left.
 
     So it is where one thread makes them all, of one size, and stacks them once; numbers beside them do not matter.
+    Large ones that are stacked find no place in the small regions, and lie among batches: with 52 of 1.1 MiB, 181 MiB
+    alive, it was 252 where epochs were broken off.
     """
     stacked, element = 0, plan.source.after.element
     for step in plan.steps:
@@ -141,6 +143,9 @@ def _steady(plan: Plan) -> bool:
         if step.before is None or not step.node.orderly(step.before) or (step.node.ahead and not stacked):
             return False
         stacked += step.node.fills
+        parts = max(_sizes(step.before.element), default=0)
+        if step.node.fills and allocator.LARGE <= parts < max(_sizes(step.after.element), default=0):
+            return False
     numbers = [one for one in element.values() if one.dtype != "string" and not one.broken]
     if stacked != 1 or not all(one.static and not one.ragged_rank for one in numbers):
         return False

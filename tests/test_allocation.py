@@ -66,6 +66,14 @@ def test_whatever_may_stand_in_the_way_counts_the_largest_block(
     assert share(components, *steps) - alone >= BATCH * 7 // 10
 
 
+def test_large_elements_lie_among_the_batches() -> None:
+    """A batch of few large elements counts whole once more, one of many small ones a fourth."""
+    size = 2_000_000
+    small = share({"x": f"uint8[{size // 50}]"}, {"batch": 1_000})
+    large = share({"x": f"uint8[{size}]"}, {"batch": 20})
+    assert large - small >= size * 20 * 9 // 10
+
+
 @pytest.mark.parametrize("step", ["ragged_batch", "padded_batch"])
 def test_elements_of_several_sizes_count_the_largest_block(step: str) -> None:
     """Where elements differ in size, what one left need not be enough for the next."""
