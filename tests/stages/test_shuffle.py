@@ -44,9 +44,17 @@ def test_a_buffer_of_all_is_filled_once(read: Any, scope: Any) -> None:
     """Where every element finds a place, none is laid down in the room of one that left: less slack, fewer holes."""
     for step in ("shuffle: all", "shuffle: 100"):
         [buffer] = read(step).holds(STREAM, STREAM, scope)
-        assert buffer.bytes == 100 * (24 + 1000 + 16 + 152)
+        assert buffer.bytes == 100 * (24 + 1000 + 16 + 160)
     [most] = read("shuffle: 80").holds(STREAM, STREAM, scope)
     assert most.bytes == 80 * (24 + 1000 + 16 + 212) + 20 * 800
+
+
+@pytest.mark.parametrize(("count", "beside"), [(1, 212), (2, 212), (3, 160), (4, 152)])
+def test_small_components_alone_take_more_beside_them(count: int, beside: int, read: Any, scope: Any) -> None:
+    """An element of one or two numbers has no others whose slack it could share."""
+    numbers = Stream({str(one): Tensor("int64") for one in range(count)}, exactly(100))
+    [buffer] = read("shuffle: all").holds(numbers, numbers, scope)
+    assert buffer.bytes == 100 * (24 + 16 + count * (8 + beside))
 
 
 def test_holes_add_up_over_several_times_the_buffer(read: Any, scope: Any) -> None:
