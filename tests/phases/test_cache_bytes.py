@@ -65,7 +65,7 @@ def test_a_full_disk_is_seen_before(write: Write) -> None:
 @pytest.mark.tf
 def test_the_phases_peaks_are_not_added(write: Write) -> None:
     """The host's bound is the larger part's; once the entry is there the parts before it count no more."""
-    text = spec("shuffle: {buffer: 900}", "batch: 10").replace("buffer: 100,", "buffer: 1000,")
+    text = spec("shuffle: {buffer: 500}", "batch: 10").replace("buffer: 100,", "buffer: 1000,")
     path = write(text)
     before = safedata.check(path)
     assert before.plan is not None
