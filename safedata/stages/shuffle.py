@@ -13,7 +13,7 @@ from safedata.scope import COMPONENT_BYTES, Scope
 from safedata.stages._elements import FILLED_BYTES, is_broken, slot_bytes
 from safedata.stages._fields import Buffer, Count
 from safedata.stages.base import Stage
-from safedata.types import Stream
+from safedata.types import Stream, Tensor
 
 _SLOT: Final = 24
 """Bytes of one slot of the buffer, taken up front for all of them (memory facts, 3.1, shuffle)."""
@@ -40,10 +40,11 @@ _FILLED_FEW: Final = 160
 
 Measured with what earlier epochs leave, which counts beside them: for each element 327 B (one int64), 464 (two), 699
 (three), 2180 (ten); where as many come after the first ones 347, 559, 753, 2310."""
-_TIMES: Final = (15, 8)
-"""How often the buffer may leave such holes. Measured over its payload where 1 and 4 buffers come after the first,
-three epochs, glibc 2.36: 0.83 and 1.25 (2 KiB), 0.24 and 1.04 (4 kB), 0.58 and 1.52 (6 kB), 0.3 and 0.9 (9 kB), 0.43
-and 0.57 (600 B; 1.48 where 9 come)."""
+_ADD_UP: Final = 16 * KIB
+"""Below it holes add up to 15 eighths of the buffer's elements, and otherwise to as many as it has.
+
+Measured over the payload where 1 and 4 buffers come after the first, three epochs, glibc 2.36: 0.83 and 1.25 (2 KiB),
+0.24 and 1.04 (4 kB), 0.58 and 1.52 (6 kB), 0.3 and 0.9 (9 kB), 0.43 and 0.57 (600 B; 1.48 where 9 come)."""
 _TEXT_HOLES_PERCENT: Final = 10
 """The same for texts, whose blocks are not aligned: a hole takes the next text of its size, or a smaller one."""
 
@@ -137,9 +138,12 @@ class Shuffle(Stage):
         if before.shared:
             return 0
         slots, refilled = self.slots(before), self._refilled(before)
-        hole = _scattered(before, scope)
-        most = None if slots is None else slots * _TIMES[0] // _TIMES[1]
-        return times(most if most is None or refilled is None else min(most, refilled), hole)
+        total: int | None = 0
+        for tensor in before.element.values():
+            most = None if slots is None else slots * _most_holes(tensor) // 8
+            count = most if most is None or refilled is None else min(most, refilled)
+            total = add(total, times(count, _scattered(tensor, scope)))
+        return None if total is None else total // 100
 
     def emptied(self, before: Stream) -> int | None:
         """Return the slots, which stay until the iterator goes."""
@@ -154,19 +158,20 @@ class Shuffle(Stage):
         return low.renews(made) if self.reshuffle else made
 
 
-def _scattered(stream: Stream, scope: Scope) -> int | None:
-    """Return how many bytes of holes one element may leave behind; texts lie in glibc's heap in any case."""
-    total: int | None = 0
-    for tensor in stream.element.values():
-        size = tensor.bytes
-        if tensor.dtype == "string":
-            scattered = times(_TEXT_HOLES_PERCENT, size if (tensor.length.most or _SMALL) >= _SMALL else 0)
-        elif scope.pooled or (size is not None and not _SMALL <= size < _alone_from()):
-            scattered = 0
-        else:
-            scattered = times(_HOLES_PERCENT, size)
-        total = add(total, scattered)
-    return None if total is None else total // 100
+def _scattered(tensor: Tensor, scope: Scope) -> int | None:
+    """Return what one component may leave behind, in hundredths of a byte; texts lie in glibc's heap in any case."""
+    size = tensor.bytes
+    if tensor.dtype == "string":
+        return times(_TEXT_HOLES_PERCENT, size if (tensor.length.most or _SMALL) >= _SMALL else 0)
+    if scope.pooled or (size is not None and not _SMALL <= size < _alone_from()):
+        return 0
+    return times(_HOLES_PERCENT, size)
+
+
+def _most_holes(tensor: Tensor) -> int:
+    """Return how often a buffer's elements may leave such holes, in eighths."""
+    small = tensor.dtype != "string" and (tensor.bytes or 0) < _ADD_UP
+    return 15 if small else 8
 
 
 def _alone_from() -> int:
