@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import safedata
-from safedata.allocation import allocator_share
+from safedata.allocation import _laid_later, allocator_share
 from safedata.cardinality import UNKNOWN
 from safedata.memory import MIB
 from safedata.records import replace
@@ -190,3 +190,38 @@ def test_rows_of_a_table_leave_nothing_behind(tmp_path: Path) -> None:
     steps: list[dict[str, Any]] = [{"shuffle": 20_000}, {"batch": 10}]
     assert kept(table, *steps, {"prefetch": 1}) - kept(table, *steps) < 100_000
     assert kept(made, *steps, {"prefetch": 1}) - kept(made, *steps) > 0.15 * 20_000 * 200
+
+
+def test_a_table_that_is_built_counts_beside_what_it_keeps(tmp_path: Path) -> None:
+    """What building takes is cut to what comes after it, and never by what the table itself keeps."""
+    (tmp_path / "rows.csv").write_text("file,label\n" + "a.jpg,7\n" * 50_000)
+    (tmp_path / "a.jpg").write_bytes(b"")
+    source = {"manifest": {"path": "rows.csv", "file": "file", "columns": {"label": "int64"}}}
+
+    def building(*steps: dict[str, Any]) -> int:
+        spec = {"safedata": 1, "source": source, "steps": list(steps), "output": ["label"]}
+        lines = safedata.check(yaml.safe_dump(spec), host="1TiB", folder=tmp_path).lines
+        return next(line.hold.bytes or 0 for line in lines if "building" in line.hold.why)
+
+    assert building() > 50_000 * 20
+    assert building({"shuffle": 50_000}) == 0
+
+
+def test_what_a_filter_drops_has_gone_through_the_cache_too() -> None:
+    """Nobody knows how much a cache has laid down before the first element that a filter lets through."""
+    plans = [
+        safedata.check(
+            yaml.safe_dump(
+                {
+                    "safedata": 1,
+                    "source": {"synthetic": {"components": {"x": "uint8[27648]"}, "count": 4_000}},
+                    "steps": [{"cache": "memory"}, *dropped, {"batch": 16}],
+                }
+            ),
+            host="1TiB",
+        ).plan
+        for dropped in ([], [{"filter": "size(x) > 3"}])
+    ]
+    kept, none = (plan and _laid_later(plan) for plan in plans)
+    assert kept and kept > 3_900 * 27_648
+    assert none == 0

@@ -162,9 +162,13 @@ def _lines(plan: Plan, machine: Machine) -> list[HoldLine]:
 
 
 def _after_building(lines: list[HoldLine]) -> list[HoldLine]:
-    """Return the holds with those that are early cut to what they have more than the others, which come after them."""
-    later = add(*(line.hold.bytes for line in lines if line.hold.place == HOST and not line.hold.early))
-    if later is None or not any(line.hold.early for line in lines):
+    """Return the holds with those that are early cut to what they have more than the others, which come after them.
+
+    What the same step keeps, and any other that is built, is there by then.
+    """
+    built = {line.step for line in lines if line.hold.early}
+    later = add(*(line.hold.bytes for line in lines if line.hold.place == HOST and line.step not in built))
+    if later is None or not built:
         return lines
     found = list[HoldLine]()
     for line in lines:

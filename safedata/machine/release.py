@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
@@ -21,6 +20,8 @@ _THRESHOLD: Final = MIB
 threshold of 128 KiB, 1 MiB and 64 MiB, the most that glibc raises it to by itself."""
 _BLOCK: Final = 100 * KIB
 """A free of more than 64 KiB makes glibc look at the heap's end; one of less than 128 KiB is never a mapping."""
+_LEFT: Final = 256 * KIB
+"""An end that is no larger is left alone: glibc keeps 128 KiB of each, and what the block was cut from."""
 _GREW: Final = 4 * MIB
 """A smaller end of a heap, and a smaller growth since free pages were last given back, is left alone."""
 _HEAP: Final = re.compile(rb'<heap nr="\d+">(.*?)</heap>', re.DOTALL)
@@ -41,46 +42,46 @@ def release() -> None:
     """
     gc.collect()
     if trim():
-        _trim_heaps_of_threads(ctypes.CDLL(None))
+        _shorten_all_heaps_of_threads(ctypes.CDLL(None))
 
 
 def trim() -> bool:
     """Give the free pages of glibc's heaps back to the system, and return whether the C library is one that can."""
     if sys.platform != "linux":
         return False
-    library = ctypes.CDLL(None)
+    glibc = ctypes.CDLL(None)
     try:
-        library.malloc_trim(0)
+        glibc.malloc_trim(0)
     except (AttributeError, OSError):
         return False
-    before, now = _given_back.get(os.getpid(), 0), resident().now
-    if now is not None and now > before + _GREW:
-        with contextlib.suppress(AttributeError):  # a C library without `malloc_info`
-            _shorten_heaps_of_threads(library)
-        now = resident().now
-    _given_back[os.getpid()] = now or 0
+    now = resident().now
+    if now is not None:
+        if now > _given_back.get(os.getpid(), 0) + _GREW:
+            _shorten_heaps_of_threads(glibc, _GREW)
+            now = resident().now or now
+        _given_back[os.getpid()] = now
     return True
 
 
-def _shorten_heaps_of_threads(library: Any) -> None:
-    """Make glibc look at the ends of the heaps whose threads have ended, as long as one of them is large.
+def _shorten_heaps_of_threads(glibc: Any, most: int) -> None:
+    """Make glibc look at the ends of the heaps whose threads have ended, as long as one is larger than `most` bytes.
 
     Small blocks that were freed last lie in lists of their own until `malloc_trim` joins them with what is free around
     them and with the heap's end, which it leaves alone: of 150,000 numbers kept ready, epochs broken off, 50 MiB stayed
-    in 5 of 139 epochs beside the next ones'. A free of 64 KiB or more in that heap shortens it. A new thread takes over
-    the heap of the one that ended last, so threads are started one by one, each with a block of its own; they end the
-    other way round, and leave the list of heaps as they found it.
+    in 5 of 139 epochs beside the next ones'. A free of 64 KiB or more in that heap shortens it, if its end is larger
+    than the threshold. A new thread takes over the heap of the one that ended last, so threads are started one by one,
+    each with a block of its own; they end the other way round, and leave the list of heaps as they found it.
     """
-    library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
-    ends = first = _ends(library)
+    if not hasattr(glibc, "malloc_info"):
+        return
+    ends = first = _ends(glibc)
     visits = list[_Visit]()
     try:
-        while max(ends, default=0) > _GREW and len(ends) == len(first) and len(visits) < len(first):
-            visits.append(_Visit(threading.Event(), threading.Event(), library))
+        while max(ends, default=0) > most and len(ends) == len(first) and len(visits) < len(first):
+            visits.append(_Visit(glibc))
             visits[-1].start()
             visits[-1].inside.wait()
-            ends = _ends(library)
+            ends = _ends(glibc)
     except RuntimeError:  # the system has no more threads
         visits.pop()
     for visit in reversed(visits):
@@ -88,77 +89,52 @@ def _shorten_heaps_of_threads(library: Any) -> None:
         visit.join()
 
 
+def _shorten_all_heaps_of_threads(glibc: Any) -> None:
+    """Do the same for every end of a heap, whatever glibc's threshold has grown to.
+
+    Setting that stops glibc from adjusting it, so afterwards it is low: heaps then keep less than they would, never
+    more. Where the user has set it, it is left alone.
+    """
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ or "trim_threshold" in os.environ.get("GLIBC_TUNABLES", ""):
+        return
+    glibc.mallopt(_TRIM_THRESHOLD, _BLOCK)
+    try:
+        _shorten_heaps_of_threads(glibc, _LEFT)
+    finally:
+        glibc.mallopt(_TRIM_THRESHOLD, _THRESHOLD)
+
+
 class _Visit(threading.Thread):
     """A thread that takes a block from the heap that it is given, frees it, and keeps the heap until it may go."""
 
-    def __init__(self, inside: threading.Event, over: threading.Event, library: Any) -> None:
+    def __init__(self, glibc: Any) -> None:
         super().__init__(daemon=True)
-        self.inside, self.over, self.library = inside, over, library
+        self.glibc, self.inside, self.over = glibc, threading.Event(), threading.Event()
+        glibc.malloc.restype, glibc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        glibc.free.restype, glibc.free.argtypes = None, [ctypes.c_void_p]
 
     def run(self) -> None:
         """Free a block that is large enough for glibc to look at the heap's end."""
-        self.library.free(self.library.malloc(_BLOCK))
+        self.glibc.free(self.glibc.malloc(_BLOCK))
         self.inside.set()
         self.over.wait()
 
 
-def _ends(library: Any) -> list[int]:
+def _ends(glibc: Any) -> list[int]:
     """Return the free bytes at the end of each heap but the main one: all free ones that are in none of its lists."""
-    library.open_memstream.restype = ctypes.c_void_p
-    library.malloc_info.argtypes, library.fclose.argtypes = [ctypes.c_int, ctypes.c_void_p], [ctypes.c_void_p]
-    library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
+    glibc.open_memstream.restype = ctypes.c_void_p
+    glibc.malloc_info.argtypes, glibc.fclose.argtypes = [ctypes.c_int, ctypes.c_void_p], [ctypes.c_void_p]
+    glibc.free.restype, glibc.free.argtypes = None, [ctypes.c_void_p]
     text, size = ctypes.c_void_p(), ctypes.c_size_t()
-    stream = library.open_memstream(ctypes.byref(text), ctypes.byref(size))
+    stream = glibc.open_memstream(ctypes.byref(text), ctypes.byref(size))
     if not stream:
         return []
-    library.malloc_info(0, stream)
-    library.fclose(stream)
+    glibc.malloc_info(0, stream)
+    glibc.fclose(stream)
     told = ctypes.string_at(text, size.value) if text.value else b""
-    library.free(text)
+    glibc.free(text)
     found = list[int]()
     for heap in _HEAP.findall(told)[1:]:
         free = _FREE.search(heap)
         found.append(int(free[1]) - sum(map(int, _IN_LISTS.findall(heap))) if free else 0)
     return found
-
-
-def _trim_heaps_of_threads(library: Any) -> None:
-    """Make glibc shorten the heaps that are free for the next threads: by threads, each with a block of its own.
-
-    A new thread takes over the heap of one that has ended, here those of the iterators' pools. A free in it shortens
-    it if its end is larger than the threshold. Setting that stops glibc from adjusting it, so afterwards it is low:
-    heaps then keep less than they would, never more. Where the user has set it, it is left alone.
-    """
-    if "MALLOC_TRIM_THRESHOLD_" in os.environ or "trim_threshold" in os.environ.get("GLIBC_TUNABLES", ""):
-        return
-    library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
-    count = min(256, 8 * (os.cpu_count() or 1))  # as many heaps as glibc makes
-    together = threading.Barrier(count)
-
-    def touch() -> None:
-        block = library.malloc(_BLOCK)
-        with contextlib.suppress(threading.BrokenBarrierError):
-            together.wait()
-        library.free(block)
-
-    library.mallopt(_TRIM_THRESHOLD, _BLOCK)
-    try:
-        _run_together([threading.Thread(target=touch, daemon=True) for _ in range(count)], together)
-    finally:
-        library.mallopt(_TRIM_THRESHOLD, _THRESHOLD)
-
-
-def _run_together(threads: list[threading.Thread], together: threading.Barrier) -> None:
-    started: list[threading.Thread] = []
-    try:
-        for thread in threads:
-            thread.start()
-            started.append(thread)
-    except RuntimeError:  # the system has no more threads: those that wait go on
-        together.abort()
-    finally:
-        if len(started) < len(threads):
-            together.abort()
-        for thread in started:
-            thread.join()

@@ -31,8 +31,8 @@ class Root:
     """Whether it starts with any of its elements, `low.first`, without reading those before it."""
     slices: ClassVar[bool] = False
     """Whether its elements are cut out of tensors by the thread that asks, so that they lie one behind the other."""
-    library: ClassVar[int] = 0
-    """Bytes among its holds that are a library's own, which no allocator adds to."""
+    code: ClassVar[int] = 0
+    """Bytes among its holds that are pages of a package's own, which no allocator adds to."""
 
     @abstractmethod
     def title(self) -> str:

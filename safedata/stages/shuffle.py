@@ -170,7 +170,7 @@ def _scattered(tensor: Tensor, scope: Scope) -> int | None:
 
 def _most_holes(tensor: Tensor) -> int:
     """Return how often a buffer's elements may leave such holes, in eighths."""
-    small = tensor.dtype != "string" and (tensor.bytes or 0) < _ADD_UP
+    small = tensor.dtype != "string" and (tensor.bytes is None or tensor.bytes < _ADD_UP)
     return 15 if small else 8
 
 

@@ -15,21 +15,21 @@ LEFT = """
 import ctypes, sys, threading
 from safedata.machine import release, resident
 
-library = ctypes.CDLL(None)
-library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
+glibc = ctypes.CDLL(None)
+glibc.malloc.restype, glibc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+glibc.free.restype, glibc.free.argtypes = None, [ctypes.c_void_p]
 if sys.argv[1] == "trim alone":
-    release._shorten_heaps_of_threads = lambda library: None
+    release._shorten_heaps_of_threads = lambda glibc, most: None
 release.trim()
 before = resident().now
 blocks = []
-thread = threading.Thread(target=lambda: blocks.extend(library.malloc(100) for _ in range(400_000)))
+thread = threading.Thread(target=lambda: blocks.extend(glibc.malloc(100) for _ in range(400_000)))
 thread.start()
 thread.join()
-kept = library.malloc(1)
+kept = glibc.malloc(1)
 for one in blocks:
     ctypes.memset(one, 1, 100)
-    library.free(one)
+    glibc.free(one)
 count = len(blocks)
 del blocks[:]
 release.trim()
@@ -45,7 +45,10 @@ def left(how: str) -> tuple[int, int]:
     return int(grown), int(threads)
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="the C library is not glibc")
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_info"),
+    reason="only glibc has heaps for threads whose ends stay, and `malloc_info` to see them by",
+)
 def test_the_end_of_an_ended_threads_heap_goes_back() -> None:
     """Small blocks freed last join the heap's end, which `malloc_trim` alone leaves as it is."""
     assert left("trim alone")[0] > 30 << 20
@@ -61,6 +64,6 @@ def test_where_the_system_has_no_more_threads_nothing_is_lost(monkeypatch: pytes
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(release._Visit, "start", refuse)
-    monkeypatch.setattr(release, "_ends", lambda library: [1 << 30])
+    monkeypatch.setattr(release, "_ends", lambda glibc: [1 << 30])
     monkeypatch.setattr(release, "_given_back", {})
     assert release.trim() == hasattr(ctypes.CDLL(None), "malloc_trim")

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import safedata
-from safedata import isolated
 from safedata.budget import Verdict
 from safedata.compile import compile_plan, tensorflow
 from safedata.machine import resident
@@ -52,7 +51,7 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
         jostle.start(random.Random(os.getpid()))
     if case.get("measured"):
         for text in case["specs"]:
-            isolated(safedata.measure, text, folder=os.getcwd())
+            safedata.isolated(safedata.measure, text, folder=os.getcwd())
     verdicts, datasets = [], []
     for text in case["specs"]:  # one after the other, as `safedata.load` does
         verdicts.append(checked(text))
@@ -91,8 +90,8 @@ def consume(datasets: list[Any], case: dict[str, Any]) -> None:
 
     At the elements that `slow` names it waits until all buffers are full. With `uneven` some elements take the consumer
     longer than others, another time others: what the pool has to take anew depends on when each block is let go of.
-    With `lasting` it goes on for so many seconds, uneven in stretches; with `broken` as fast as it can, and every other
-    time it breaks off somewhere, as `steps_per_epoch` does, and still has that element when the next epoch begins.
+    With `lasting` it goes on for so many seconds, uneven in stretches; with `broken` as fast as it can, and more often
+    than not it breaks off somewhere, as `steps_per_epoch` does, and still has that element when the next epoch begins.
     """
     ends, waits = time.monotonic() + case.get("lasting", 0), paces(case)
     pace, rounds, longest = random.Random(os.getpid()), 0, length(datasets, case)

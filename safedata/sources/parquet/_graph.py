@@ -44,7 +44,7 @@ _COPIES: Final = 6
 class ParquetRoot(FileRoot):
     """Rows file by file, row group by row group; one row group is open at a time, and a chunk of it in memory."""
 
-    library: ClassVar[int] = LIBRARY
+    code: ClassVar[int] = LIBRARY
 
     reads: tuple[Read, ...]
     files: tuple[str, ...]
