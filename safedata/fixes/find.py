@@ -25,6 +25,8 @@ _COMBINED: Final = 3
 """Changes without a number that are made before the numbers, where none is enough alone."""
 _MISTAKEN: Final = 10
 """Added to the rank of a fix after which the spec has a mistake that it had not: such ones come last."""
+_MOVED: Final = 2
+"""Moves that cost nothing after which all numbers are made smaller, where none is enough alone."""
 _MORE: Final = 8
 """Runs kept for numbers that fit only together, fewer for a spec that leaves few."""
 
@@ -65,13 +67,36 @@ def _ways_out(case: Case) -> list[Fix]:
         free = [one for one in every if one.rank == FREE]
         best = max(one.part for one in alone)
         return _sorted([*alone, *(one for one in _combined(case, free) if one.part > best)])
-    case.runs += min(_MORE, max(3, case.most // 4))
-    scaled = together(case)
-    return [*(one.fix for one in _combined(case, every)), *scaled]
+    more = min(_MORE, max(3, case.most // 4))
+    free = [one for one in every if one.rank == FREE and more == _MORE][:_MOVED]
+    case.runs += more * (1 + 2 * len(free))  # `after` halves them
+    moved = (case.after(one) for one in free)
+    scaled = [found for one in (*moved, case) if one is not None for found in _scaled(one)]
+    return _sorted([*_combined(case, every), *scaled])
 
 
 def _sorted(found: list[_Found]) -> list[Fix]:
-    return [one.fix for one in sorted(found, key=_Found.order)]
+    ordered = [one.fix for one in sorted(found, key=_Found.order)]
+    return [
+        fix
+        for number, fix in enumerate(ordered)
+        if fix.changes not in [one.changes for one in ordered[:number]]
+    ]
+
+
+def _scaled(case: Case) -> list[_Found]:
+    """Return the fix in which all numbers are smaller by one factor; nothing where none fits."""
+    proposal = together(case)
+    fix = None if proposal is None else case.fix(proposal)
+    return [] if proposal is None or fix is None else [_found(case, proposal, fix)]
+
+
+def _found(case: Case, proposal: Proposal, fix: Fix) -> _Found:
+    mistaken = _MISTAKEN * bool(case.mistakes(proposal))
+    parts = (one.part for one in (*case.done, proposal) if one.rank >= LESS)
+    return _Found(
+        fix, max(one.rank for one in (*case.done, proposal)) + mistaken, min(parts, default=proposal.part)
+    )
 
 
 def _gathered(case: Case) -> tuple[list[_Found], list[Proposal]]:
@@ -88,8 +113,7 @@ def _gathered(case: Case) -> tuple[list[_Found], list[Proposal]]:
                 fix = case.fix(proposal)
                 every.append(proposal)
                 if fix is not None:
-                    mistaken = _MISTAKEN * bool(case.mistakes(proposal))
-                    fitting.append(_Found(fix, proposal.rank + mistaken, proposal.part))
+                    fitting.append(_found(case, proposal, fix))
     return fitting, every
 
 
@@ -125,7 +149,7 @@ def _along(case: Case, start: Proposal) -> list[_Found]:
         if alone:
             return sorted(alone, key=_Found.order)[:_SHOWN]
         best = _nearest(case, proposals)
-    return [_Found(fix, LESS, 0.0) for fix in together(case)] if case.done else []
+    return _scaled(case) if case.done else []
 
 
 def _nearest(case: Case, proposals: Iterable[Proposal]) -> Proposal | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from safedata.budget import Verdict
-from safedata.change import Changes, Fix, SetField
+from safedata.change import Changes, SetField
 from safedata.fixes.case import LESS, Case, Proposal
 from safedata.fixes.kinds.numbers import Knob, cost, knobs
 
@@ -14,14 +14,14 @@ _NAMED: Final = 6
 """Numbers that the text names."""
 
 
-def together(case: Case) -> list[Fix]:
-    """Return the numbers made smaller by the largest factor with which everything fits; nothing where none does.
+def together(case: Case) -> Proposal | None:
+    """Return the numbers made smaller by the largest factor with which everything fits; None where none does.
 
     The factor is searched on a scale of 64 steps, from the one that brings the largest number to 1 up to 1.
     """
     found = list(knobs(case))
     if not found or (len(found) < 2 and not case.done):
-        return []
+        return None
     low, high = -1, _STEPS
     while high - low > 1:
         middle = 0 if low < 0 else (low + high) // 2
@@ -29,8 +29,7 @@ def together(case: Case) -> list[Fix]:
         if over is None or (over > 0 and middle == 0):
             break
         low, high = (middle, high) if over <= 0 else (low, middle)
-    fix = None if low < 0 else case.fix(_proposal(case, found, low))
-    return [] if fix is None else [fix]
+    return None if low < 0 else _proposal(case, found, low)
 
 
 def smallest(case: Case) -> Verdict:
@@ -53,7 +52,9 @@ def _proposal(case: Case, found: list[Knob], step: int) -> Proposal:
     more = f", and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     text = _listed(texts[:_NAMED], more) + ("" if case.done else " together")
     costs = dict.fromkeys(cost(case, knob, (one,)) for knob, one in changed[:_NAMED])
-    return Proposal(changes, text, "; ".join(costs), LESS)
+    left = [(knob, one.value) for knob, one in changed if knob.rank == LESS]
+    part = min((value / knob.now for knob, value in left if isinstance(value, int)), default=1.0)
+    return Proposal(changes, text, "; ".join(costs), LESS, part)
 
 
 def _listed(texts: list[str], more: str) -> str:

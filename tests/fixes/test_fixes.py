@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -107,6 +108,22 @@ def test_moves_and_a_number_together() -> None:
     assert first.text.endswith(" together")
     assert f"{first.text.removesuffix(' together')}: together they fit; or " in problem.help
     assert first.changes[-1].value > 1.5 * second.changes[-1].value
+
+
+def test_a_move_and_all_numbers_together() -> None:
+    """Where neither one number nor a move is enough, a free move before all numbers leaves more of each."""
+    steps = "  - map: {image: [{cast: float32}]}\n  - shuffle: 4000\n  - batch: 1000\n  - prefetch: 4\n"
+    problem = over(steps, "1300MiB")
+    moved, scaled = problem.fixes[:2]
+    assert isinstance(moved.changes[0], MoveStep)
+    assert len(moved.changes) > 2
+    assert moved.text.endswith(" together")
+    assert "SD6" not in moved.cost
+
+    assert not isinstance(scaled.changes[0], MoveStep)
+    for name in ("shuffle", "batch"):
+        numbers = [int(re.findall(f"`{name}: (\\d+)`", fix.text)[0]) for fix in (moved, scaled)]
+        assert numbers[0] > 1.2 * numbers[1], name
 
 
 def test_what_a_fix_saves_is_the_difference_of_the_peaks() -> None:

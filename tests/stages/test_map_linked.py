@@ -280,3 +280,15 @@ def test_names_without_quotes(written: str, message: str, way_out: str) -> None:
     assert way_out in (problem.help or "")
     assert problem.span is not None
     assert problem.span.column == written.index("image") + 10
+
+
+@pytest.mark.parametrize(
+    ("chain", "advised"),
+    [("[paid_by, lower]", True), ("paid_by", True), ("[lower, paid_by]", False), ("[{paid_by: 3}]", False)],
+)
+def test_a_components_name_in_place_of_an_operation(chain: str, advised: bool) -> None:
+    """Where a chain begins with a name alone, the help says how a component is taken."""
+    source = "synthetic: {components: {paid_by: 'string[<=9B]'}, count: 4}"
+    text = f"safedata: 1\nsource: {{{source}}}\nsteps:\n  - map: {{new: {chain}}}\n"
+    found = next(one for one in safedata.check(text, host="8GiB").problems if one.code == "SD106")
+    assert ("start the chain with `{from: paid_by}`" in (found.help or "")) == advised

@@ -31,6 +31,11 @@ class Knob(NamedTuple):
         """The number as a spec names it: `batch`, or the field where it has no short form."""
         return self.stage.key() if self.stage.main == self.field else self.field
 
+    @property
+    def rank(self) -> int:
+        """What a smaller one costs: time, or what training sees."""
+        return _RANKS.get(self.field, _RANKS.get(self.stage.key(), LESS))
+
 
 def propose(case: Case) -> Iterator[Proposal]:
     """Yield, for each number that is tried, the largest that fits."""
@@ -43,9 +48,12 @@ def propose(case: Case) -> Iterator[Proposal]:
         if value is not None:
             where = f" {case.where(knob.step)}" if names.count(knob.name) > 1 else ""
             changes: Changes = (SetField(knob.step, knob.field, value),)
-            rank = _RANKS.get(knob.field, _RANKS.get(knob.stage.key(), LESS))
             yield Proposal(
-                changes, f"`{knob.name}: {value}`{where}", cost(case, knob, changes), rank, value / knob.now
+                changes,
+                f"`{knob.name}: {value}`{where}",
+                cost(case, knob, changes),
+                knob.rank,
+                value / knob.now,
             )
 
 
