@@ -28,9 +28,9 @@ test:
 slow:
     pytest -m slow
 
-# Every bound beside what is measured, case by case; writes docs/memory.md and docs/memory.svg. An hour.
+# Every bound beside what is measured, case by case; writes docs/memory.md and docs/memory.svg. Hours.
 bench-memory:
-    python -m tests.memory --write
+    python -m tests.memory --drawn 60 --keep
 
 # Ratios printed, nothing asserted: cost of a check, throughput beside hand-written tf.data.
 bench:

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from safedata.machine.footprint import tensorflow_footprint
 from safedata.memory import MIB
 
 ROOT: Final = Path(__file__).parents[2]
@@ -22,6 +24,8 @@ WHOLE: Final = 1.10
 """The estimate is at most this many times the measured peak of the whole process."""
 PART: Final = 1.25
 """And for the pipeline's own part at most this many times what was measured of it,"""
+MADE_UP: Final = {"range", "synthetic"}
+"""Sources that read nothing."""
 PART_FROM: Final = 64 * MIB
 """once that is above so many bytes: a smaller part is lost among the pages of TensorFlow's libraries."""
 
@@ -29,19 +33,25 @@ PART_FROM: Final = 64 * MIB
 class Regime(NamedTuple):
     """What else the machine does while a case runs, and what the child is asked for beside the case."""
 
+    name: str
     busy: int
     """So many busy processes for each CPU."""
     asked: dict[str, object]
 
+    def lasting(self, seconds: int | None) -> Regime:
+        """Return the same regime for so many seconds, where it goes by time and they are given."""
+        if seconds is None or "lasting" not in self.asked:
+            return self
+        return self._replace(asked={**self.asked, "lasting": seconds})
+
 
 REGIMES: Final = (
-    Regime(0, {}),
-    Regime(2, {"nice": 5}),  # it gets hardly a CPU: a seventh of one
-    Regime(1, {"jostled": True, "lasting": 100}),
-    Regime(1, {"jostled": True, "lasting": 60, "broken": True}),
+    Regime("alone", 0, {}),
+    Regime("jostled", 1, {"jostled": True, "lasting": 100}),
+    Regime("broken", 1, {"jostled": True, "lasting": 60, "broken": True}),
 )
-"""Of four runs one is on the machine as it is, one starved, one where threads stand still and the consumer's pace
-changes, for so many seconds, and one where it breaks epochs off instead, as fast as it can."""
+"""The machine as it is; a crowded one where threads stand still and the consumer's pace changes, for so many seconds; and
+one where it breaks epochs off instead, as fast as it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +72,31 @@ class Case:
         """The case's name with its group."""
         return f"{self.group}: {self.name}"
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether any of its sources reads what `data.make` writes."""
+        return any(kind not in MADE_UP for kind in _sources([self.spec, self.run]))
+
+    def texts(self) -> list[str]:
+        """Return the specs as YAML: one, or two that are alive at the same time."""
+        specs = [self.spec, *([self.run["beside"]] if "beside" in self.run else [])]
+        return [yaml.safe_dump({"safedata": 1, **spec}, sort_keys=False) for spec in specs]
+
     def request(self, **more: object) -> str:
         """Return what the child process is asked to do, as JSON."""
-        specs = [self.spec, *([self.run["beside"]] if "beside" in self.run else [])]
-        texts = [yaml.safe_dump({"safedata": 1, **spec}, sort_keys=False) for spec in specs]
         how = {key: value for key, value in self.run.items() if key != "beside"}
-        return json.dumps({"specs": texts, **how, **more})
+        return json.dumps({"specs": self.texts(), **how, **more})
+
+
+class Run(NamedTuple):
+    """One run of a case in a process of its own."""
+
+    own: int
+    """Bytes: the peak less TensorFlow's own, and without what Keras and its model take."""
+    seconds: int
+    """How long it took, the start of TensorFlow included."""
+    estimate: int
+    """Bytes of the whole process, as the process itself estimated them before it built anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +107,15 @@ class Result:
     estimate: int
     """Of the whole process; of both pipelines and one TensorFlow where two are alive."""
     measured: int
-    """`VmHWM`, the largest of the repeats, without what Keras and its model take."""
+    """`VmHWM`, the largest of all runs, without what Keras and its model take."""
     tensorflow: int
     """The estimate's part for TensorFlow itself."""
     base: int
     """What TensorFlow itself was measured to take."""
-    lines: tuple[tuple[int | None, int, str], ...] = ()
-    seconds: float = 0.0
-    """Processor time of the child's loop, the least of the repeats."""
     runs: int = 1
     """How many processes ran it."""
+    regime: str = REGIMES[0].name
+    """The regime in which most was measured."""
 
     @property
     def part(self) -> int:
@@ -118,6 +146,19 @@ class Result:
     def tight(self) -> bool:
         """Whether the estimate is within both limits."""
         return self.whole_ratio <= WHOLE and (self.part_ratio is None or self.part_ratio <= PART)
+
+
+def _sources(written: Any) -> Iterator[str]:
+    """Yield the kind of every source in a spec, those of specs within it too."""
+    if isinstance(written, list):
+        for one in written:
+            yield from _sources(one)
+    elif isinstance(written, dict):
+        for key, value in written.items():
+            if key == "source":
+                yield from value
+            else:
+                yield from _sources(value)
 
 
 def load_cases() -> Iterator[Case]:
@@ -166,25 +207,35 @@ def busy(each: int) -> Iterator[None]:
             one.wait()
 
 
-def measure(case: Case, folder: Path, base: int, repeats: int = 1) -> Result:
+def run(case: Case, folder: Path, base: int, regime: Regime = REGIMES[0]) -> Run:
+    """Run a case once in a fresh process."""
+    start = time.monotonic()
+    with busy(regime.busy):
+        found = ask(case.request(**regime.asked), folder)
+    own = found["measured"] - max(base, found["beside"])
+    return Run(own, round(time.monotonic() - start), estimated(found["estimates"], found["tensorflow"]))
+
+
+def estimated(each: Sequence[int], tensorflow: int) -> int:
+    """Return the estimate for a process from those of its pipelines, which share one TensorFlow."""
+    return sum(each) - (len(each) - 1) * tensorflow
+
+
+def measure(case: Case, folder: Path, base: int, regimes: Sequence[Regime] = REGIMES[:1]) -> Result:
     """Run a case in fresh processes, one regime after the other; return the estimate and the largest peak."""
-    runs = []
-    for number in range(repeats):
-        regime = REGIMES[number % len(REGIMES)]
-        with busy(regime.busy):
-            runs.append(ask(case.request(**regime.asked), folder))
-    first = runs[0]
-    doubled = (len(first["estimates"]) - 1) * first["tensorflow"]  # two pipelines in one process
-    return Result(
-        case,
-        sum(first["estimates"]) - doubled,
-        max(run["measured"] - max(0, run["beside"] - base) for run in runs),
-        first["tensorflow"],
-        base,
-        tuple((step, size, why) for step, size, why in first["lines"]),
-        min(run["seconds"] for run in runs),
-        repeats,
-    )
+    return result(case, base, {regime.name: run(case, folder, base, regime) for regime in regimes})
+
+
+def result(case: Case, base: int, runs: Mapping[str, Run]) -> Result:
+    """Return what runs of a case come to, one for each regime: the largest peak counts."""
+    worst = max(runs, key=lambda name: runs[name].own)
+    estimate, own = runs[worst].estimate, runs[worst].own
+    return Result(case, estimate, base + own, allowed(base), base, len(runs), worst)
+
+
+def allowed(base: int) -> int:
+    """Return what an estimate takes for TensorFlow itself where it was measured to take `base` bytes."""
+    return tensorflow_footprint(0, base).bytes or 0
 
 
 def buffers(case: Case, folder: Path) -> dict[str, tuple[int, int]]:

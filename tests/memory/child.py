@@ -46,7 +46,6 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
     """Run a case and return its figures."""
     if case.get("stages"):
         return {"stages": stages(checked(case["specs"][0]), case)}
-    os.nice(case.get("nice", 0))
     if case.get("jostled"):
         jostle.start(random.Random(os.getpid()))
     if case.get("measured"):
@@ -58,24 +57,23 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
         assert verdicts[-1].plan is not None
         datasets.append(compile_plan(verdicts[-1].plan).dataset)
     beside = 0
-    start = time.process_time()
     if case.get("fit"):
         beside = fit(datasets, case)
     else:
         consume(datasets, case)
-    seconds = time.process_time() - start
     peak = resident().peak
     assert peak is not None
-    lines = [(line.step, line.hold.bytes, line.hold.why) for verdict in verdicts for line in verdict.lines]
-    holds = [sum(line.hold.bytes or 0 for line in verdict.lines) for verdict in verdicts]
     return {
-        "estimates": holds,
+        "estimates": [host_bytes(verdict) for verdict in verdicts],
         "tensorflow": verdicts[0].lines[0].hold.bytes,
         "measured": peak,
         "beside": beside,
-        "seconds": seconds,
-        "lines": lines,
     }
+
+
+def host_bytes(verdict: Verdict) -> int:
+    """Return the estimate of a process's peak, the sum of all holds of the host."""
+    return sum(line.hold.bytes or 0 for line in verdict.lines if line.hold.place == HOST)
 
 
 def checked(text: str) -> Verdict:

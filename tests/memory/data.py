@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -33,8 +34,15 @@ write("ragged.tfrecord", 40_000, lambda number: {"values": list(range(400)), "le
 """
 
 
+MADE: Final = ".made"
+"""A file that says that all others are there."""
+
+
 def make(folder: Path) -> None:
-    """Write every file into a folder that has none of them; seconds."""
+    """Write every file into a folder, unless they are there; half a minute."""
+    if (folder / MADE).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.default_rng(1)
     _photos(draw, folder / "photos", 300, (640, 480))
     for name in ("one", "two"):
@@ -52,6 +60,7 @@ def make(folder: Path) -> None:
     np.savez_compressed(folder / "array.npz", x=array)
     subprocess.run([sys.executable, "-c", RECORDS], check=True, cwd=folder, capture_output=True)
     more_sources.make(folder)
+    (folder / MADE).touch()
 
 
 def _lines(folder: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final
 from xml.sax.saxutils import escape
 
 from safedata.memory import MIB
-from tests.memory.bench import PART, PART_FROM, WHOLE, Case, Result
+from tests.memory import drawn
+from tests.memory.bench import PART, PART_FROM, WHOLE, Result
+from tests.memory.peaks import Peaks
 
 START: Final = "<!-- bench -->"
 END: Final = "<!-- end of bench -->"
@@ -21,25 +23,43 @@ LARGEST: Final = 1.6
 """The plot's right end, as a ratio; what is beyond stands there with its number."""
 
 
-def table(results: Sequence[Result]) -> str:
-    """Return the results as a table in Markdown, in MiB, with the reason under each that is not tight."""
+def table(results: Sequence[Result], found: Peaks) -> str:
+    """Return the results as a table in Markdown, in MiB, with the reason under each that is not tight.
+
+    Pipelines drawn at random have one sentence together.
+    """
+    named = [result for result in results if result.case.group != drawn.GROUP]
+    others = [result for result in results if result.case.group == drawn.GROUP]
     lines = [
         "| case | estimated | measured | ratio | own part, estimated | measured | ratio |",
         "|--|--|--|--|--|--|--|",
+        *(_line(result) for result in named),
+        "",
+        f"{_count(named, 'cases')}, {WHOLE:.2f} times the whole and {PART:.2f} times the pipeline's own part where",
+        f"that is above {PART_FROM // MIB} MiB. Measured is {_runs(named, found)}.",
     ]
-    lines += [_line(result) for result in results]
-    reasons = [
-        f"- {one.case.title}: {one.case.loose}." for one in results if one.case.loose and not one.tight
-    ]
+    reasons = [f"- {one.case.title}: {one.case.loose}." for one in named if one.case.loose and not one.tight]
+    if reasons:
+        lines += ["", "Above a limit, and why:", "", *reasons]
+    if others:
+        lines += ["", _drawn(others, found)]
+    return "\n".join([*lines, ""])
+
+
+def _drawn(results: Sequence[Result], found: Peaks) -> str:
+    ratios = [one.part_ratio for one in results if one.part_ratio is not None]
+    return (
+        f"{_count(results, 'pipelines drawn at random')}: sources of one to three components, cache, map,\n"
+        "shuffle, batch or windows, prefetch, elements of 8 B to 14 MB. The loosest own part is\n"
+        f"{max(ratios):.2f} times what was measured, the middle one {median(ratios):.2f}. "
+        f"Measured is {_runs(results, found)}."
+    )
+
+
+def _count(results: Sequence[Result], what: str) -> str:
     under = sum(result.under for result in results)
     tight = sum(result.tight for result in results)
-    lines += [
-        "",
-        f"{len(results)} cases: {under} under what was measured; {tight} within both limits, {WHOLE:.2f} times the",
-        f"whole and {PART:.2f} times the pipeline's own part where that is above {PART_FROM // MIB} MiB. "
-        f"Measured is {_runs(results)}.",
-    ]
-    return "\n".join([*lines, *(["", "Above a limit, and why:", "", *reasons] if reasons else []), ""])
+    return f"{len(results)} {what}: {under} under what was measured; {tight} within both limits"
 
 
 def _line(result: Result) -> str:
@@ -51,18 +71,14 @@ def _line(result: Result) -> str:
     )
 
 
-def _runs(results: Sequence[Result]) -> str:
-    """Return how many runs the figures are the largest of."""
-    counts = sorted({result.runs for result in results}, reverse=True)
-    parts = [f"the largest of {count} runs" if count > 1 else "one run" for count in counts]
-    if len(counts) == 1:
-        return f"{parts[0]} of each case"
-    cases = [sum(result.runs == count for result in results) for count in counts]
-    named = [
-        f"{part} of {number} {'case' if number == 1 else 'cases'}"
-        for number, part in zip(cases, parts, strict=True)
-    ]
-    return ", ".join(named)
+def _runs(results: Sequence[Result], found: Peaks) -> str:
+    """Return how many runs the figures are the largest of, how long they took, and which regime had the largest."""
+    counts = [result.runs for result in results]
+    runs = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    seconds = sum(peak.seconds for one in results for peak in found.cases[one.case.title].values())
+    worst = Counter(result.regime for result in results).most_common()
+    most = ", ".join(f"`{regime}` {count} times" for regime, count in worst)
+    return f"the largest of {runs} runs of each, {seconds / 3600:.1f} hours in all; it came in regime {most}"
 
 
 def plot(results: Sequence[Result]) -> str:
@@ -98,28 +114,11 @@ def plot(results: Sequence[Result]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def write(results: Sequence[Result], docs: Path) -> None:
+def write(results: Sequence[Result], found: Peaks, docs: Path) -> None:
     """Put the table into `memory.md` between its two marks, and the plot beside it."""
     page = docs / "memory.md"
     text = page.read_text()
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{START}\n\n{table(results)}\n{END}{after}")
-    (docs / "memory.svg").write_text(plot(results))
-
-
-def save(results: Iterable[Result], path: Path) -> None:
-    """Write every figure, the holds included, as JSON."""
-    rows = {
-        one.case.title: {
-            field.name: getattr(one, field.name) for field in fields(one) if field.name != "case"
-        }
-        for one in results
-    }
-    path.write_text(json.dumps(rows, indent=1))
-
-
-def load(path: Path, cases: Iterable[Case]) -> dict[str, Result]:
-    """Return the results in such a file of cases that there still are, by title; none where there is no file."""
-    rows = json.loads(path.read_text()) if path.exists() else {}
-    return {case.title: Result(case, **rows[case.title]) for case in cases if case.title in rows}
+    page.write_text(f"{before}{START}\n\n{table(results, found)}\n{END}{after}")
+    (docs / "memory.svg").write_text(plot([one for one in results if one.case.group != drawn.GROUP]))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from safedata.machine import calibration
-from tests.memory import bench, data, report
+from safedata.machine import Cpus, calibration
+from tests.memory import bench, data, drawn, peaks, report
 from tests.proc import ONLY_LINUX
 
 CASES: Final = {case.title: case for case in bench.load_cases()}
@@ -42,6 +43,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> peaks.Peaks:
+    """The peaks that are kept, and a machine with as many CPUs as the one that they were measured on."""
+    found = peaks.load()
+    assert found is not None
+    there = Cpus(found.machine["cpus"], found.machine["cpus"], ())
+    monkeypatch.setattr("safedata.machine.read.cpus", lambda _: there)
+    return found
+
+
 def hold(result: bench.Result) -> None:
     """Hold a result against the laws: never under, and tight unless the case says why not."""
     said = f"{result.case.title}: {result.estimate} estimated, {result.measured} measured"
@@ -59,7 +70,42 @@ def test_some_estimates_hold_and_are_tight(title: str, base: int, tmp_path: Path
 @pytest.mark.parametrize("title", CASES)
 def test_every_estimate_holds_and_is_tight(title: str, base: int, folder: Path) -> None:
     """The same for every case, the largest of a peak in each regime."""
-    hold(bench.measure(CASES[title], folder, base, repeats=len(bench.REGIMES)))
+    hold(bench.measure(CASES[title], folder, base, bench.REGIMES))
+
+
+def test_every_case_was_measured_as_it_is(recorded: peaks.Peaks) -> None:
+    """Each case has a peak in each regime, of the spec that it has now."""
+    for case in CASES.values():
+        assert recorded.digests.get(case.title) == peaks.digest(case), case.title
+        assert set(recorded.cases[case.title]) == {regime.name for regime in bench.REGIMES}, case.title
+
+
+@pytest.mark.parametrize("title", [title for title, case in CASES.items() if not case.reads_files])
+def test_an_estimate_holds_against_the_recorded_peak(
+    title: str, recorded: peaks.Peaks, tmp_path: Path
+) -> None:
+    """Whoever changes the estimator learns here, within milliseconds, which bound is under or loose now."""
+    found = recorded.result(CASES[title], tmp_path)
+    assert found is not None
+    hold(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", [title for title, case in CASES.items() if case.reads_files])
+def test_an_estimate_of_files_holds_against_the_recorded_peak(
+    title: str, recorded: peaks.Peaks, folder: Path
+) -> None:
+    """The same for cases that read files, which take half a minute to make."""
+    found = recorded.result(CASES[title], folder)
+    assert found is not None
+    hold(found)
+
+
+def test_pipelines_drawn_at_random_are_never_under(recorded: peaks.Peaks, tmp_path: Path) -> None:
+    """Every drawn pipeline that was measured: how tight it is stands in the table, that it holds is held here."""
+    found = peaks.results(recorded, drawn.draw_all(recorded.cases), tmp_path)
+    assert len(found) >= 40
+    assert [(one.case.title, one.estimate, one.measured) for one in found if one.under] == []
 
 
 @pytest.mark.slow
@@ -72,9 +118,17 @@ def test_no_buffer_has_more_in_it_than_its_step_holds(title: str, base: int, fol
         assert seen <= held, f"{kind}: {seen} of {held}"
 
 
-def result(estimate: int, measured: int, runs: int = 1, **more: Any) -> bench.Result:
-    case = bench.Case("group", "name", {}, **more)
+def result(estimate: int, measured: int, runs: int = 1, group: str = "group", **more: Any) -> bench.Result:
+    case = bench.Case(group, "name", {}, **more)
     return bench.Result(case, estimate << 20, measured << 20, 560 << 20, 550 << 20, runs=runs)
+
+
+def kept(*titles: str, runs: int = 1) -> peaks.Peaks:
+    """A record with one peak for each title."""
+    found = peaks.Peaks({"cpus": 2}, 550 << 20)
+    for title in titles:
+        found.cases[title] = {"broken": peaks.Peak(1 << 20, runs, 1800)}
+    return found
 
 
 def test_the_laws_tell_under_tight_and_loose_apart() -> None:
@@ -89,27 +143,58 @@ def test_the_laws_tell_under_tight_and_loose_apart() -> None:
 
 def test_the_table_names_each_case_and_why_it_is_loose() -> None:
     """A row for each case, a count, and the reason of each that is above a limit; the plot names it too."""
-    shown = report.table([result(1000, 900, loose="a reason"), result(610, 605)])
+    shown = report.table([result(1000, 900, loose="a reason"), result(610, 605)], kept("group: name"))
     assert "| group: name | 1000 | 900 | 1.11 * |" in shown
     assert "2 cases: 0 under what was measured; 1 within both limits" in shown
     assert "- group: name: a reason." in shown
     assert "group: name" in report.plot([result(1000, 900)])
 
 
-def test_the_table_says_how_often_each_case_was_run() -> None:
+def test_the_table_says_how_often_each_case_was_run_and_for_how_long() -> None:
     """Figures of one run and of several are told apart."""
     once, often = result(610, 605), result(610, 605, runs=3)
-    assert "Measured is one run of each case." in report.table([once])
-    assert "Measured is the largest of 3 runs of 2 cases, one run of 1 case." in report.table(
-        [often, once, often]
-    )
+    shown = report.table([often, once, often], kept("group: name"))
+    assert "the largest of 1 to 3 runs of each, 1.5 hours in all; it came in regime `alone` 3 times" in shown
 
 
-def test_figures_are_kept_from_one_run_of_the_bench_to_the_next(tmp_path: Path) -> None:
-    """What was written is read again, of cases that there still are."""
-    kept, path = result(1000, 900), tmp_path / "figures.json"
-    assert report.load(path, [kept.case]) == {}
-    report.save([kept], path)
-    found = report.load(path, [kept.case])
-    assert (found["group: name"].whole_ratio, list(found)) == (kept.whole_ratio, ["group: name"])
-    assert report.load(path, [bench.Case("group", "other", {})]) == {}
+def test_pipelines_drawn_at_random_are_told_apart() -> None:
+    """They have no rows of their own but a count, and how loose the loosest is."""
+    others = [result(1000, 900, group=drawn.GROUP), result(899, 900, group=drawn.GROUP)]
+    shown = report.table([result(610, 605), *others], kept("group: name", "drawn: name"))
+    assert "1 cases: 0 under" in shown
+    assert "2 pipelines drawn at random: 1 under what was measured; 0 within both limits" in shown
+    assert "is 1.26 times" in shown
+
+
+def test_a_seed_stands_for_one_pipeline() -> None:
+    """The same spec each time, another one for another seed; titles lead back to it."""
+    assert drawn.draw(3) == drawn.draw(3) != drawn.draw(4)
+    assert list(drawn.draw_all(["drawn: seed 4", "batches: padded", "drawn: seed 3"])) == [
+        drawn.draw(3),
+        drawn.draw(4),
+    ]
+
+
+def test_peaks_are_kept_from_one_run_of_the_bench_to_the_next(tmp_path: Path) -> None:
+    """The largest stays, runs and seconds add up; a case that has changed since is measured anew."""
+    case, path = CASES["elements: 4 KiB"], tmp_path / "peaks.json"
+    assert peaks.load(path) is None
+    found = kept()
+    found.add(case, "alone", bench.Run(80 << 20, 10, 700 << 20))
+    found.add(case, "alone", bench.Run(70 << 20, 12, 700 << 20))
+    found.add(case, "broken", bench.Run(90 << 20, 60, 700 << 20))
+    found.save(path)
+    again = peaks.load(path)
+    assert again is not None
+    assert again == found
+    assert again.cases[case.title] == {
+        "alone": peaks.Peak(80 << 20, 2, 22),
+        "broken": peaks.Peak(90 << 20, 1, 60),
+    }
+    shown = again.result(case, tmp_path)
+    assert shown is not None
+    assert (shown.measured, shown.runs, shown.regime) == (640 << 20, 3, "broken")
+    changed = dataclasses.replace(case, run={"epochs": 7})
+    assert again.result(changed, tmp_path) is None
+    again.add(changed, "alone", bench.Run(50 << 20, 5, 700 << 20))
+    assert again.cases[case.title] == {"alone": peaks.Peak(50 << 20, 1, 5)}
