@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
 from safedata import allocator, placement
 from safedata.allocation import allocator_share
+from safedata.held import at_peak, busy_beside
 from safedata.internal.output import leaves
 from safedata.layout import laid_out
 from safedata.memory import HOST, Evidence, Hold, add, weakest
@@ -23,6 +25,7 @@ from safedata.scope import Scope, unheard
 from safedata.sources._written import written_out
 from safedata.sources.base import Inspected, Root
 from safedata.stages._gpu import element_blocks
+from safedata.stages._scratch import left_elsewhere
 from safedata.types import Element, Stream
 from safedata.walk import PlannedStep, Walk
 
@@ -183,11 +186,12 @@ def _holds(step: PlannedStep, scope: Scope) -> Iterator[Hold]:
 
 
 def _taken(plan: Plan) -> float:
-    """Return what the steps take of the host, in bytes, with the allocator's share; endless where unknown."""
-    holds = [hold for step in plan.steps for hold in step.holds]
-    live = add(*(hold.bytes for hold in (*holds, consumer(plan)) if hold.place == HOST))
-    share = allocator_share(plan, live)
-    return math.inf if live is None or share is None else live + share
+    """Return what the steps take of the host as a verdict sums it up, in bytes; endless where unknown."""
+    kept = [*chain.from_iterable(at_peak(plan.steps)), consumer(plan)]
+    live = add(*(hold.bytes for hold in kept if hold.place == HOST))
+    left = add(*(hold.bytes for hold in left_elsewhere(plan.steps, busy_beside(plan.steps), plan.scope)))
+    found = add(live, allocator_share(plan, live), left)
+    return math.inf if found is None else found
 
 
 def _everything(program: Program, inspected: Inspected, scope: Scope) -> dict[str, str]:

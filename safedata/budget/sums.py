@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from safedata.held import at_peak, busy_beside
 from safedata.machine import Machine, tensorflow_footprint
 from safedata.machine.limits import HERE
 from safedata.memory import GIB, HOST, KIB, MIB, Hold, Place, add, times
-from safedata.plan import Plan, PlannedStep, allocator_share, consumer
+from safedata.plan import Plan, allocator_share, consumer
 from safedata.scope import ITERATOR_BYTES, THREAD_BYTES
-from safedata.sources.base import Root
 from safedata.stages._scratch import left_elsewhere
 
 STEP: Final = 192 * KIB
@@ -43,7 +43,7 @@ def process_holds(plan: Plan, machine: Machine) -> Iterator[Hold]:
     """Yield what the process holds beside its steps' own bytes: TensorFlow, threads, the allocator's share."""
     affinity = machine.cpus.affinity or plan.scope.cpus
     yield _tensorflow(machine, max(affinity, plan.scope.cpus))
-    others = sum(1 for step in plan.steps if step.calls > 1) + _ahead(plan)
+    others = busy_beside(plan.steps)
     threads = plan.scope.cpus + others
     steps = len(plan.steps)
     yield Hold(
@@ -67,10 +67,6 @@ def _tensorflow(machine: Machine, cpus: int) -> Hold:
     measured = calibration.known()
     hold = tensorflow_footprint(cpus, measured)
     return hold if measured else hold._replace(why=f"{hold.why}; not measured on this machine yet")
-
-
-def _ahead(plan: Plan) -> int:
-    return sum(1 for step in plan.steps if getattr(step.node, "ahead", False))
 
 
 def allocator_hold(plan: Plan, lines: Sequence[HoldLine]) -> Hold:
@@ -154,68 +150,9 @@ def _peak(lines: Sequence[HoldLine]) -> float:
 
 
 def _lines(plan: Plan, machine: Machine) -> list[HoldLine]:
-    steps = _after_building(
-        [HoldLine(number, hold) for number, holds in enumerate(_step_holds(plan)) for hold in holds]
-    )
+    steps = [HoldLine(number, hold) for number, holds in enumerate(at_peak(plan.steps)) for hold in holds]
     process = [HoldLine(None, hold) for hold in process_holds(plan, machine)]
     return [*process, HoldLine(None, allocator_hold(plan, steps)), *steps]
-
-
-def _after_building(lines: list[HoldLine]) -> list[HoldLine]:
-    """Return the holds with those that are early cut to what they have more than the others, which come after them.
-
-    What the same step keeps, and any other that is built, is there by then.
-    """
-    built = {line.step for line in lines if line.hold.early}
-    later = add(*(line.hold.bytes for line in lines if line.hold.place == HOST and line.step not in built))
-    if later is None or not built:
-        return lines
-    found = list[HoldLine]()
-    for line in lines:
-        size = line.hold.bytes
-        if line.hold.early and size is not None:
-            line = line._replace(hold=line.hold._replace(bytes=max(0, size - later)))
-            later = max(0, later - size)
-        found.append(line)
-    return found
-
-
-def _step_holds(plan: Plan) -> Iterator[tuple[Hold, ...]]:
-    """Yield each step's holds; where a batch in the making already has its place in a buffer, it counts once."""
-    filling: PlannedStep | None = None
-    for step, holds in zip(plan.steps, _held(plan), strict=True):
-        node = step.node
-        if isinstance(node, Root):
-            filling = None
-            yield holds
-            continue
-        taking = node.takes and holds is step.holds  # and not empty while another input runs
-        if taking and filling is not None and holds and step.after.place == HOST:
-            yield (_less_one(holds[0], filling), *holds[1:])
-        else:
-            yield holds
-        if node.fills:
-            filling = step
-        elif holds:
-            filling = None
-
-
-def _held(plan: Plan) -> Sequence[tuple[Hold, ...]]:
-    """Return what each step holds while others run; where inputs take turns, that is less than each holds alone."""
-    holds = [step.holds for step in plan.steps]
-    if not any(isinstance(step.node, Root) and step.node.in_turn for step in plan.steps):
-        return holds
-    from safedata.budget.turns import one_at_a_time  # few specs have such inputs
-
-    return one_at_a_time(plan, holds)
-
-
-def _less_one(kept: Hold, filling: PlannedStep) -> Hold:
-    """Return a buffer's hold without the one place that the batch in the making is counted for already."""
-    made = filling.holds[-1].bytes
-    if kept.bytes is None or made is None:
-        return kept
-    return kept._replace(bytes=max(0, kept.bytes - made), why=f"{kept.why}, one of them the batch in work")
 
 
 def total(lines: Sequence[HoldLine], place: Place) -> int | None:

@@ -10,10 +10,9 @@ from safedata.expr import promote
 from safedata.expr.brackets import index_type
 from safedata.expr.functions import CALLABLE, FUNCTIONS
 from safedata.expr.functions.base import Arguments, Function
-from safedata.expr.tree import At, Call, Const, Index, Listing, Name, Node, Scalar, is_constant, walk
-from safedata.memory import add, times
+from safedata.expr.tree import Call, Const, Index, Listing, Name, Node, Scalar
 from safedata.problem import Fault, did_you_mean
-from safedata.types import DTYPE_BYTES, Dim, Kind, Tensor, ValueRange
+from safedata.types import Dim, Kind, Tensor, ValueRange
 
 if TYPE_CHECKING:
     from safedata.expr.sizes import Sizes
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 MAX_RANK: Final = 7
 """TensorFlow's kernels go up to 8 dimensions; one is for the batch."""
 _LITERAL: Final = {bool: "bool", int: "int64", float: "float32", str: "string"}
-_PICKED: Final = 128
-"""Bytes of a position, the size that it must be below, and the text that shows both where it is not."""
 _KEEPS_KIND: Final = ("where", "cast", "clip", "minimum", "maximum", "abs", "round", "floor", "ceil")
 
 
@@ -124,34 +121,12 @@ class Types:
         """Return a bound on the bytes of all intermediates beside the components and the root's result.
 
         Counted are the results of calls and brackets, arguments in the dtype they are cast to, and what a
-        lowering holds of its own; views, literals and components are not.
+        lowering holds of its own, as far as they can be there at once; views, literals and components are not.
         """
+        from safedata.expr.live import Live  # it reads these types
+
         self.of(root)
-        parts: list[int | None] = []
-        for node in walk(root):
-            if isinstance(node, Call):
-                parts += self._call_bytes(node, node is root)
-            elif isinstance(node, Index):
-                parts += self._index_bytes(node, node is root)
-        return add(*parts)
-
-    def _index_bytes(self, node: Index, is_root: bool) -> list[int | None]:
-        """Return the bytes of the result, and of what is cut before each element picks its own positions."""
-        picks = sum(isinstance(part, At) and not isinstance(part.index, Const) for part in node.parts)
-        base = add(times(picks, self.of(node.base).bytes), picks * _PICKED)
-        return [base] if is_root else [base, self.of(node).bytes]
-
-    def _call_bytes(self, node: Call, is_root: bool) -> list[int | None]:
-        function, result = FUNCTIONS[node.function], self.of(node)
-        parts = [function.extra(self.arguments(node), result)]
-        if not is_root and not function.view:
-            parts.append(result.bytes)
-        for arg, dtype in zip(node.args, self.casts[id(node)], strict=True):
-            tensor = self.of(arg)
-            if tensor.dtype != dtype and not is_constant(arg):
-                count = tensor.elements
-                parts.append(None if count is None else count * DTYPE_BYTES[dtype])
-        return parts
+        return Live(self, root).beside()
 
 
 def literal(values: tuple[Scalar, ...], shape: tuple[Dim, ...]) -> Tensor:

@@ -154,7 +154,9 @@ def _unknown(name: str, known: Iterable[str], here: Place) -> None:
         here.fault(Fault("SD207", "`from` stands first in a chain", help="move it to the front of the list"))
     else:
         way_out = did_you_mean(name, known, what="the nearest operations", lists="`safedata schema`")
-        if here.relative[1:] in ((), (0,)) and name not in here.relative:  # first, no arguments: a component's name?
+        if (
+            here.relative[1:] in ((), (0,)) and name not in here.relative
+        ):  # first, no arguments: a component's name?
             stop = "" if way_out.endswith("?") else "."
             way_out += f"{stop} For a component's value start the chain with `{{from: {name}}}`"
         here.fault(Fault("SD106", f"there is no operation `{name}`", help=way_out))

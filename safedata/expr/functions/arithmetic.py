@@ -22,7 +22,8 @@ from safedata.expr.functions.base import (
 )
 from safedata.expr.functions.site import LowerRule, elementwise, named
 from safedata.expr.ranges import Interval
-from safedata.types import FLOATS, INTEGERS, Dim, ValueRange
+from safedata.expr.tree import Const
+from safedata.types import FLOATS, INTEGERS, Dim, Tensor, ValueRange
 
 NUMBERS: Final = "numbers"
 
@@ -30,7 +31,7 @@ NUMBERS: Final = "numbers"
 def binary(name: str, rule: Callable[..., Interval], compute: LowerRule, doc: str, example: str) -> Function:
     """Return an arithmetic operator, computed in the widened dtype of both sides."""
     dtype = joined(promote.arithmetic, NUMBERS)
-    return Function(name, TWO, dtype, broadcast, compute, doc, example, from_intervals(rule))
+    return Function(name, TWO, dtype, broadcast, compute, doc, example, from_intervals(rule), in_place=True)
 
 
 def _plus(arguments: Arguments) -> Dtypes:
@@ -53,7 +54,9 @@ def unary(
 ) -> Function:
     """Return a function of one value."""
     spread = from_intervals(rule)
-    return Function(name, ONE, joined(dtype, NUMBERS), broadcast, compute, doc, example, spread)
+    return Function(
+        name, ONE, joined(dtype, NUMBERS), broadcast, compute, doc, example, spread, in_place=True
+    )
 
 
 def _floor(one: ValueRange) -> Interval:
@@ -84,6 +87,11 @@ def _clip_range(arguments: Arguments, dtype: str) -> Interval:
     if value is None:
         value = ValueRange(min(low.low, high.low), max(low.high, high.high))
     return _clip(value, low, high)
+
+
+def _clip_extra(arguments: Arguments, result: Tensor) -> int | None:
+    """Return what stands between both bounds: nothing where they are constants, which make it no larger than x."""
+    return 0 if all(isinstance(node, Const) for node in arguments.nodes[1:]) else result.bytes
 
 
 def _kept(operands: list[promote.Operand]) -> str | None:
@@ -131,6 +139,7 @@ FUNCTIONS: Final = (
         "n + 1",
         from_intervals(ranges.add),
         _plus_length,
+        in_place=True,
     ),
     binary("-", ranges.subtract, named("subtract"), "difference", "y - [1, 2, 3]"),
     binary("*", ranges.multiply, named("multiply"), "product", "image * 2"),
@@ -151,6 +160,7 @@ FUNCTIONS: Final = (
         "the smaller of two",
         "minimum(x, 1)",
         from_intervals(ranges.smaller),
+        in_place=True,
     ),
     Function(
         "maximum",
@@ -161,6 +171,7 @@ FUNCTIONS: Final = (
         "the larger of two",
         "maximum(image, 128)",
         from_intervals(ranges.larger),
+        in_place=True,
     ),
     Function(
         "clip",
@@ -171,7 +182,8 @@ FUNCTIONS: Final = (
         "x, held between low and high",
         "clip(x, 0, 1)",
         _clip_range,
-        extra=lambda _, result: result.bytes,
+        extra=_clip_extra,
+        in_place=True,
     ),
     unary("abs", ranges.absolute, elementwise(_tf_abs), "without the sign", "abs(x)", _absolute),
     unary(

@@ -134,6 +134,8 @@ class Function:
     """Whether it draws, another time for each call of it in an expression."""
     view: bool = False
     """Whether the result shares its argument's bytes."""
+    in_place: bool = False
+    """Whether TensorFlow's kernels write numbers over an argument of the result's sizes that nothing else needs."""
     fails: FailRule = never
     """Whether a call may find values bad at run time, as far as their types tell; sizes that do not broadcast aside."""
     sizes: SizeRule | None = None

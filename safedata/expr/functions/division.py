@@ -61,7 +61,19 @@ def _division(
     """Return a division, computed in the widened dtype of both sides, or in floats."""
     dtype = _not_by_zero(joined(promote.floating if name == "/" else promote.arithmetic, _NUMBERS))
     fails = never if name == "/" else _may_be_zero
-    return Function(name, TWO, dtype, broadcast, compute, doc, example, from_intervals(rule), fails=fails)
+    in_place = name == "/"
+    return Function(
+        name,
+        TWO,
+        dtype,
+        broadcast,
+        compute,
+        doc,
+        example,
+        from_intervals(rule),
+        fails=fails,
+        in_place=in_place,
+    )
 
 
 def _remainders(arguments: Arguments, dtype: str) -> Interval:
@@ -113,6 +125,7 @@ _POW: Final = Function(
     "x ** 2",
     from_intervals(ranges.power),
     fails=_may_be_negative,
+    in_place=True,
 )
 
 

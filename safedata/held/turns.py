@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from safedata.memory import HOST, Hold
-from safedata.plan import Plan, PlannedStep
 from safedata.sources.base import Root
+from safedata.walk import PlannedStep
 
 Holds = tuple[Hold, ...]
 
 
-def one_at_a_time(plan: Plan, holds: Sequence[Holds]) -> list[Holds]:
+def one_at_a_time(steps: Sequence[PlannedStep], holds: Sequence[Holds]) -> list[Holds]:
     """Return each step's holds, where of inputs that run one after the other only the largest's buffers are full.
 
     A buffer has handed on all that was in it once its input has ended, and one that has not begun has nothing. What
@@ -19,13 +19,13 @@ def one_at_a_time(plan: Plan, holds: Sequence[Holds]) -> list[Holds]:
     for shuffles of 99 and 97 MB and a prefetch of 47 MB: 99 MiB for the first alone, 99 for two, 103 for all three.
 
     Args:
-        plan: the plan.
-        holds: what each of its steps holds, in the plan's order.
+        steps: a plan's steps, in its order.
+        holds: what each of them holds.
     """
     found = list(holds)
-    for number, step in enumerate(plan.steps):
+    for number, step in enumerate(steps):
         if isinstance(step.node, Root) and step.node.in_turn:
-            _empty(plan.steps[:number], step, found)
+            _empty(steps[:number], step, found)
     return found
 
 
