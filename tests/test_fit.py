@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import safedata
+from safedata.fitting.scale import Scale
+from safedata.fitting.wanted import Wanted
 from safedata.problem import DataError, SpecError
 
 SPEC = """\
@@ -96,6 +99,21 @@ def test_a_peak_that_falls_is_seen() -> None:
     step = 1000
     assert not any(fits(**given, batch=one) for one in range(number.largest + 1, 90_001, step))
     assert fits(**given, batch=number.largest)
+
+
+@pytest.mark.parametrize("start", [1, 7, 64, 105, 400])
+def test_a_peak_that_falls_a_little_is_seen(start: int) -> None:
+    """Where the allocator's share shrinks from one number to the next, the larger one is found."""
+
+    class Falling(Scale):
+        def __init__(self) -> None:
+            self.lead = cast("Wanted", SimpleNamespace(cap=None, now=start))
+            self.multiple = 1
+
+        def over(self, step: int) -> float:
+            return (step**2 - 112**2) / 100 + (60 if 90 <= step < 105 else 0)
+
+    assert Falling().largest() == 112
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,14 @@ _FEW: Final = 16
 """Batches of an epoch up to which one fewer may make the peak smaller: buffers behind them are then not full."""
 
 
+_NEAR: Final = 20
+"""Percent of a number above which the peak was not seen to fall below what it was."""
+_NEXT: Final = 8
+"""Numbers that are tried at least,"""
+_LOOKS: Final = 64
+"""and at most."""
+
+
 class Scale:
     """Looks for the largest step of a scale on which all wanted numbers grow together, from 1 up."""
 
@@ -82,18 +90,25 @@ class Scale:
     def _beyond(self, low: int, top: int) -> int:
         """Return the largest step that fits from `low` on, where the peak may fall as numbers grow.
 
-        It does where an epoch has one batch fewer, so that a buffer behind them is no longer full, and where a buffer
-        is as large as the data. Between two such steps it grows.
+        It does where an epoch has one batch fewer, so that a buffer behind them is no longer full; where a buffer is as
+        large as the data; and where an element or what is made of it no longer shares a region of TensorFlow's pool
+        with what came before, or is better off in the other allocator: that is within a few percent.
         """
-        falls = sorted({step for step in self._falls(top) if low < step < top}, reverse=True)
+        tried = {*self._falls(top), *self._near(low)}
         behind = top
-        for step in falls:
+        for step in sorted((one for one in tried if low < one < top), reverse=True):
             over = self.over(step)
             if over is not None and over <= 0:
                 end = self._too_much(behind)
-                return narrow(self.over, Bracket(step, over, behind, end or float("inf"))).low
+                found = narrow(self.over, Bracket(step, over, behind, end or float("inf"))).low
+                return self._beyond(found, top)
             behind = step
         return low
+
+    def _near(self, low: int) -> Iterator[int]:
+        """Yield the steps that a fall of the peak may bring down below the limit: all of them, where they are few."""
+        width = max(_NEXT, low * _NEAR // 100) if low else 0
+        yield from range(low + 1, low + width + 1, -(-width // _LOOKS) if width else 1)
 
     def _falls(self, top: int) -> Iterator[int]:
         count = self.lead.cap
