@@ -128,6 +128,22 @@ def test_a_list_in_brackets_stays_in_brackets() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("cache: memory  # kept", "cache: {path: cache/a}  # kept"),
+        ("cache", "cache: {path: cache/a}"),
+        ("cache:", "cache: {path: cache/a}"),
+        ("{name: keep, cache: memory}", "{name: keep, cache: {path: cache/a}}"),
+        ("cache: {max_bytes: 9GiB}", "cache: {max_bytes: 9GiB, path: cache/a}"),
+    ],
+)
+def test_a_cache_gets_a_path_in_every_form(before: str, after: str) -> None:
+    """A field that the short form does not set makes it the long one; what is as usual anyway is not written."""
+    text = f"safedata: 1\nsource: {{range: 9}}\nsteps:\n  - {before}\n  - batch: 2\n"
+    assert change(text, SetField(0, "path", "cache/a")) == text.replace(before, after, 1)
+
+
 @pytest.mark.parametrize("one", [SetField(0, "buffer", 3), MoveStep(1, 0), MoveStep(0, 1), RemoveStep(1)])
 def test_a_last_line_without_an_end_stays_without(one: Change) -> None:
     """No line break is added at the end of a file that has none."""

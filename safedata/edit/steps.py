@@ -110,7 +110,21 @@ def _set(draft: Draft, change: SetField, overrides: Mapping[str, object], notes:
         return [value_replaced(draft, node, change.value)]
     holder = step if beside else step.child(key)
     assert holder is not None
+    if not isinstance(holder.value, dict):  # the short form, of another field
+        draft.only(holder)
+        return [value_replaced(draft, holder, flow_text(_long(holder, key, change)))]
     return [key_inserted(draft, holder, change.field, str(change.value))]
+
+
+def _long(short: Node, key: str, change: SetField) -> Node:
+    """Return a stage's value in its long form, with a field set; what the short form says stays, unless it is usual."""
+    number = Node(change.value, short.span, raw=str(change.value))
+    main = _main(key)
+    if main is None or main == change.field or short.value is None:
+        return short._replace(value={change.field: number})
+    usual = registry.stage(key).model_fields[main].default
+    kept = {} if short.value == usual else {main: short}
+    return short._replace(value={**kept, change.field: number})
 
 
 def _keys(node: Node) -> dict[str, Node]:
@@ -198,8 +212,10 @@ def _with(step: Node, key: str, change: SetField) -> Node:
         children[change.field] = number
     elif isinstance(value.value, dict):
         children[key] = value._replace(value={**value.value, change.field: number})
-    else:
+    elif _main(key) == change.field:
         children[key] = number
+    else:
+        children[key] = _long(value, key, change)
     return step._replace(value=children)
 
 

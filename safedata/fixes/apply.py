@@ -10,6 +10,7 @@ from safedata.chain import Chain, Link
 from safedata.change import Change, MoveOps, MoveStep, SetField
 from safedata.problem import Path
 from safedata.program import Program, Step
+from safedata.reader import BESIDE
 from safedata.stages.base import Parsing, Stage
 
 
@@ -45,9 +46,15 @@ def _changed(program: Program, change: Change) -> Program:
 def _set(program: Program, step: Step, change: SetField) -> Stage:
     update: dict[str, Any] = {change.field: change.value}
     if isinstance(change.value, str):  # a number below the present one needs no asking
+        value, kind = program.document.plain(step.path), type(step.stage)
         parallel = getattr(step.stage, "parallel", "auto")
         beside: dict[str, object] = {} if parallel == "auto" else {"parallel": parallel}
-        _parsed(type(step.stage), program.document.plain(step.path), {**beside, **update}, step.path)
+        if change.field in BESIDE:
+            beside.update(update)
+        else:
+            given = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+            value = {**given, **update}
+        _parsed(kind, value, beside, step.path)
     return step.stage.model_copy(update=update)
 
 

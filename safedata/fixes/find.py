@@ -179,7 +179,7 @@ def _mended(problem: Problem, fixes: list[Fix], case: Case) -> Problem:
 def _worded(fix: Fix, kind: str) -> str:
     if fix.text.endswith(" together"):
         return f"{fix.text.removesuffix(' together')}: together they fit"
-    if all(isinstance(change, SetField) for change in fix.changes):
+    if all(isinstance(change, SetField) and isinstance(change.value, int) for change in fix.changes):
         return f"{fix.text} fits"
     peaks = [peak for place, peak in fix.peaks.items() if place.partition(":")[0] == kind]
     return f"{fix.text}: {format_size(max(peaks, default=0))}"

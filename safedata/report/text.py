@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
+from safedata.change import Fix
+from safedata.memory import format_size
 from safedata.problem import Problem, Span
 from safedata.report.columns import fit, safe
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What ends a line in YAML 1.1, by which the spans count."""
+
+_PRICED: Final = 3
+"""Ways out whose price is told: as many as the help names."""
 
 Style = Literal["error", "warning", "frame", "second", "strong"]
 _COLORS: Final[dict[Style, str]] = {
@@ -60,11 +65,22 @@ def render(problem: Problem, texts: Mapping[str, str], *, color: bool = False) -
             lines.append(paint(f"{' ' * gutter} |", "frame"))
             lines += _excerpt(block, source, gutter, kind, paint)
     facts = [("note", note) for note in problem.notes] + ([("help", problem.help)] if problem.help else [])
+    facts += [(f"fix {number}", _priced(fix)) for number, fix in enumerate(problem.fixes[:_PRICED], 1)]
     if facts and numbers:
         lines.append(paint(f"{' ' * gutter} |", "frame"))
     for name, text in facts:
         lines += _fact(name, text, gutter, paint)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _priced(fix: Fix) -> str:
+    """Return what a fix saves in each place, and what it costs."""
+    parts = [
+        f"{'saves' if size > 0 else 'takes'} {format_size(abs(size))} of {place}"
+        for place, size in fix.saves.items()
+        if size
+    ]
+    return "; ".join([*parts, f"cost: {fix.cost}"])
 
 
 @lru_cache(maxsize=4)

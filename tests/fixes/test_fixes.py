@@ -126,6 +126,27 @@ def test_a_move_and_all_numbers_together() -> None:
         assert numbers[0] > 1.2 * numbers[1], name
 
 
+def test_a_cache_in_memory_can_be_kept_on_disk() -> None:
+    """It stands before leaving it out, and says what the disk takes."""
+    problem = over(f"{FLOATS}  - cache: memory\n  - shuffle: 500\n  - batch: 8\n", "1500MiB, disk: 40GiB")
+    kept = next(fix for fix in problem.fixes if fix.changes == (SetField(1, "path", "cache/text"),))
+    assert kept.text.startswith("keep the `cache` in line 5 on disk, as `{path: cache/")
+    assert kept.saves["disk"] < -20000 * 224 * 224 * 3 * 4
+    assert kept.saves["host"] > 20000 * 224 * 224 * 3 * 4 - 200 * MIB
+    assert problem.fixes.index(kept) < [fix.changes for fix in problem.fixes].index((RemoveStep(1),))
+
+
+def test_a_cache_is_not_kept_on_a_disk_without_room() -> None:
+    """The disk is a place like others: where it is too small, the cache can only be left out."""
+    problem = over(f"{FLOATS}  - cache: memory\n  - batch: 8\n", "1500MiB, disk: 1GiB")
+    assert [
+        one
+        for fix in problem.fixes
+        for one in fix.changes
+        if isinstance(one, SetField) and one.field == "path"
+    ] == []
+
+
 def test_what_a_fix_saves_is_the_difference_of_the_peaks() -> None:
     """Peaks and savings are bytes of the estimator's own sums."""
     steps = f"{FLOATS}  - shuffle: 4000\n  - batch: 8\n"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safedata.change import Fix
+from safedata.memory import MIB
 from safedata.problem import Label, Problem, Span
 from safedata.report.columns import MAX_COLUMNS, fit, width
 from safedata.report.text import as_json, render, render_all, shown_path
@@ -160,6 +163,15 @@ def test_paths_below_the_current_directory_are_relative(
     assert shown_path(str(tmp_path / "here" / "a.yaml")) == "a.yaml"
     assert shown_path(str(tmp_path / "a.yaml")) == str(tmp_path / "a.yaml")
     assert shown_path("../a.yaml") == "../a.yaml"
+
+
+def test_each_way_out_has_its_price() -> None:
+    """What a fix saves and costs stands behind the help, with the number that `--fix` takes."""
+    spare = Fix((), "smaller", "less of it", {"host": 3 * MIB, "gpu:0": 0, "disk": -MIB}, {})
+    shown = render(replace(PEAK, fixes=(spare, spare)), {})
+    assert "= fix 1: saves 3.00 MiB of host; takes 1.00 MiB of disk; cost: less of it" in shown
+    assert "= fix 2: saves" in shown
+    assert "= fix" not in render(PEAK, {})
 
 
 def test_json_has_the_same_facts() -> None:
