@@ -34,6 +34,7 @@ _INPUTS: Final = "inputs"
 _REORDERED: Final = "reordered"
 _SEEDED: Final = "seeded"
 _SCALED: Final = "scaled"
+_UNMIXED: Final = "unmixed"
 
 _BYTES: Final = ("255", "256", "0.0039")
 """How a number is written that scales bytes to 0..1."""
@@ -51,7 +52,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "shuffled_batches": (_BATCHED, "shuffle"),
     "mixed_epochs": ("repeat", "shuffle"),
     "tiny_buffer": ("shuffle",),
-    "fixed_order": ("!shuffle", f"{_RANDOM}|repeat"),
+    "fixed_order": (_UNMIXED, f"{_RANDOM}|repeat"),
     "shuffled_evaluation": (_EVALUATION, "shuffle"),
     "late_shuffle": ("map", "shuffle"),
     "wide_dtype": ("map", f"shuffle|{_KEPT}"),
@@ -67,10 +68,10 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Seven words are no stages: `random` is a step that
+`|` separates alternatives, `!` says that the stage is nowhere. Eight words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
 where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
-epoch, `seeded` where the source draws its elements, and `scaled` a map with an expression that may divide by 255.
+epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the first batch, and `scaled` a map with an expression that may divide by 255.
 """
 
 
@@ -161,6 +162,7 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
     names += [_INPUTS] if plan.inspected.root.parts() else []
     names += [_REORDERED] if origin.reorders else []
     names += [_SEEDED] if origin.draws else []
+    names += [_UNMIXED] if _unmixed(origin.steps) else []
     for step in origin.steps:
         key = step.stage.key()
         names.append(key)
@@ -172,6 +174,12 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
         if key == "prefetch" and isinstance(buffer, int) and buffer >= MANY:
             names.append(_DEEP)
     return names
+
+
+def _unmixed(steps: Sequence[Step]) -> bool:
+    """Return whether no single elements are shuffled before the first batch."""
+    ends = ("shuffle", *_BATCHED.split("|"))
+    return next((key for step in steps if (key := step.stage.key()) in ends), "") != "shuffle"
 
 
 def _scales(step: Step) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from safedata.memory import MIB, add, format_size
+from safedata.mistakes import MANY
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import Label, Path, Problem, Severity
 from safedata.program import Step
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 MATTERS: Final = 64 * MIB
 """Bytes from which on a warning about memory is worth its line."""
 BATCHES: Final = ("batch", "padded_batch", "ragged_batch", "bucket_batch")
+ENOUGH: Final = 2_000
+"""Elements in a shuffle's buffer that mix well enough, however many there are: some ten batches' worth."""
+PART: Final = 100
+"""A buffer of one element in so many mixes well enough too."""
 
 
 @record(frozen=True, slots=True)
@@ -104,6 +109,9 @@ class Line:
             ran.setdefault(planned.path, []).append(planned)
         self.steps = tuple(_placed(step, tuple(ran[step.path])) for step in origin.steps)
         self.keys = tuple(step.key for step in self.steps)
+        self._unbatched = max(
+            (number for number, key in enumerate(self.keys) if key == "unbatch"), default=-1
+        )
         self._frozen = [number for number, step in enumerate(self.steps) if step.stage.freezes]
 
     def of(self, *keys: str) -> Iterator[tuple[int, Placed]]:
@@ -119,6 +127,10 @@ class Line:
         before = bisect_left(self._frozen, at)
         start = self._frozen[before - 1] + 1 if before else 0
         return ((number, self.steps[number]) for number in range(start, at))
+
+    def single(self, at: int) -> bool:
+        """Return whether the step at `at` sees single elements, or batches that a later step takes apart again."""
+        return not self.steps[at].before.batch_dims or self._unbatched > at
 
     def held(self, stage: Stage, stream: Stream) -> int | None:
         """Return the bytes that `stage` holds where `stream` enters it, None when there is no bound."""
@@ -169,3 +181,19 @@ def reshuffles(step: Placed) -> bool:
     from safedata.stages.shuffle import Shuffle
 
     return isinstance(step.stage, Shuffle) and step.stage.reshuffle and step.stage.slots(step.before) != 1
+
+
+def slots(step: Placed) -> int:
+    """Return the number of elements in a shuffle's buffer, 0 where that cannot be known."""
+    from safedata.stages.shuffle import Shuffle
+
+    return (step.stage.slots(step.before) or 0) if isinstance(step.stage, Shuffle) else 0
+
+
+def hardly_mixes(step: Placed) -> bool:
+    """Return whether a shuffle's buffer is tiny: elements stay about where they were.
+
+    Of an unknown number of elements only a handful of slots is.
+    """
+    count, most = slots(step), step.before.cardinality.most
+    return count < MANY if most is None else count < ENOUGH and count * PART < most

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from safedata.mistakes._evaluation import evaluates
-from safedata.mistakes.base import MATTERS, Finding, Line, Mistake, which_holds
+from safedata.mistakes.base import MATTERS, Finding, Line, Mistake, hardly_mixes, which_holds
 from safedata.sources.base import Source
 from safedata.stages.shuffle import Shuffle
 
@@ -20,11 +20,17 @@ class FixedOrder(Mistake):
     code: ClassVar[str] = "SD610"
 
     def find(self, line: Line) -> Iterator[Finding]:
-        """Yield the source of a spec for training that shuffles nothing."""
+        """Yield the source of a spec for training that shuffles nothing, or a few batches at a time.
+
+        Of many batches, and of single elements, other mistakes say enough.
+        """
         source = line.plan.program.source
         marks = [step for step in line.steps if step.stage.random or step.key == "repeat"]
         stream = line.plan.source.after
         count = stream.cardinality.most
+        shuffles = [step for _, step in line.of("shuffle")]
+        if not all(step.before.batch_dims and hardly_mixes(step) for step in shuffles):
+            return
         if not marks or evaluates(line) or _shuffles(source) or (count is not None and count <= 1):
             return
         classes = (
@@ -40,7 +46,7 @@ class FixedOrder(Mistake):
         notes = ("the files of one subfolder follow one another, so nearly every batch is of one class",)
         yield Finding(
             None,
-            f"training without `shuffle`: {what}",
+            f"training without `shuffle`{' of elements' if shuffles else ''}: {what}",
             "within a file the same order in every epoch" if files else "the same order in every epoch",
             _way_out(line),
             notes if classes else (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from safedata.mistakes.base import Finding, Line, Mistake, Placed, reshuffles, there_and_here
+from safedata.mistakes.base import Finding, Line, Mistake, Placed, hardly_mixes, reshuffles, there_and_here
 
 
 class FrozenOrder(Mistake):
@@ -14,13 +14,17 @@ class FrozenOrder(Mistake):
     code: ClassVar[str] = "SD602"
 
     def find(self, line: Line) -> Iterator[Finding]:
-        """Yield each cache of single elements with a shuffle before it, or one of files, and none behind it."""
+        """Yield each cache of single elements with a shuffle before it, or one of files, and none behind it.
+
+        Behind it counts what gives single elements another order in each epoch: a shuffle of batches leaves together
+        what the first epoch put together, and a tiny one leaves it nearly so.
+        """
         files = line.origin.reorders
+        mixed = max((at for at, step in line.of("shuffle") if _mixes(line, at, step)), default=-1)
         for at, cache in line.frozen():
             reordered, files = files, False
             shuffles = [step for _, step in line.since_frozen(at) if reshuffles(step)]
-            again = "shuffle" in line.keys[at + 1 :]
-            if again or cache.before.batch_dims:
+            if mixed > at or cache.before.batch_dims:
                 continue
             if not shuffles:
                 yield from [_of_files(cache)] if reordered else []
@@ -34,6 +38,10 @@ class FrozenOrder(Mistake):
                 f"move {shuffle.said} behind `{cache.key}`{there_and_here(there, here)}",
                 labels=((shuffle, "one order for all epochs"),),
             )
+
+
+def _mixes(line: Line, at: int, step: Placed) -> bool:
+    return reshuffles(step) and line.single(at) and not hardly_mixes(step)
 
 
 def _of_files(cache: Placed) -> Finding:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import ClassVar
 
-from safedata.mistakes.base import BATCHES, Finding, Line, Mistake, Placed, which_holds
+from safedata.mistakes.base import BATCHES, Finding, Line, Mistake, Placed, reshuffles, slots, which_holds
 from safedata.stages.shuffle import Shuffle
 
 
@@ -23,30 +24,39 @@ class ShuffledBatches(Mistake):
             stage = step.stage
             if batch.key == "bucket_batch" or not isinstance(stage, Shuffle):
                 continue
-            slots = stage.slots(step.before)
-            size = getattr(batch.stage, "size", None)
-            if slots is None or slots == 1 or not isinstance(size, int) or size == 1:
+            count, size = slots(step), _size(batch)
+            if count <= 1:
                 continue
-            wanted = "all" if stage.buffer == "all" else slots * size
+            wanted = "all" if stage.buffer == "all" else count * size
             better = stage.model_copy(update={"buffer": wanted})
             yield Finding(
                 step,
                 f"{step.said} behind `{batch.key}` mixes batches, and the elements of one stay together for ever",
-                f"a buffer of {slots} batches{which_holds(line.held(stage, step.before))}",
+                f"a buffer of {count} batches{which_holds(line.held(stage, step.before))}",
                 f"put `shuffle: {wanted}` before `{batch.key}`{which_holds(line.held(better, batch.before))}",
                 labels=((batch, f"the same {size} elements in each epoch"),),
             )
 
 
 def _batched(line: Line) -> Iterator[tuple[Placed, Placed]]:
-    """Yield each shuffle of batches with the step that made them, as long as none has mixed single elements."""
+    """Yield each shuffle of batches with the step that made them, as long as none has mixed single elements.
+
+    One with fewer slots than a batch has elements hardly changes which of them are together, and one that gives the
+    same order in each epoch does not.
+    """
     made: list[Placed] = []
-    for _, step in line.of("shuffle", "unbatch", *BATCHES):
+    mixed: float = 1
+    for at, step in line.of("shuffle", "unbatch", *BATCHES):
         if step.key in BATCHES:
             made.append(step)
         elif step.key == "unbatch":
             made = made[:-1]
-        elif made:
+        elif made and not line.single(at) and mixed < _size(made[-1]):
             yield step, made[-1]
-        elif not step.before.batch_dims:
-            return
+        elif not step.before.batch_dims and reshuffles(step):
+            mixed = max(mixed, slots(step)) if slots(step) != step.before.cardinality.most else inf
+
+
+def _size(batch: Placed) -> int:
+    size = getattr(batch.stage, "size", None)
+    return size if isinstance(size, int) else 0

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from safedata.mistakes.base import MATTERS, Finding, Line, Mistake, Placed, which_holds
-from safedata.stages.shuffle import Shuffle
-
-_ENOUGH: Final = 2_000
-"""Elements that mix well enough, however many there are: some ten batches' worth."""
-_PART: Final = 100
+from safedata.mistakes.base import (
+    ENOUGH,
+    MATTERS,
+    PART,
+    Finding,
+    Line,
+    Mistake,
+    hardly_mixes,
+    slots,
+    which_holds,
+)
 
 
 class TinyBuffer(Mistake):
@@ -19,15 +24,16 @@ class TinyBuffer(Mistake):
     code: ClassVar[str] = "SD609"
 
     def find(self, line: Line) -> Iterator[Finding]:
-        """Yield the largest buffer of single elements where it is tiny."""
-        widest = max(line.of("shuffle"), key=lambda one: _slots(one[1]), default=None)
-        if widest is None or widest[1].before.batch_dims:
+        """Yield the largest buffer of single elements where all are tiny, those of batches that are taken apart again among them."""
+        shuffles = [step for at, step in line.of("shuffle") if line.single(at)]
+        single = [step for step in shuffles if not step.before.batch_dims]
+        if not single or not all(map(hardly_mixes, shuffles)):
             return
-        step = widest[1]
-        slots, count = _slots(step), step.before.cardinality.most
-        if count is None or slots >= _ENOUGH or slots * _PART >= count:
+        step = max(single, key=slots)
+        count = step.before.cardinality.most
+        if count is None:
             return
-        wanted: int | str = max(-(-count // _PART), _ENOUGH)
+        wanted: int | str = max(-(-count // PART), ENOUGH)
         all_of_them = step.stage.model_copy(update={"buffer": "all"})
         most = line.held(all_of_them, step.before)
         if most is not None and most <= MATTERS:
@@ -35,11 +41,7 @@ class TinyBuffer(Mistake):
         better = step.stage.model_copy(update={"buffer": wanted})
         yield Finding(
             step,
-            f"{step.said} mixes {slots} of {count} elements: their order stays nearly that of the source",
-            f"{100 * slots / count:.2g} percent of the elements",
+            f"{step.said} mixes {slots(step)} of {count} elements: their order stays nearly that of the source",
+            f"{100 * slots(step) / count:.2g} percent of the elements",
             f"write `shuffle: {wanted}`{which_holds(line.held(better, step.before))}",
         )
-
-
-def _slots(step: Placed) -> int:
-    return (step.stage.slots(step.before) or 0) if isinstance(step.stage, Shuffle) else 0
