@@ -71,7 +71,8 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
 `|` separates alternatives, `!` says that the stage is nowhere. Eight words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
 where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
-epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the first batch, and `scaled` a map with an expression that may divide by 255.
+epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the
+first batch, and `scaled` a map with an expression that may divide by 255.
 """
 
 

@@ -16,6 +16,8 @@ from safedata.types import FLOATS, Tensor
 
 _UNITS: Final = 4.0
 """What scaled values, and those that `normalize` makes of them, stay within, on both sides of 0."""
+_FLAT: Final = 2
+"""Dimensions of an image in gray."""
 _BYTES: Final = (254.5, 256.5)
 """Between these a number is 255, or the 256 that some write for it."""
 
@@ -57,13 +59,18 @@ def _scaled(expression: Expression, types: Mapping[str, Tensor]) -> Tensor | Non
             continue
         values = found.range
         if (
-            found.kind == "image"
+            _pixels(found)
             and found.dtype in FLOATS
             and values
             and max(-values.low, values.high) <= _UNITS
         ):
             return found
     return None
+
+
+def _pixels(tensor: Tensor) -> bool:
+    """Return whether a component's values may be those of an image: a kind says so, or it has none and two dimensions."""
+    return tensor.kind == "image" or (tensor.kind is None and tensor.rank >= _FLAT)
 
 
 def _divided(node: Node) -> Node | None:

@@ -24,7 +24,10 @@ class TinyBuffer(Mistake):
     code: ClassVar[str] = "SD609"
 
     def find(self, line: Line) -> Iterator[Finding]:
-        """Yield the largest buffer of single elements where all are tiny, those of batches that are taken apart again among them."""
+        """Yield the largest buffer of single elements where all are tiny.
+
+        A shuffle of batches counts where a later step takes them apart again.
+        """
         shuffles = [step for at, step in line.of("shuffle") if line.single(at)]
         single = [step for step in shuffles if not step.before.batch_dims]
         if not single or not all(map(hardly_mixes, shuffles)):

@@ -208,3 +208,21 @@ def test_dividing_twice_is_said_with_the_range() -> None:
     [problem] = found("map: {image: = image / 255}", "map: {image: = image / 255}", source=IMAGE)
     assert (problem.severity, problem.span and problem.span.line) == ("error", 7)
     assert problem.message == "`image` is divided by 255, and its values are 0..1 already"
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("map: {image: = image / 255}", "map: {image: = image / 255}"), ["SD623"]),
+        (("batch: 2", "map: {image: = image / 255}", "map: {image: = image / 255}"), ["SD623"]),
+        (("map: {image: = image / 255 / 255}",), ["SD623"]),
+        (("map: {image: [{from: = image / 255}, {resize: [4, 4]}]}", "map: {x: = image / 255}"), ["SD623"]),
+        (("map: {image: = image / 255}", "map: {image: = image / 127.5 - 1}"), []),
+        (("map: {part: = float32(age) / 255}", "map: {part: = part / 255}"), []),
+        (("map: {image: = image / 65025.0}",), []),
+    ],
+)
+def test_dividing_bytes_of_no_kind_twice(steps: tuple[str, ...], wanted: list[str]) -> None:
+    """A component without a kind that has an image's dimensions is one, in a batch and in one expression too."""
+    source = 'synthetic: {components: {image: "uint8[8, 8, 3]", age: "uint8[]"}, count: 9}'
+    assert codes(*steps, source=source) == wanted
