@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 from safedata.chain import Chain
 from safedata.internal.fused import Fused
 from safedata.mistakes.base import Placed
+from safedata.ops._computed import Computed
 from safedata.ops.base import Op
 from safedata.plan import Plan
 from safedata.problem import Fault
@@ -85,16 +86,27 @@ def typed_groups(step: Placed, plan: Plan) -> Iterator[TypedGroup]:
 
 
 def _typed(chain: Chain, stream: Stream) -> Iterator[Link]:
-    """Yield the operations of a chain with their types, up to the first that does not fit; none of linked ones."""
-    if chain.expression is not None or not chain.single or chain.start not in stream.element:
+    """Yield the operations of a chain with their types, up to the first that does not fit; none of linked ones.
+
+    An expression that reads one component is one operation.
+    """
+    start, ops = chain.start, [link.op for link in chain.links]
+    if chain.expression is not None:
+        start, ops = min(chain.reads, default=""), [Computed.of(chain.expression)]
+    if not chain.single or len(chain.reads) != 1 or start not in stream.element:
         return
-    x = stream.element[chain.start].without_leading(stream.batch_dims)
-    for link in chain.links:
+    x = stream.element[start].without_leading(stream.batch_dims)
+    for op in ops:
         if x.broken:
             return
         try:
-            y = link.op.infer(x)
+            y = op.infer(x)
         except Fault:
             return
-        yield Link(link.op, x, y)
+        yield Link(op, x, y)
         x = y
+
+
+def named(op: Op) -> str:
+    """Return an operation as a spec names it: an expression by its text."""
+    return f"= {op.formula.text.strip()}" if isinstance(op, Computed) else op.key()

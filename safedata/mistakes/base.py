@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -131,6 +131,12 @@ class Line:
     def single(self, at: int) -> bool:
         """Return whether the step at `at` sees single elements, or batches that a later step takes apart again."""
         return not self.steps[at].before.batch_dims or self._unbatched > at
+
+    def through(self, steps: Sequence[Placed], stream: Stream) -> Stream:
+        """Return what leaves some steps where `stream` enters them."""
+        for step in steps:
+            stream = step.stage.infer(stream, self._silent)
+        return stream
 
     def held(self, stage: Stage, stream: Stream) -> int | None:
         """Return the bytes that `stage` holds where `stream` enters it, None when there is no bound."""

@@ -58,18 +58,13 @@ def _scaled(expression: Expression, types: Mapping[str, Tensor]) -> Tensor | Non
         except Fault:  # the walk over the types reports it
             continue
         values = found.range
-        if (
-            _pixels(found)
-            and found.dtype in FLOATS
-            and values
-            and max(-values.low, values.high) <= _UNITS
-        ):
+        if _pixels(found) and found.dtype in FLOATS and values and max(-values.low, values.high) <= _UNITS:
             return found
     return None
 
 
 def _pixels(tensor: Tensor) -> bool:
-    """Return whether a component's values may be those of an image: a kind says so, or it has none and two dimensions."""
+    """Return whether a component's values may be an image's: its kind says so, or it has none and two dimensions."""
     return tensor.kind == "image" or (tensor.kind is None and tensor.rank >= _FLAT)
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
 from safedata.memory import format_size
 from safedata.mistakes._smaller import Narrow, Widened, earlier, worth
 from safedata.mistakes.base import Finding, Line, Mistake, Placed
-from safedata.stages._fields import Volume
 from safedata.types import Stream
 
 
 class WideDtype(Mistake):
-    """A cache or a shuffle of float images that were uint8 a few operations before."""
+    """A cache or a shuffle of floats that were bytes a few operations before, or of vectors that were numbers."""
 
     code: ClassVar[str] = "SD613"
 
@@ -22,8 +20,8 @@ class WideDtype(Mistake):
         """Yield each cache and shuffle that holds a component in a wider dtype than it could."""
         widened = Widened(line)
         for at, step in line.of("shuffle", "cache", "snapshot"):
-            if step.before.shared or isinstance(getattr(step.stage, "buffer", None), Volume):
-                continue  # references alone, or as many bytes as the spec says
+            if step.before.shared:
+                continue  # references alone
             narrow = list(widened.narrowest(at))
             less = line.held(step.stage, _narrowed(step.before, narrow)) if narrow else None
             held = line.held(step.stage, step.before)
@@ -52,5 +50,6 @@ def _finding(step: Placed, narrow: list[Narrow], held: int | None, less: int | N
 
 
 def _narrowed(stream: Stream, narrow: list[Narrow]) -> Stream:
-    types = {one.name: replace(stream.element[one.name], dtype=one.type.dtype) for one in narrow}
+    leading = {one.name: stream.element[one.name].shape[: stream.batch_dims] for one in narrow}
+    types = {one.name: one.type.with_leading(*leading[one.name]) for one in narrow}
     return stream.with_element({**stream.element, **types})

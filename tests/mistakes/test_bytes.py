@@ -24,7 +24,19 @@ DECODE = "map: {image: [{decode_image: {channels: 3, max_size: [300, 300]}}, {re
         ((DECODE, "shuffle: 1000", *END), JPEG, ["SD612"]),
         ((FLOAT, "select: [image]", "shuffle: 1000", *END), BYTES, ["SD612"]),
         (("map: {image: [{cast: uint8}]}", "shuffle: 1000", *END), BYTES, []),
-        ((FLOAT, "shuffle: 1GiB", *END), BYTES, []),
+        ((FLOAT, "shuffle: 1GiB", *END), BYTES, ["SD612"]),
+        ((FLOAT, "shuffle: 100MiB", *END), BYTES, []),
+        ((FLOAT, "filter: mean(image) > 0.1", "shuffle: 1000", *END), BYTES, ["SD612"]),
+        ((FLOAT, "assert: mean(image) >= 0", "shuffle: 1000", *END), BYTES, ["SD612"]),
+        ((FLOAT, "enumerate: number", "shuffle: 1000", *END), BYTES, ["SD612"]),
+        ((FLOAT, "take: 1500", "prefetch: 2", "shuffle: 1000", *END), BYTES, ["SD612"]),
+        ((FLOAT, "take: 50", "shuffle: 1000", *END), BYTES, []),
+        ((FLOAT, "filter: mean(image) > 0.1", "take: 1500", "shuffle: 1000", *END), BYTES, []),
+        (
+            (FLOAT, "cache: memory", "map: {image: [flip_left_right]}", "shuffle: 1000", *END),
+            BYTES,
+            ["SD612", "SD613"],
+        ),
         (("cache: memory", FLOAT, "shuffle: 1000", *END), BYTES, ["SD612"]),
     ],
 )
@@ -66,7 +78,13 @@ def test_a_shuffle_of_decoded_files_could_hold_their_paths() -> None:
         (("map: {image: [{resize: [200, 200]}, {rescale: [0, 1]}]}", "cache: memory", *END), ["SD613"]),
         (("map: {image: [{resize: {size: [200, 200], keep_dtype: true}}]}", "cache: memory", *END), []),
         (("map: {image: [{resize: {size: [200, 200], method: bicubic}}]}", "cache: memory", *END), []),
-        (("map: {image: = image / 255}", "cache: memory", *END), []),
+        (("map: {image: = image / 255}", "cache: memory", *END), ["SD613"]),
+        (("map: {x: = image / 255}", "drop: image", "cache: memory", *END), ["SD613"]),
+        (("map: {image: [{from: = image / 255}, {cast: float64}]}", "cache: memory", *END), ["SD613"]),
+        (("map: {image: [{cast: int64}]}", "cache: memory", *END), ["SD613"]),
+        (("map: {image: '= image[:200] / 255'}", "cache: memory", *END), []),
+        (("map: [{mean: = mean(image)}, {image: = image - mean}]", "cache: memory", *END), []),
+        (("map: {image: '= image + uniform(0.0, 1.0)'}", "cache: memory", *END), ["SD601"]),
         (("map: [{image: [{cast: float32}]}, {mean: = mean(image)}]", "cache: memory", *END), []),
         ((FLOAT, "filter: mean(image) > 0.1", "cache: memory", *END), []),
         ((FLOAT, "rename: {image: x}", "cache: memory", *END), []),
@@ -76,6 +94,20 @@ def test_a_shuffle_of_decoded_files_could_hold_their_paths() -> None:
 def test_a_cache_of_floats_that_were_bytes(steps: tuple[str, ...], wanted: list[str]) -> None:
     """SD613 comes where only operations on values lie between, and nothing else reads what they make."""
     assert codes(*steps, source=BYTES) == wanted
+
+
+def test_an_expression_behind_decoding_is_moved_by_its_text() -> None:
+    """The help names an expression as the spec has it, and the decoded image stays before the cache."""
+    decode = "map: {image: [{decode_image: {channels: 3, max_size: [200, 200]}}]}"
+    [problem] = found(decode, "map: {image: = image / 255}", "cache: memory", "prefetch: 2", source=JPEG)
+    assert problem.help == "move `= image / 255` behind `cache`"
+
+
+def test_class_numbers_take_less_than_their_vectors() -> None:
+    """`one_hot` before a cache is SD613 where its vectors are most of what is kept; few classes are not."""
+    source = 'synthetic: {components: {label: "int64[]"}, count: 100_000}'
+    for depth, wanted in ((1000, ["SD613"]), (3, [])):
+        assert codes(f"map: {{label: {{one_hot: {depth}}}}}", "cache: memory", *END, source=source) == wanted
 
 
 def test_wide_dtypes_are_worked_out_from_the_types() -> None:
@@ -101,13 +133,25 @@ def test_a_resize_would_have_to_round() -> None:
     assert problem.notes == ("`keep_dtype` rounds to whole values: at most half a step of 255",)
 
 
-def test_a_shuffle_that_cannot_move_holds_bytes() -> None:
-    """A shuffle that a filter keeps behind the map is SD613, with the cast moved instead."""
-    steps = (FLOAT, "filter: label > 3", "shuffle: 1000", *END)
+@pytest.mark.parametrize(
+    ("between", "wanted"),
+    [
+        (["filter: label > 3"], "move this `map` behind `shuffle: 1000`"),
+        (["take: 1500"], "move this `map` behind `shuffle: 1000`"),
+        (
+            ["map: {image: = image * 2}", "enumerate: n"],
+            "move this `map` and the maps behind it behind `shuffle: 1000`",
+        ),
+        (["filter: mean(image) > 0.1"], "move `shuffle: 1000` before this `map`"),
+        (["prefetch: 2"], "move `shuffle: 1000` before this `map`"),
+    ],
+)
+def test_the_map_moves_where_the_shuffle_cannot(between: list[str], wanted: str) -> None:
+    """What goes by places, or leaves out by what no map made, stays before the shuffle, and the map goes behind it."""
+    steps = (FLOAT, *between, "shuffle: 1000", *END)
     source = 'synthetic: {components: {image: "uint8[224, 224, 3]", label: "int64[]"}, count: 2000}'
     [problem] = found(*steps, source=source)
-    assert problem.code == "SD613"
-    assert problem.help == "move `cast` and `rescale` behind `shuffle`"
+    assert (problem.code, problem.help) == ("SD612", f"{wanted}: the elements and their draws stay the same")
 
 
 @pytest.mark.parametrize(
