@@ -35,9 +35,28 @@ _REORDERED: Final = "reordered"
 _SEEDED: Final = "seeded"
 _SCALED: Final = "scaled"
 _UNMIXED: Final = "unmixed"
+_TURNED: Final = "turned"
 
 _BYTES: Final = ("255", "256", "0.0039")
 """How a number is written that scales bytes to 0..1."""
+
+TURNS: Final = frozenset(
+    (
+        "flip_left_right",
+        "flip_up_down",
+        "rot90",
+        "transpose_image",
+        "reverse",
+        "center_crop",
+        "crop_to_bounding_box",
+        "resize_with_crop",
+        "resize_with_crop_or_pad",
+    )
+)
+"""Operations that move or cut what an image shows, the same way for each.
+
+Padding is none of them, since networks that lose a border want it of the image alone, and no more is resizing.
+"""
 
 MANY: Final = 10
 """Elements kept ready that are many: what two do not hide is work that more only put off."""
@@ -61,18 +80,18 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "deep_prefetch": (_DEEP,),
     "taken_apart": (_BATCHED, "unbatch", _BATCHED),
     "drawn_apart": (_RANDOM,),
-    "left_behind": (_RANDOM,),
+    "left_behind": (f"{_RANDOM}|{_TURNED}",),
     "random_evaluation": (_EVALUATION, _RANDOM),
     "paired_anew": (_INPUTS, f"shuffle|{_REORDERED}"),
     "scaled_twice": (_SCALED,),
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Eight words are no stages: `random` is a step that
+`|` separates alternatives, `!` says that the stage is nowhere. Nine words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
 where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
 epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the
-first batch, and `scaled` a map with an expression that may divide by 255.
+first batch, `scaled` a map with an expression that may divide by 255, and `turned` one with an operation of `TURNS`.
 """
 
 
@@ -169,8 +188,8 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
         names.append(key)
         if step.stage.random:
             names.append(_RANDOM)
-        if key == "map" and _scales(step):
-            names.append(_SCALED)
+        if key == "map":
+            names += _names_of_map(step)
         buffer = getattr(step.stage, "buffer", None)
         if key == "prefetch" and isinstance(buffer, int) and buffer >= MANY:
             names.append(_DEEP)
@@ -183,11 +202,15 @@ def _unmixed(steps: Sequence[Step]) -> bool:
     return next((key for step in steps if (key := step.stage.key()) in ends), "") != "shuffle"
 
 
-def _scales(step: Step) -> bool:
-    """Return whether an expression of a map has a number in it that scales bytes: 255, 256, or one divided by these."""
+def _names_of_map(step: Step) -> Iterator[str]:
+    """Yield the words for what a map does: a number in an expression that scales bytes, an operation that moves."""
     groups = cast("tuple[dict[str, Chain], ...]", getattr(step.stage, "groups", ()))
-    formulas = (chain.formula for group in groups for chain in group.values())
-    return any(one is not None and any(n in one.text for n in _BYTES) for one in formulas)
+    chains = [chain for group in groups for chain in group.values()]
+    formulas = (chain.formula for chain in chains)
+    if any(one is not None and any(n in one.text for n in _BYTES) for one in formulas):
+        yield _SCALED
+    if any(op.key() in TURNS for chain in chains for op in chain.ops):
+        yield _TURNED
 
 
 def _occurs(order: Sequence[str], names: Sequence[str]) -> bool:

@@ -89,3 +89,42 @@ def test_what_is_not_moved_leaves_nothing_behind(steps: tuple[str, ...]) -> None
     """Changes of values, masks that do not leave, and masks moved alone are not SD619."""
     source = MASK % ("mask", '"uint8[8, 8, 1]"')
     assert not codes("shuffle: all", *steps, "batch: 10", "prefetch: 2", source=source)
+
+
+KIND = MASK % ("labels", '{type: "uint8[8, 8, 1]", kind: mask}')
+
+
+@pytest.mark.parametrize(
+    "op", ["flip_left_right", "rot90", "transpose_image", "{reverse: 1}", "{resize_with_crop_or_pad: [4, 4]}"]
+)
+@pytest.mark.parametrize("mask", ["", ", labels: '= labels > 0'", ", labels: [{cast: int32}]"])
+def test_what_is_turned_the_same_way_leaves_a_mask_behind(op: str, mask: str) -> None:
+    """A move without a draw is a warning, whatever is done to the values of the mask."""
+    [problem] = found(
+        "shuffle: all", f"map: {{image: [{op}]{mask}}}", "batch: 10", "prefetch: 2", source=KIND
+    )
+    assert (problem.code, problem.severity) == ("SD619", "warning")
+    assert (problem.help or "").startswith("give `labels` the same `")
+
+
+@pytest.mark.parametrize(
+    "chains",
+    [
+        "{image: [rot90], labels: [rot90]}",
+        "{'image, labels': [rot90]}",
+        "{image: [flip_left_right], labels: '= labels[:, ::-1]'}",
+        "{image: [flip_left_right], labels: [{reverse: 1}]}",
+        "{image: [{reverse: 2}]}",
+        "{image: [{pad_image: {padding: 2}}]}",
+        "{labels: [flip_left_right]}",
+    ],
+)
+def test_what_is_turned_with_its_mask_is_in_step(chains: str) -> None:
+    """Masks that are moved too, in any words, channels in another order, and a border are not SD619."""
+    assert not codes("shuffle: all", f"map: {chains}", "batch: 10", "prefetch: 2", source=KIND)
+
+
+def test_a_sequence_turned_round_is_no_image() -> None:
+    """`reverse` of tokens says nothing about a mask beside them."""
+    source = 'synthetic: {components: {tokens: "int64[8]", mask: "bool[8]"}, count: 100}'
+    assert not codes("shuffle: all", "map: {tokens: [reverse]}", "batch: 10", "prefetch: 2", source=source)
