@@ -145,6 +145,8 @@ CODES: Final[dict[str, str]] = {
     "SD620": "random operations in a spec for evaluation",
     "SD621": "inputs of a zip that are shuffled apart",
     "SD623": "values divided by 255 a second time",
+    "SD624": "arrays that are loaded whole",
+    "SD625": "inputs that read the same files, each for a part of them",
 }
 """Every code with its title. A test holds this table against the pages."""
 

@@ -36,6 +36,7 @@ _SEEDED: Final = "seeded"
 _SCALED: Final = "scaled"
 _UNMIXED: Final = "unmixed"
 _TURNED: Final = "turned"
+_WHOLE: Final = "whole"
 
 _BYTES: Final = ("255", "256", "0.0039")
 """How a number is written that scales bytes to 0..1."""
@@ -84,14 +85,17 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "random_evaluation": (_EVALUATION, _RANDOM),
     "paired_anew": (_INPUTS, f"shuffle|{_REORDERED}"),
     "scaled_twice": (_SCALED,),
+    "loaded_whole": (_WHOLE,),
+    "read_again": (_INPUTS, "filter"),
 }
 """Each module with the stages that must stand in a spec for it to look, in this order.
 
-`|` separates alternatives, `!` says that the stage is nowhere. Nine words are no stages: `random` is a step that
+`|` separates alternatives, `!` says that the stage is nowhere. Ten words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
 where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
 epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the
-first batch, `scaled` a map with an expression that may divide by 255, and `turned` one with an operation of `TURNS`.
+first batch, `scaled` a map with an expression that may divide by 255, `turned` one with an
+operation of `TURNS`, and `whole` stands where the source loads arrays whole.
 """
 
 
@@ -182,6 +186,7 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
     names += [_INPUTS] if plan.inspected.root.parts() else []
     names += [_REORDERED] if origin.reorders else []
     names += [_SEEDED] if origin.draws else []
+    names += [_WHOLE] if getattr(origin.inspected.root, "whole", 0) else []
     names += [_UNMIXED] if _unmixed(origin.steps) else []
     for step in origin.steps:
         key = step.stage.key()

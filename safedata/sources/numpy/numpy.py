@@ -181,6 +181,11 @@ class NumpyRoot(Root):
     arrays: tuple[Array, ...]
     rows: int
 
+    @property
+    def whole(self) -> int:
+        """Bytes of the arrays that are loaded whole, since they are compressed."""
+        return sum(array.header.data_bytes for array in self.arrays if array.start is None)
+
     def title(self) -> str:
         """Return the source's name."""
         return "numpy"
