@@ -68,7 +68,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "frozen_batches": ("shuffle", _BATCHED, _KEPT),
     "unfinished_cache": ("cache", "take"),
     "repeated_cache": ("repeat", _KEPT),
-    "shifting_split": (f"shuffle|{_REORDERED}", "take|skip|split"),
+    "shifting_split": (f"shuffle|{_REORDERED}", "take|skip|split|enumerate"),
     "shuffled_batches": (_BATCHED, "shuffle"),
     "mixed_epochs": ("repeat", "shuffle"),
     "tiny_buffer": ("shuffle",),
@@ -92,8 +92,8 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
 
 `|` separates alternatives, `!` says that the stage is nowhere. Ten words are no stages: `random` is a step that
 draws, `deep` a prefetch of ten or more, `evaluation` stands first where the spec may be for evaluation, `inputs`
-where the elements come through a combinator, `reordered` where the order of the source's files is another one in each
-epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the
+where the elements come through a combinator, `reordered` where the order of the source's files, or of a `mix`, is
+another one in each epoch, `seeded` where the source draws its elements, `unmixed` where no shuffle stands before the
 first batch, `scaled` a map with an expression that may divide by 255, `turned` one with an
 operation of `TURNS`, and `whole` stands where the source loads arrays whole.
 """
@@ -119,6 +119,8 @@ class Origin:
     """Of the source's value."""
     inspected: Inspected
     steps: tuple[Step, ...]
+    drawn: tuple[int, ...] = ()
+    """For each `mix` on the way that draws its inputs, how many of the steps stand behind it."""
 
     @property
     def reorders(self) -> bool:
@@ -159,9 +161,12 @@ def _of(origin: Origin) -> Iterator[Origin]:
     parts = origin.inspected.root.parts()
     if not parts:
         yield origin
+    draws = getattr(origin.inspected.root, "draws", False) and len(parts) > 1
+    drawn = (*origin.drawn, len(origin.steps)) if draws else origin.drawn
     for one in parts:
         said = one.input
-        yield from _of(Origin(said.source, said.source_path, one.inspected, (*said.steps, *origin.steps)))
+        steps = (*said.steps, *origin.steps)
+        yield from _of(Origin(said.source, said.source_path, one.inspected, steps, drawn))
 
 
 def _along(plan: Plan, origin: Origin) -> Iterator[Problem]:
@@ -184,7 +189,7 @@ def _names(plan: Plan, origin: Origin) -> list[str]:
     words = any(word in said for word in ("val", "test"))
     names = [_EVALUATION] if words or any(map(fills_up, origin.steps)) else []
     names += [_INPUTS] if plan.inspected.root.parts() else []
-    names += [_REORDERED] if origin.reorders else []
+    names += [_REORDERED] if origin.reorders or origin.drawn else []
     names += [_SEEDED] if origin.draws else []
     names += [_WHOLE] if getattr(origin.inspected.root, "whole", 0) else []
     names += [_UNMIXED] if _unmixed(origin.steps) else []

@@ -1,18 +1,25 @@
-"""SD606: a `take`, `skip` or `split` of an order that changes."""
+"""SD606: a `take`, `skip`, `split` or numbering of an order that changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import ClassVar
 
+from safedata.expr.tree import Call, Name
+from safedata.mistakes._chains import groups
 from safedata.mistakes.base import Finding, Line, Mistake, Placed, reshuffles
 from safedata.problem import Severity
+from safedata.stages.enumerate import Enumerate
+from safedata.stages.filter import Filter
+from safedata.stages.rename import Rename
 from safedata.stages.skip import Skip
 from safedata.stages.take import Take
 
 
 class ShiftingSplit(Mistake):
     """`take`, `skip`, and `split` by place, behind a shuffle that reshuffles choose other elements in each epoch.
+
+    So does a `filter` by the number that `enumerate` gave them there.
 
     A set split in this way leaks: what was tested in one epoch is trained on in the next. `take` may also mean a
     new sample in each epoch, so alone it is a warning; for the others there is no such use.
@@ -33,7 +40,7 @@ class ShiftingSplit(Mistake):
                 "of another order each epoch",
                 _way_out(step, shuffle),
                 labels=((shuffle, "another order in each epoch"),) if shuffle else (),
-                severity="warning" if isinstance(step.stage, Take) else None,
+                severity="warning" if _samples(step) else None,
             )
 
 
@@ -41,12 +48,31 @@ def _ordered(line: Line) -> Iterator[tuple[Placed, Placed | None, bool]]:
     """Yield each step with the shuffle whose changing order it sees, and whether that of files changes.
 
     A cache ends it, and so does `repeat`: behind it the steps of training are counted, and over all epochs nothing is
-    left out for good.
+    left out for good. A `filter` sees the order in which the elements were numbered.
     """
     shuffle: Placed | None = None
     files = line.origin.reorders
+    numbers: dict[str, tuple[Placed | None, bool]] = {}
     for step in line.steps:
-        yield step, shuffle, files
+        if isinstance(step.stage, Filter):
+            seen = (numbers[name] for name in step.stage.needs(frozenset()) if name in numbers)
+            yield step, *next(seen, (None, False))
+        else:
+            yield step, shuffle, files
+        if isinstance(step.stage, Enumerate):
+            numbers[step.stage.into] = shuffle, files
+        elif isinstance(step.stage, Rename):
+            numbers.update({new: numbers[old] for old, new in step.stage.names.items() if old in numbers})
+        elif numbers:
+            made = (
+                (name, read)
+                for group in groups(step.stage)
+                for name, one in group.items()
+                for read in one.reads
+            )
+            numbers.update({name: numbers[read] for name, read in made if read in numbers})
+        if step.stage.freezes:
+            numbers.clear()
         if step.stage.freezes or step.key == "repeat":
             shuffle, files = None, False
         elif reshuffles(step):
@@ -59,10 +85,21 @@ def _leaves_out(step: Placed) -> bool:
         return count.count is None or step.stage.count < count.count
     if step.key == "split":
         return getattr(step.stage, "by", None) is None
-    return isinstance(step.stage, Skip) and step.stage.count > 0
+    return isinstance(step.stage, Filter) or (isinstance(step.stage, Skip) and step.stage.count > 0)
+
+
+def _samples(step: Placed) -> bool:
+    """Return whether a step takes the first elements, as for a sample: `take`, or a filter by `number < 100`."""
+    if not isinstance(step.stage, Filter):
+        return isinstance(step.stage, Take)
+    root = step.stage.expression.root
+    return isinstance(root, Call) and root.function in ("<", "<=") and isinstance(root.args[0], Name)
 
 
 def _way_out(step: Placed, shuffle: Placed | None) -> str:
+    if isinstance(step.stage, Filter):
+        last = "this order" if shuffle is None else shuffle.said
+        return f"number the elements and leave them out before {last}"
     if shuffle is None:
         return f"take `shuffle: true` out of `interleave`, and put a `shuffle` behind {step.said}"
     if step.before.batch_dims:

@@ -104,6 +104,32 @@ def test_an_order_is_frozen_by_a_cache_that_no_shuffle_follows(
     assert codes(*steps) == wanted
 
 
+@pytest.mark.parametrize(
+    ("kind", "steps", "wanted"),
+    [
+        ("", ("cache: memory", *END), ["SD602"]),
+        ("weights: [0.3, 0.7]", ("map: {value: = value + 1}", "cache: memory", *END), ["SD602"]),
+        ("pattern: [a, b]", ("cache: memory", *END), []),
+        ("", ("cache: memory", "shuffle: all", *END), []),
+        ("", ("batch: 10", "cache: memory", "prefetch: 2"), []),
+        ("", END, []),
+    ],
+)
+def test_what_a_mix_draws_is_an_order_that_a_cache_freezes(
+    kind: str, steps: tuple[str, ...], wanted: list[str]
+) -> None:
+    """A `mix` draws the next input anew in each epoch, before a cache once; a pattern is the same every time."""
+    more = kind and f", {kind}"
+    source = f"mix: {{inputs: {{a: {{range: 50}}, b: {{range: 50}}}}{more}}}"
+    assert codes(*steps, source=source) == wanted
+
+
+def test_a_cache_in_an_input_keeps_what_that_input_has() -> None:
+    """A cache before the `mix` keeps nothing that the mix draws."""
+    source = "mix: {a: {source: {range: 50}, steps: [{cache: memory}]}, b: {range: 50}}"
+    assert not codes(*END, source=source)
+
+
 def test_the_way_out_of_a_frozen_order_has_both_sizes() -> None:
     """The help says what the shuffle holds behind the cache and here."""
     [problem] = found("shuffle: 1000", "cache: memory", *END, source=images(1000))
@@ -143,12 +169,36 @@ def test_batches_are_frozen_by_a_cache_whatever_follows(steps: tuple[str, ...], 
         (("cache: memory", "skip: 10", "take: 90"), []),
         (("cache: memory", "skip: 10", "take: 80"), ["SD604"]),
         (("cache: memory", "prefetch: 20", "take: 90"), []),
-        (("cache: memory", "filter: label > 3", "take: 5"), []),
+        (("cache: memory", "filter: label > 3", "take: 5"), ["SD604"]),
+        (("cache: memory", "filter: label > 3", "take: 51"), []),
+        (("filter: label > 3", "cache: memory", "take: 50"), ["SD604"]),
+        (("filter: label > 3", "cache: memory", "take: 51"), []),
+        (("cache: memory", "enumerate: n", "assert: n >= 0", "take: 99"), ["SD604"]),
+        (("cache: memory", "split: {part: a, parts: {a: 0.5, b: 0.5}}", "take: 20"), ["SD604"]),
+        (("cache: memory", "split: {part: a, parts: {a: 0.5, b: 0.5}}"), []),
     ],
 )
 def test_a_take_that_ends_before_the_cache_throws_it_away(steps: tuple[str, ...], wanted: list[str]) -> None:
     """SD604 comes where fewer elements are read, those read ahead included, than the cache keeps."""
     assert codes(*steps) == wanted
+
+
+@pytest.mark.parametrize(
+    ("steps", "severity", "way_out"),
+    [
+        (
+            ("cache: memory", "filter: label > 3", "take: 5"),
+            "warning",
+            "put `filter` and `take: 5` before `cache`",
+        ),
+        (("filter: label > 3", "cache: memory", "take: 5"), "warning", "put `take: 5` before `cache`"),
+        (("cache: memory", "enumerate: n", "take: 5"), "error", "put `take: 5` before `cache`"),
+    ],
+)
+def test_what_a_filter_leaves_is_not_known(steps: tuple[str, ...], severity: str, way_out: str) -> None:
+    """With a filter on either side of the cache SD604 is a warning."""
+    [problem] = found(*steps)
+    assert (problem.severity, problem.help) == (severity, way_out)
 
 
 def test_a_shuffle_of_all_reads_the_cache_to_its_end() -> None:

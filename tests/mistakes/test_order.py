@@ -24,6 +24,10 @@ DECODE = "map: {image: [decode_image, {resize: [32, 32]}, random_flip_left_right
         (("shuffle: all", "batch: 10", "take: 2"), "warning"),
         (("shuffle: all", "map: {image: [{cast: float32}]}", "skip: 20"), "error"),
         (("shuffle: all", "split: {part: a, parts: {a: 0.5, b: 0.5}}"), "error"),
+        (("shuffle: all", "enumerate: n", "filter: n >= 20"), "error"),
+        (("shuffle: all", "enumerate: n", "rename: {n: m}", "repeat: 2", "filter: m % 5 != 0"), "error"),
+        (("shuffle: all", "enumerate: n", "filter: n < 20"), "warning"),
+        (("shuffle: all", "enumerate: n", "map: {fold: = n % 5}", "filter: fold != 0"), "error"),
     ],
 )
 def test_what_a_changing_order_leaves_out_changes(steps: tuple[str, ...], wanted: str) -> None:
@@ -42,6 +46,9 @@ def test_what_a_changing_order_leaves_out_changes(steps: tuple[str, ...], wanted
         ("shuffle: 1", "take: 20"),
         ("shuffle: all", "repeat", "take: 200"),
         ("shuffle: {buffer: all, reshuffle: false}", "skip: 20", "shuffle: all"),
+        ("enumerate: n", "shuffle: all", "filter: n >= 20"),
+        ("shuffle: all", "enumerate: n", "filter: label >= 20"),
+        ("shuffle: {buffer: all, reshuffle: false}", "enumerate: n", "filter: n >= 20"),
     ],
 )
 def test_a_settled_order_can_be_split(steps: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from safedata.cardinality import INFINITE, UNKNOWN, Cardinality, at_most, exactly
 from safedata.lowering import Lowering
@@ -16,6 +16,8 @@ from safedata.stages._stacking import counted
 @record(frozen=True)
 class Turns(Mixed):
     """Elements of inputs in an order that is gone through again and again."""
+
+    draws: ClassVar[bool] = False
 
     pattern: tuple[int, ...]
     """The number of the input that each element is of."""

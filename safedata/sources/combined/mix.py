@@ -107,6 +107,9 @@ class Mix(Combinator):
 class Mixed(Alike):
     """Elements of inputs that are drawn by weight."""
 
+    draws: ClassVar[bool] = True
+    """Whether the order of the inputs is another one in each epoch."""
+
     weights: tuple[float, ...] | None
     stop_on_empty: bool
     seed: int | None
