@@ -9,6 +9,7 @@ does not.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _KEPT: Final = "cache|snapshot"
 _BATCHED: Final = "batch|padded_batch|ragged_batch|bucket_batch"
+WORKS: Final = (
+    "map|filter|assert|call|shuffle|unbatch|repeat|window|flatten|concat_and_split|rejection_resample"
+)
+"""Stages that a training step waits for where they stand behind the last prefetch."""
 _RANDOM: Final = "random"
 _DEEP: Final = "deep"
 _EVALUATION: Final = "evaluation"
@@ -76,7 +81,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "shuffled_evaluation": (_EVALUATION, "shuffle"),
     "late_shuffle": ("map", "shuffle"),
     "wide_dtype": ("map", f"shuffle|{_KEPT}"),
-    "early_prefetch": ("prefetch", f"map|filter|assert|shuffle|unbatch|repeat|{_KEPT}|{_BATCHED}"),
+    "early_prefetch": ("prefetch", f"{WORKS}|{_KEPT}|{_BATCHED}"),
     "no_prefetch": ("!prefetch", f"{_RANDOM}|repeat|shuffle"),
     "deep_prefetch": (_DEEP,),
     "taken_apart": (_BATCHED, "unbatch", _BATCHED),
@@ -103,6 +108,15 @@ def reorders(inspected: Inspected) -> bool:
     """Return whether a source takes its files in another order in each epoch."""
     said = getattr(inspected.root, "said", None)  # of a root over several files that it takes turns between
     return bool(getattr(said, "shuffle", False))
+
+
+def paths_of(source: Source) -> Iterator[str]:
+    """Yield what a source says of where its data is, as it is written: paths, or the split of a data set."""
+    split = getattr(source, "split", None)
+    said = (split,) if split else (getattr(source, "path", None), *(source.model_extra or {}).values())
+    for one in said:
+        several = cast("tuple[object, ...]", one) if isinstance(one, (list, tuple)) else (one,)
+        yield from (path for path in several if isinstance(path, str))
 
 
 def fills_up(step: Step) -> bool:
@@ -185,7 +199,8 @@ def _along(plan: Plan, origin: Origin) -> Iterator[Problem]:
 
 def _names(plan: Plan, origin: Origin) -> list[str]:
     """Return the names of the stages that elements go through, with the words that stand beside them."""
-    said = f"{plan.program.name} {getattr(origin.source, 'path', '')}".lower()
+    file = os.path.basename(plan.program.document.root.span.file)
+    said = " ".join((str(plan.program.name), file, *paths_of(origin.source))).lower()
     words = any(word in said for word in ("val", "test"))
     names = [_EVALUATION] if words or any(map(fills_up, origin.steps)) else []
     names += [_INPUTS] if plan.inspected.root.parts() else []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
+from safedata.mistakes import WORKS
 from safedata.mistakes.base import BATCHES, Finding, Line, Mistake, Placed
 
-_WORKS: Final = ("map", "filter", "assert", "shuffle", "unbatch", "repeat", "cache", "snapshot", *BATCHES)
+_WORKS: Final = (*WORKS.split("|"), "cache", "snapshot", *BATCHES)
 _NAMES: Final = ("select", "drop", "rename")
 """Stages that may stand between a prefetch and what it is for."""
 

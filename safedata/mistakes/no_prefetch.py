@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from safedata.mistakes.base import BATCHES, Finding, Line, Mistake, which_holds
 from safedata.stages.prefetch import Prefetch
+
+_MADE: Final = ("range", "synthetic")
+"""Sources that read nothing."""
 
 
 class NoPrefetch(Mistake):
@@ -15,9 +18,10 @@ class NoPrefetch(Mistake):
     code: ClassVar[str] = "SD615"
 
     def find(self, line: Line) -> Iterator[Finding]:
-        """Yield the last step of a spec for training that makes batches out of a map."""
+        """Yield the last step of a spec for training that makes batches out of a map, or of data that is read."""
         keys = {step.key for step in line.steps}
-        if "map" not in keys or not keys.intersection(BATCHES):
+        made = line.origin.source.key() in _MADE
+        if not keys.intersection(BATCHES) or (made and "map" not in keys):
             return
         last = line.steps[-1]
         size = line.held(Prefetch.model_construct(buffer=2), last.after)

@@ -166,6 +166,8 @@ def test_the_map_moves_where_the_shuffle_cannot(between: list[str], wanted: str)
         (("prefetch: 8", "map: {image: [{cast: int32}]}", "cache: memory", "batch: 10", "prefetch: 2"), []),
         (("cache: memory", "prefetch: 8", "batch: 10", "prefetch: 2"), []),
         (("batch: 10", "prefetch: 2", "take: 3"), []),
+        (("prefetch: 2", "window: 10"), ["SD614"]),
+        (("prefetch: 2", "rejection_resample: {label: label, target_dist: [1, 1]}", "batch: 10"), ["SD614"]),
         (("batch: 10", "prefetch: 2", "select: [image]"), []),
     ],
 )

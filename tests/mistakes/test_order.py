@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.mistakes.specs import ROOT, codes, found, images
+import safedata
+from tests.mistakes.specs import ROOT, codes, found, images, spec
 
 FLIP = "map: {image: [random_flip_left_right]}"
 END = ("batch: 10", "prefetch: 2")
@@ -222,6 +223,9 @@ def test_a_folder_of_classes_is_the_worst_order() -> None:
         ("name: interval", ("shuffle: 1000", *END), []),
         ("name: smoke-test", ("shuffle: 1000", *END), []),
         ("name: flowers-val", ("shuffle: 100", *END), []),
+        ("name: test-set", ("shuffle: 1000", *END), ["SD611"]),
+        ("name: test_data_loader", ("shuffle: 1000", *END), ["SD611"]),
+        ("name: train-val-mix", ("shuffle: 1000", *END), []),
         ("name: flowers-val", ("shuffle: {buffer: 1000, reshuffle: false}", "take: 500", *END), []),
     ],
 )
@@ -236,6 +240,38 @@ def test_data_for_tests_is_for_evaluation(tmp_path: Path) -> None:
         np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.uint8, (3000, 100, 100, 3))
         made = codes("shuffle: all", *END, source=f"numpy: {{path: {name}.npy}}", folder=tmp_path)
         assert made == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("data/val/a", ["SD620"]),
+        ("data/val2017/*.jpg", ["SD620"]),
+        ("val/cats/*/*.jpg", ["SD620"]),
+        ("data/val/train/a", []),
+        ("test_run/images/a", []),
+        ("val/a/b/c", []),
+    ],
+)
+def test_a_folder_says_that_its_data_is_for_evaluation(path: str, wanted: list[str], tmp_path: Path) -> None:
+    """A folder of the split counts, as deep as one for classes below it; the part nearest to the end decides."""
+    folder = tmp_path / path.replace("*/*.jpg", "one").replace("/*.jpg", "")
+    folder.mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(b"")
+    where = path if "*" in path else f"{path}/*.jpg"
+    steps = ("filter: bernoulli(0.5)", *END)
+    accept = "runtime: {accept: [SD610]}"
+    assert codes(*steps, source=f"files: '{where}'", folder=tmp_path, top=accept) == wanted
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("val", ["SD620"]), ("test", []), ("flowers", [])])
+def test_a_spec_in_a_file_called_val_is_for_evaluation(name: str, wanted: list[str], tmp_path: Path) -> None:
+    """The name of the spec's file counts, but for `test`, which may test the spec; a name with `train` counts more."""
+    for top, codes_then in (("", wanted), ("name: training", [])):
+        text = spec(FLIP, *END, top=top)
+        (tmp_path / f"{name}.yaml").write_text(text)
+        problems = safedata.check(tmp_path / f"{name}.yaml", host="256GiB").problems
+        assert [one.code for one in problems] == codes_then
 
 
 @pytest.mark.parametrize(

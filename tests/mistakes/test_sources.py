@@ -72,3 +72,20 @@ def test_both_filters_are_shown() -> None:
     [problem] = found("select: [path]", *END, source=parted(ONE, TWO), folder=ROOT / "specs")
     assert problem.message.startswith("`a` and `b` read the same files, 2 times in each epoch")
     assert [label.text for label in problem.labels] == ["reads all of them again"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (("shuffle: all", "batch: 10"), ["SD615"]),
+        (("repeat: 2", "batch: 10"), ["SD615"]),
+        (("batch: 10",), []),
+        (("shuffle: all",), []),
+        (("shuffle: all", "batch: 10", "prefetch: 2"), []),
+    ],
+)
+def test_batches_of_what_is_read_want_a_prefetch(steps: tuple[str, ...], wanted: list[str]) -> None:
+    """SD615 needs no map where a source reads; without a sign of training nothing is said."""
+    source = "numpy: {image: data/thumbnails_image.npy}"
+    top = "runtime: {accept: [SD610]}"
+    assert codes(*steps, source=source, folder=ROOT / "specs", top=top) == wanted
