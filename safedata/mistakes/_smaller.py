@@ -121,7 +121,7 @@ class Widened:
                 if len(links) < len(chain.links):
                     return
                 yield from ((step, link) for link in reversed(links))
-                if chain.reads != {name}:
+                if chain.reads != frozenset((name,)):
                     return
 
     def _typed(self, number: int) -> list[TypedGroup]:

@@ -56,7 +56,8 @@ def _ordered(line: Line) -> Iterator[tuple[Placed, Placed | None, bool]]:
     for step in line.steps:
         if isinstance(step.stage, Filter):
             seen = (numbers[name] for name in step.stage.needs(frozenset()) if name in numbers)
-            yield step, *next(seen, (None, False))
+            numbered, by_files = next(seen, (None, False))
+            yield step, numbered, by_files
         else:
             yield step, shuffle, files
         if isinstance(step.stage, Enumerate):
