@@ -90,11 +90,14 @@ def _leaves_out(step: Placed) -> bool:
 
 
 def _samples(step: Placed) -> bool:
-    """Return whether a step takes the first elements, as for a sample: `take`, or a filter by `number < 100`."""
+    """Return whether a step may mean a sample, or a worker's share of an epoch: `number < 100`, `number % 4 == 0`."""
     if not isinstance(step.stage, Filter):
         return isinstance(step.stage, Take)
     root = step.stage.expression.root
-    return isinstance(root, Call) and root.function in ("<", "<=") and isinstance(root.args[0], Name)
+    if not isinstance(root, Call):
+        return False
+    first = root.function in ("<", "<=") and isinstance(root.args[0], Name)
+    return first or root.function == "=="
 
 
 def _way_out(step: Placed, shuffle: Placed | None) -> str:

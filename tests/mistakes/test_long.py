@@ -50,6 +50,8 @@ def calls(work: Callable[[], object]) -> int:
         ([FLOAT], ["shuffle: 10"], []),
         ([FLIP], ["cache"], []),
         (["shuffle: 10"], ["take: 90"], []),
+        ([FLOAT], ["filter: label >= 0", "shuffle: 10"], []),
+        ([FLOAT], ["take: 90"], ["shuffle: 10"] * 50),
         (["repeat: 2"], ["shuffle: 10"], []),
         (["batch: 2"], ["shuffle: 10"], []),
         ([], ["batch: 2", "unbatch"], ["batch: 2"]),

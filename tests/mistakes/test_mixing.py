@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.mistakes.specs import codes, images
+from tests.mistakes.specs import codes, found, images
 
 END = ("batch: 8", "prefetch: 2")
 STILL = "shuffle: {buffer: all, reshuffle: false}"
@@ -44,6 +44,16 @@ def test_batches_are_mixed_by_a_shuffle_as_wide_as_a_batch(
 ) -> None:
     """Before `batch` a shuffle counts that has a batch's elements in its buffer and draws anew in each epoch."""
     assert codes(*before, "batch: 8", "shuffle: 50", "prefetch: 2", source="range: 100") == wanted
+
+
+def test_the_shuffle_that_does_not_make_up_is_shown() -> None:
+    """SD607 says of a shuffle before the batch why it is none."""
+    for before, wanted in (
+        ("shuffle: 2", "fewer slots than a batch has elements"),
+        (STILL, "the same in each epoch"),
+    ):
+        [problem] = found(before, "batch: 8", "shuffle: 50", "prefetch: 2", source="range: 100")
+        assert [one.text for one in problem.labels][1:] == [wanted]
 
 
 def test_all_elements_are_enough_where_there_are_fewer_than_in_a_batch() -> None:

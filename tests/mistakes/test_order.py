@@ -28,6 +28,7 @@ DECODE = "map: {image: [decode_image, {resize: [32, 32]}, random_flip_left_right
         (("shuffle: all", "enumerate: n", "filter: n >= 20"), "error"),
         (("shuffle: all", "enumerate: n", "rename: {n: m}", "repeat: 2", "filter: m % 5 != 0"), "error"),
         (("shuffle: all", "enumerate: n", "filter: n < 20"), "warning"),
+        (("shuffle: all", "enumerate: n", "filter: n % 4 == 0"), "warning"),
         (("shuffle: all", "enumerate: n", "map: {fold: = n % 5}", "filter: fold != 0"), "error"),
     ],
 )
