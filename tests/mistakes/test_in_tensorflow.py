@@ -44,6 +44,23 @@ def test_a_cache_keeps_the_order() -> None:
     assert first != second
 
 
+def test_a_cache_keeps_what_a_mix_drew() -> None:
+    """SD602: behind a `mix` a cache gives the order of the first epoch; without it each epoch has its own."""
+    source = "mix: {a: {range: 50}, b: {range: 50}}"
+    first, second = epochs("cache: memory", source=source)
+    assert first == second
+    first, second = epochs("take: 100", source=source, code="SD606")
+    assert first != second
+
+
+def test_batches_keep_their_elements_behind_an_order_that_stays() -> None:
+    """SD607: shuffled once and for all before the batch, the same elements are together in each epoch."""
+    still = "shuffle: {buffer: all, seed: 3, reshuffle: false}"
+    first, second = epochs(still, "batch: 10", "shuffle: all", code="SD607")
+    assert first != second
+    assert sorted(map(sorted, first)) == sorted(map(sorted, second))
+
+
 def test_a_cache_of_batches_keeps_who_is_together() -> None:
     """SD603: the batches of two epochs are the same sets, in another order."""
     first, second = epochs("shuffle: all", "batch: 10", "cache: memory", "shuffle: all", code="SD603")
@@ -78,6 +95,8 @@ def test_a_split_of_a_changing_order_leaks() -> None:
     still = "shuffle: {buffer: all, seed: 3, reshuffle: false}"
     test, _ = epochs(still, "take: 20")
     assert not any(set(test) & set(epoch) for epoch in epochs(still, "skip: 20"))
+    numbered = epochs(shuffle, "enumerate: number", "filter: number >= 20", code="SD606")
+    assert [set(one) for one in numbered] == [set(one) for one in train]
 
 
 def test_shuffled_batches_stay_together() -> None:
@@ -117,9 +136,32 @@ def test_a_moved_shuffle_changes_no_element() -> None:
     assert seen(flip, shuffle) == seen(shuffle, flip)
 
 
-def test_a_cast_behind_the_cache_changes_no_element() -> None:
-    """SD613: the cast and the rescaling give the same values on either side of the cache."""
-    wide = "map: {image: [{cast: float32}, {rescale: [0, 1]}]}"
+@pytest.mark.parametrize(
+    "between", ["take: 70", "enumerate: number", "filter: label > 0", "filter: mean(image) > 120"]
+)
+def test_a_moved_map_changes_no_element(between: str) -> None:
+    """SD612: with something between them the map moves behind the shuffle, or the shuffle before both."""
+    shuffle, flip = (
+        "shuffle: {buffer: all, seed: 3}",
+        "map: {image: [{cast: float32}, random_flip_left_right]}",
+    )
+
+    def seen(*steps: str) -> list[bytes]:
+        data = safedata.load(spec(*steps))
+        return [one["image"].tobytes() for _ in range(2) for one in data.as_numpy_iterator()]
+
+    if "image" in between:
+        assert sorted(seen(flip, between, shuffle)) == sorted(seen(shuffle, flip, between))
+    else:
+        assert seen(flip, between, shuffle) == seen(between, shuffle, flip)
+
+
+@pytest.mark.parametrize(
+    "wide",
+    ["map: {image: [{cast: float32}, {rescale: [0, 1]}]}", "map: {image: = image / 255 - mean(image)}"],
+)
+def test_a_cast_behind_the_cache_changes_no_element(wide: str) -> None:
+    """SD613: casts, rescaling and expressions give the same values on either side of the cache."""
 
     def seen(*steps: str) -> list[bytes]:
         data = safedata.load(spec(*steps))
