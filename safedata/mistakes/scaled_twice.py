@@ -46,6 +46,7 @@ class ScaledTwice(Mistake):
                         f"`{name}` is divided by 255, and its values are {found.range} already",
                         "divides what was divided before",
                         "leave the division out here",
+                        severity=None if _is_image(found) else "warning",
                     )
 
 
@@ -66,6 +67,12 @@ def _scaled(expression: Expression, types: Mapping[str, Tensor]) -> Tensor | Non
 def _pixels(tensor: Tensor) -> bool:
     """Return whether a component's values may be an image's: its kind says so, or it has none and two dimensions."""
     return tensor.kind == "image" or (tensor.kind is None and tensor.rank >= _FLAT)
+
+
+def _is_image(tensor: Tensor) -> bool:
+    """Return whether a component that may be an image surely is one: height, width, and channels."""
+    channels = tensor.shape[-1]
+    return tensor.kind == "image" or (tensor.rank > _FLAT and channels.exact and channels.most in (1, 3, 4))
 
 
 def _divided(node: Node) -> Node | None:

@@ -272,3 +272,13 @@ def test_dividing_bytes_of_no_kind_twice(steps: tuple[str, ...], wanted: list[st
     """A component without a kind that has an image's dimensions is one, in a batch and in one expression too."""
     source = 'synthetic: {components: {image: "uint8[8, 8, 3]", age: "uint8[]"}, count: 9}'
     assert codes(*steps, source=source) == wanted
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"), [("8, 8, 3", "error"), ("8, 8", "warning"), ("8, 8, 7", "warning")]
+)
+def test_what_may_be_no_image_is_warned_of(shape: str, wanted: str) -> None:
+    """Without a kind it takes one, three or four channels to be surely an image."""
+    source = f'synthetic: {{components: {{x: "uint8[{shape}]"}}, count: 9}}'
+    [problem] = found("map: {x: = x / 255}", "map: {x: = x / 255}", source=source)
+    assert (problem.code, problem.severity) == ("SD623", wanted)
