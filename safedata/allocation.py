@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
+from safedata.holes import between_elements
 from safedata.memory import HOST, add, times
 from safedata.scope import COMPONENT_BYTES, Scope
 from safedata.sources.base import Root
@@ -53,7 +54,7 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
         result=max(_sizes(plan.result.element), default=0) if plan.result.place == HOST else 0,
     )
     share = allocator.share(live - code, asked, pooled=plan.scope.pooled)
-    return add(share, _left(plan), _scattered_texts(plan))
+    return add(share, _left(plan), _scattered_texts(plan), between_elements(plan.steps, plan.scope))
 
 
 def _unsplit(plan: Plan, elements: list[list[int]]) -> Iterator[int | None]:

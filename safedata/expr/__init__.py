@@ -118,8 +118,12 @@ class Expression:
         check_bounded(self.root, result)
         return replace(result, ragged_rank=rows)
 
-    def workspace(self, element: Mapping[str, Tensor]) -> int | None:
+    def workspace(self, element: Mapping[str, Tensor], *, alone: bool = True) -> int | None:
         """Return a bound on the bytes of intermediates beside components and result, None without one.
+
+        Args:
+            element: the types of the components.
+            alone: whether nothing else in its call reads these components, and may need the same intermediates.
 
         Raises:
             Fault: as `infer` does, but for SD204.
@@ -127,7 +131,7 @@ class Expression:
         if self._broken(element):
             return None
         types = Types(flattened(self.root, element)[0])
-        inside = types.workspace(self.root)
+        inside = types.workspace(self.root, alone=alone)
         # Elements are then computed one by one, and their results stacked at the end.
         return add(inside, types.of(self.root).bytes) if self._one_by_one else inside
 

@@ -117,7 +117,7 @@ class Types:
         way_out = f'cast before computing, as in `cast(x, "{wider}")`'
         raise Fault("SD205", message, within=arguments.span, help=way_out)
 
-    def workspace(self, root: Node) -> int | None:
+    def workspace(self, root: Node, *, alone: bool = True) -> int | None:
         """Return a bound on the bytes of all intermediates beside the components and the root's result.
 
         Counted are the results of calls and brackets, arguments in the dtype they are cast to, and what a
@@ -126,7 +126,7 @@ class Types:
         from safedata.expr.live import Live  # it reads these types
 
         self.of(root)
-        return Live(self, root).beside()
+        return Live(self, root, alone=alone).beside()
 
 
 def literal(values: tuple[Scalar, ...], shape: tuple[Dim, ...]) -> Tensor:

@@ -6,7 +6,8 @@ its worst at once, or the arguments wait while the call makes its result; the la
 
 TensorFlow's elementwise kernels write over an argument that nothing else needs (`forward_input_or_allocate_output`), so
 `image / 255 - 0.5` takes its result's bytes once. That is credited only where it is sure: an argument that was computed
-has the result's sizes, and stands nowhere else in the expression, where TensorFlow would compute it once for both.
+has the result's sizes, and stands nowhere else, neither in the expression nor, as far as the caller can tell, in
+another one of the same call: TensorFlow would compute it once for both, and neither may write over it.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ _NOTHING: Final = _Held(0, 0)
 class Live:
     """The bytes that intermediates of one tree take."""
 
-    def __init__(self, types: Types, root: Node) -> None:
+    def __init__(self, types: Types, root: Node, *, alone: bool = True) -> None:
         self._types = types
         self._root = root
+        self._alone = alone
         self._known: dict[int, _Held] = {}
         self._names: dict[int, int] = {}
         self._interned: dict[object, int] = {}
@@ -95,7 +97,7 @@ class Live:
     def _written_over(self, node: Call, own: int | None, given: list[_Held]) -> bool:
         """Return whether the result surely lies where an argument lay."""
         function, dtype = FUNCTIONS[node.function], self._types.of(node).dtype
-        if not function.in_place or dtype == "string" or not own:
+        if not (self._alone and function.in_place and own) or dtype == "string":
             return False
         if function.fallible(self._types.arguments(node)):  # what tells of bad values reads them too
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any
@@ -49,6 +50,9 @@ class Fused(ElementNode):
 
     def __init__(self, parts: tuple[ElementNode, ...]) -> None:
         self.parts = parts
+        reads = Counter(name for part in parts for name in part.computes_from)
+        self._crowded = any(count > 1 for count in reads.values())
+        """Whether several parts may compute the same from the same component."""
         self._known: _Known | None = None
         """What was worked out last: the plans in which a way out is tried differ in few steps."""
 
@@ -136,6 +140,24 @@ class Fused(ElementNode):
         between = (x.bytes for x in handed if x.dtype != "string" and not x.broken)
         return largest(0, *within, *between)
 
+    def makes(self, before: Stream, after: Stream) -> frozenset[str]:
+        """Return the names of the components that a part makes."""
+        parts = self._around(before, Scope("", report=unheard)).parts
+        made = frozenset[str]().union(*(part.makes(entering, leaving) for part, entering, leaving in parts))
+        return made & frozenset(after.element)
+
+    def freed(self, before: Stream, scope: Scope) -> list[int]:
+        """Return the bytes of numeric tensors that parts make and the call does not hand on."""
+        silent, found = replace(scope, report=unheard), list[int]()
+        for number, (part, entering, leaving) in enumerate(self._around(before, scope).parts):
+            found += part.freed(entering, silent)
+            made = part.makes(entering, leaving) if number else frozenset[str]()
+            gone = (
+                one for name, one in entering.element.items() if name in made or name not in leaving.element
+            )
+            found += [one.bytes for one in gone if number and one.dtype != "string" and one.bytes]
+        return found
+
     def timed(self) -> int:
         """Return how many calls may be in functions of its parts that may take only so long."""
         return sum(part.timed() for part in self.parts)
@@ -196,7 +218,8 @@ class Fused(ElementNode):
         silent, before = replace(scope, report=unheard), parts[0][1]
         peaks: list[int | None] = []
         for number, (part, entering, leaving) in enumerate(parts):
-            here = part.call_bytes(entering, leaving, silent)
+            bound = part.crowded_bytes if self._crowded else part.call_bytes
+            here = bound(entering, leaving, silent)
             peaks.append(add(before.bytes if number else 0, here))  # the first part counts it itself
         found = (part.evidence(entering, leaving, silent) for part, entering, leaving in parts)
         return largest(*peaks), weakest(*found)

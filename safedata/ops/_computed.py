@@ -64,8 +64,8 @@ class Formula(Protocol):
         """Return what `lower` has to be handed so that it names what is wrong, and with which element."""
         ...
 
-    def workspace(self, element: Mapping[str, Tensor]) -> int | None:
-        """Return a bound on the bytes of intermediates."""
+    def workspace(self, element: Mapping[str, Tensor], *, alone: bool = True) -> int | None:
+        """Return a bound on the bytes of intermediates, of its own where nothing else in its call reads the same."""
         ...
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Computed(Joint):
 
     def workspace_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...]) -> int | None:
         """Return the bytes of intermediates."""
-        return self._formula.workspace(self._named(xs))
+        return self._formula.workspace(self._named(xs), alone=False)  # other chains may read the same
 
     def resident(self) -> int | None:
         """Return the bytes of the artifacts' words that it looks values up in."""

@@ -47,6 +47,21 @@ def tensors_between(chain: Chain, before: Stream) -> list[Tensor]:
     return [x for bundle in bundles for x in bundle if not x.broken and x.dtype != "string"]
 
 
+def freed_in(chain: Chain, before: Stream) -> list[int]:
+    """Return the bytes of numbers that a chain makes and does not hand on; of an expression no more than its result."""
+    if chain.expression is None:
+        return [x.bytes for x in tensors_between(chain, before) if x.bytes]
+    copies = Tensor("bool", batch_shape(before)).elements
+    try:
+        types = bare(before)
+        result = chain.expression.infer(types)
+        inside = times(copies, chain.expression.workspace(types))
+    except Fault:
+        return []
+    size = times(copies, result.bytes)
+    return [min(inside, size)] if inside and size and result.dtype != "string" else []
+
+
 def require_order(chain: Chain) -> None:
     """Raise SD216 where a chain gives a result the name that its last operation has for another one."""
     op = chain.links[-1].op if chain.links else None
@@ -71,20 +86,21 @@ def bare(stream: Stream) -> Element:
     }
 
 
-def chain_bytes(chain: Chain, before: Stream, *, aside: bool = False) -> int | None:
+def chain_bytes(chain: Chain, before: Stream, *, aside: bool = False, alone: bool = False) -> int | None:
     """Return an upper bound in bytes of what one call of a chain holds beside the element; None when unbounded.
 
     Args:
         chain: the chain.
         before: the elements, or batches, that it gets.
         aside: whether the call is in no function of Python's.
+        alone: whether no other chain of the call reads what this one reads.
     """
     copies = Tensor("bool", batch_shape(before)).elements  # 1 where nothing is batched
     try:
         if chain.expression is not None:
             types = bare(before)
             result = chain.expression.infer(types)
-            return times(copies, add(chain.expression.workspace(types), result.bytes))
+            return times(copies, add(chain.expression.workspace(types, alone=alone), result.bytes))
         bundles = list(types_of(chain, before))
     except Fault:
         return None

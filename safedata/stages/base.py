@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -218,12 +218,24 @@ class ElementNode(Node):
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of one running call: what came in, intermediates, result."""
 
+    @property
+    def computes_from(self) -> frozenset[str]:
+        """The components from which its calls compute values; none for one that only moves them."""
+        return frozenset()
+
     def turns(self) -> int | None:
         """Return how many of its calls may be in functions that take turns, None where there are none."""
         return None
 
     def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of a running call that is in none of these functions."""
+        return self.call_bytes(before, after, scope)
+
+    def crowded_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return an upper bound in bytes of a running call in which other steps read the same components.
+
+        TensorFlow computes once what several of them need, and then writes over none of it.
+        """
         return self.call_bytes(before, after, scope)
 
     def scratch(self, before: Stream, scope: Scope) -> int | None:
@@ -233,6 +245,14 @@ class ElementNode(Node):
     def inside(self, before: Stream, scope: Scope) -> int | None:
         """Return the bytes of the largest tensor that a call makes and does not hand on; None without a bound."""
         return 0
+
+    def makes(self, before: Stream, after: Stream) -> frozenset[str]:
+        """Return the names of the components that a call makes, as against those that pass by."""
+        return frozenset(name for name, one in after.element.items() if before.element.get(name) != one)
+
+    def freed(self, before: Stream, scope: Scope) -> Sequence[int]:
+        """Return the bytes of numeric tensors that a call makes and does not hand on, where they are known."""
+        return ()
 
     def timed(self) -> int:
         """Return how many calls at once may be in functions that may take only so long."""

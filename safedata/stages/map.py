@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -20,6 +21,7 @@ from safedata.stages._chains import (
     bare,
     chain_bytes,
     chain_evidence,
+    freed_in,
     require_order,
     tensors_between,
     types_of,
@@ -131,12 +133,21 @@ class Map(ElementNode, Stage):
             after = (after - frozenset(group)) | reads
         return after
 
+    @property
+    def computes_from(self) -> frozenset[str]:
+        """The components that its chains read."""
+        return frozenset[str]().union(*(chain.reads for chain in self.chains))
+
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the largest group: its element, and each chain's two largest neighbours with workspace.
 
         Chains of a group may run at the same time, so their peaks add up. The element that came in is
         held throughout, beside what earlier groups have made.
         """
+        return self._peak(before, scope, alone=True)
+
+    def crowded_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return the same where other steps of the call read what its expressions read."""
         return self._peak(before, scope)
 
     def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
@@ -155,11 +166,16 @@ class Map(ElementNode, Stage):
             op.turns or 1 for chain in self.chains for op in chain.ops if getattr(op, "timeout_s", None)
         )
 
-    def _peak(self, before: Stream, scope: Scope, *, aside: bool = False) -> int | None:
+    def _peak(self, before: Stream, scope: Scope, *, alone: bool = False, aside: bool = False) -> int | None:
         peaks: list[int | None] = []
         silent = replace(scope, report=_unheard)
+        reads = Counter(name for chain in self.chains for name in chain.reads)
+        own = {name for name, count in reads.items() if alone and count == 1}
         for group, stream in self._entered(before, silent):
-            parts = [chain_bytes(chain, stream, aside=aside) for chain in chains_of(group)]
+            parts = [
+                chain_bytes(chain, stream, aside=aside, alone=chain.reads <= own)
+                for chain in chains_of(group)
+            ]
             peaks.append(add(before.bytes if peaks else 0, stream.bytes, *parts))
         return None if None in peaks else max((peak for peak in peaks if peak is not None), default=None)
 
@@ -180,6 +196,21 @@ class Map(ElementNode, Stage):
         entered = self._entered(before, replace(scope, report=_unheard))
         found = (tensors_between(chain, stream) for group, stream in entered for chain in chains_of(group))
         return largest(0, *(x.bytes for between in found for x in between))
+
+    def makes(self, before: Stream, after: Stream) -> frozenset[str]:
+        """Return the names of the components that its chains make."""
+        made = (name for group in cast("tuple[Group, ...]", self.groups) for name in group)
+        return super().makes(before, after) | (frozenset(made) & frozenset(after.element))
+
+    def freed(self, before: Stream, scope: Scope) -> list[int]:
+        """Return the bytes of numeric tensors that a call makes and does not hand on, where they are known."""
+        entered = self._entered(before, replace(scope, report=_unheard))
+        return [
+            size
+            for group, stream in entered
+            for chain in chains_of(group)
+            for size in freed_in(chain, stream)
+        ]
 
     def resident(self) -> Iterator[Hold]:
         """Yield what operations keep for all calls together, such as a table of words."""

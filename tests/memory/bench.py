@@ -50,8 +50,8 @@ REGIMES: Final = (
     Regime("jostled", 1, {"jostled": True, "lasting": 100}),
     Regime("broken", 1, {"jostled": True, "lasting": 60, "broken": True}),
 )
-"""The machine as it is; a crowded one where threads stand still and the consumer's pace changes, for so many seconds; and
-one where it breaks epochs off instead, as fast as it can."""
+"""The machine as it is; a crowded one where threads stand still and the consumer's pace changes, for so many seconds;
+and one where it breaks epochs off instead, as fast as it can."""
 
 
 @dataclass(frozen=True, slots=True)

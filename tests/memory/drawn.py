@@ -48,7 +48,10 @@ def draw(seed: int) -> Case:
     if rng.random() < 0.8:
         steps.append({"prefetch": rng.choice([1, 2, 2, 4, 8])})
     source = {"synthetic": {"components": components, "count": count}}
-    return Case(GROUP, f"{NAME}{seed}", {"source": source, "steps": steps}, {"epochs": 2, "pause": False})
+    spec: dict[str, Any] = {"source": source, "steps": steps}
+    if rng.random() < 0.25:
+        spec["runtime"] = {"allocator": "system"}
+    return Case(GROUP, f"{NAME}{seed}", spec, {"epochs": 2, "pause": False})
 
 
 def draw_all(titles: Iterable[str]) -> Iterator[Case]:

@@ -1,0 +1,70 @@
+"""Holes that calls leave between elements in glibc's heap: `tests/memory` holds them against what is measured."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+import safedata
+from safedata.allocator import ALWAYS_POOLED
+from safedata.holes import between_elements
+from safedata.memory import MIB
+from safedata.request import raise_for
+
+COUNT = 20_000
+LAID = COUNT * 3072
+SHUFFLED: list[object] = [{"shuffle": COUNT}, {"batch": 64}]
+
+
+def holes(steps: list[object], component: str = "uint8[3072]", allocator: str = "system") -> int:
+    """Return what the plan of these steps counts between the elements of its buffers."""
+    spec = {
+        "safedata": 1,
+        "source": {"synthetic": {"components": {"x": component}, "count": COUNT}},
+        "steps": steps,
+        "runtime": {"allocator": allocator},
+    }
+    verdict = safedata.check(yaml.safe_dump(spec), host="1TiB")
+    raise_for(verdict)
+    assert verdict.plan is not None
+    found = between_elements(verdict.plan.steps, verdict.plan.scope)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("made", "part"),
+    [
+        ([], 0.0),
+        ([{"map": {"x": [{"reverse": 0}]}}], 1.0),
+        ([{"map": {"x": [{"cast": "float32"}, {"cast": "uint8"}]}}], 1.0),
+        ([{"map": {"x": [{"reverse": 0}]}}, {"map": {"y": "= shape(x)[0]"}}], 1.0),
+        ([{"map": {"x": [{"cast": "float32"}]}}], 0.0),
+        ([{"map": {"x": [{"cast": "float16"}]}}], 0.0),
+    ],
+)
+def test_a_freed_block_of_a_kept_ones_size_leaves_a_hole(made: list[object], part: float) -> None:
+    """What a call reads, or makes on the way, lies between what it hands on; a much smaller block does no harm."""
+    found = holes([*made, *SHUFFLED])
+    assert 0.98 * part * LAID <= found <= 1.02 * part * LAID
+
+
+def test_a_larger_block_leaves_less_of_a_hole_than_the_kept_one_is_large() -> None:
+    """Smaller blocks settle in it."""
+    twice = holes([{"map": {"x": [{"cast": "float16"}]}}, *SHUFFLED], "float32[1536]")
+    assert 0.52 * LAID < twice < 0.8 * LAID
+    assert 0 < holes([{"map": {"x": [{"slice": {"start": 0, "stop": 300}}]}}, *SHUFFLED]) < 0.3 * COUNT * 600
+
+
+def test_a_batch_ends_it() -> None:
+    """Elements are copied into a batch, so behind it only those in the making count."""
+    found = holes([{"map": {"x": [{"reverse": 0}]}}, {"batch": 64}, {"prefetch": 50}])
+    assert found < MIB
+
+
+def test_the_pool_has_no_such_holes() -> None:
+    """It fits blocks into holes of their size; and large tensors come from it in any case."""
+    turned: list[object] = [{"map": {"x": [{"reverse": 0}]}}, *SHUFFLED]
+    assert holes(turned, allocator="pool") == 0
+    assert holes(turned, f"uint8[{ALWAYS_POOLED}]") == 0
+    assert holes(turned, allocator="auto") == 0  # so it is the one that is taken
