@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any
@@ -50,9 +49,6 @@ class Fused(ElementNode):
 
     def __init__(self, parts: tuple[ElementNode, ...]) -> None:
         self.parts = parts
-        reads = Counter(name for part in parts for name in part.computes_from)
-        self._crowded = any(count > 1 for count in reads.values())
-        """Whether several parts may compute the same from the same component."""
         self._known: _Known | None = None
         """What was worked out last: the plans in which a way out is tried differ in few steps."""
 
@@ -218,8 +214,7 @@ class Fused(ElementNode):
         silent, before = replace(scope, report=unheard), parts[0][1]
         peaks: list[int | None] = []
         for number, (part, entering, leaving) in enumerate(parts):
-            bound = part.crowded_bytes if self._crowded else part.call_bytes
-            here = bound(entering, leaving, silent)
+            here = part.call_bytes(entering, leaving, silent)
             peaks.append(add(before.bytes if number else 0, here))  # the first part counts it itself
         found = (part.evidence(entering, leaving, silent) for part, entering, leaving in parts)
         return largest(*peaks), weakest(*found)

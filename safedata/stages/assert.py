@@ -71,11 +71,6 @@ class Assert(ElementNode, Condition):
             raise Fault("SD207", problem, help="put it before `batch`")
         self.require_bool(bare(before))
 
-    @property
-    def computes_from(self) -> frozenset[str]:
-        """The components that the condition reads."""
-        return self.expression.names
-
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the element, what the expression works with, and its result."""
         return add(

@@ -218,24 +218,12 @@ class ElementNode(Node):
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of one running call: what came in, intermediates, result."""
 
-    @property
-    def computes_from(self) -> frozenset[str]:
-        """The components from which its calls compute values; none for one that only moves them."""
-        return frozenset()
-
     def turns(self) -> int | None:
         """Return how many of its calls may be in functions that take turns, None where there are none."""
         return None
 
     def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of a running call that is in none of these functions."""
-        return self.call_bytes(before, after, scope)
-
-    def crowded_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
-        """Return an upper bound in bytes of a running call in which other steps read the same components.
-
-        TensorFlow computes once what several of them need, and then writes over none of it.
-        """
         return self.call_bytes(before, after, scope)
 
     def scratch(self, before: Stream, scope: Scope) -> int | None:

@@ -133,11 +133,6 @@ class Map(ElementNode, Stage):
             after = (after - frozenset(group)) | reads
         return after
 
-    @property
-    def computes_from(self) -> frozenset[str]:
-        """The components that its chains read."""
-        return frozenset[str]().union(*(chain.reads for chain in self.chains))
-
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the largest group: its element, and each chain's two largest neighbours with workspace.
 
@@ -145,10 +140,6 @@ class Map(ElementNode, Stage):
         held throughout, beside what earlier groups have made.
         """
         return self._peak(before, scope, alone=True)
-
-    def crowded_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
-        """Return the same where other steps of the call read what its expressions read."""
-        return self._peak(before, scope)
 
     def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the same for a call that is in no function of Python's."""

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 import safedata
+from safedata.internal.fused import Fused
+from safedata.stages.map import Map
 
 SPEC = """\
 safedata: 1
@@ -112,3 +114,23 @@ def test_output_is_nested() -> None:
 def test_a_name_deep_inside_an_output_has_its_place() -> None:
     """An unknown component is underlined where it is named."""
     assert faults("output: [{main: x, more: [valu]}]") == [("SD201", "valu")]
+
+
+@pytest.mark.parametrize(
+    ("chains", "tensors"),
+    [
+        ("{x: '= x * 2 + 1'}", 2 + 1),
+        ("{a: '= x * 2 + 1', b: '= x * 2 - 1'}", 2 + 2 * 2),
+        ("{a: '= x * 2 + 1', b: '= y * 2 - 1'}", 2 + 2),
+        ("[{a: '= x * 2 + 1'}, {b: '= x * 2 - 1'}]", 2 + 3 + 2),
+    ],
+)
+def test_what_two_chains_may_need_is_not_written_over(chains: str, tensors: int) -> None:
+    """TensorFlow computes `x * 2` once for both, and then each result takes bytes of its own."""
+    source = "synthetic: {components: {x: 'float32[1000]', y: 'float32[1000]'}, count: 4}"
+    verdict = safedata.check(f"safedata: 1\nsource: {{{source}}}\nsteps:\n  - map: {chains}\n", host="8GiB")
+    assert verdict.plan is not None
+    [step] = [one for one in verdict.plan.steps if isinstance(one.node, (Map, Fused))]
+    [made] = [one for one in getattr(step.node, "parts", (step.node,)) if isinstance(one, Map)]
+    assert step.before is not None
+    assert made.call_bytes(step.before, step.after, verdict.plan.scope) == tensors * 4 * 1000
