@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
@@ -63,10 +64,10 @@ class Headers:
     """How many files there are."""
     read: int
     """How many of them were opened."""
-    damaged: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str], ...]
     """Each opened file that is no image, with the reason."""
-    seen: frozenset[Header] = frozenset()
-    """The different headers among them."""
+    seen: Counter[Header]
+    """How many of the opened files have each header; none where a measurement's summary stands for them."""
 
     @property
     def sampled(self) -> bool:
@@ -94,16 +95,16 @@ def inspect_images(paths: Sequence[str], *, most: int | None = MANY_FILES) -> He
         OSError: a file cannot be opened or read.
     """
     chosen = paths if most is None or len(paths) <= most else _spaced(paths, most)
-    seen: set[Header] = set()
+    seen: Counter[Header] = Counter()
     damaged: list[tuple[str, str]] = []
     for path in chosen:
         header = try_header(path)
         if isinstance(header, Header):
-            seen.add(header)
+            seen[header] += 1
         else:
             damaged.append((path, header))
     evidence: Evidence = "measured" if len(chosen) == len(paths) else "sampled"
-    return Headers(joined(seen, evidence), len(paths), len(chosen), tuple(damaged), frozenset(seen))
+    return Headers(joined(seen, evidence), len(paths), len(chosen), tuple(damaged), seen)
 
 
 def try_header(path: str) -> Header | str:
@@ -276,7 +277,10 @@ def _spaced(paths: Sequence[str], count: int) -> list[str]:
 
 
 def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
-    """Return what is known of images with these headers: sizes exact where all of them were read and agree."""
+    """Return what is known of images with these headers: sizes exact where all of them were read and agree.
+
+    A `Counter` says as well how many images have each.
+    """
     formats = frozenset(header.format for header in seen)
     # A GIF's frames may be smaller than its canvas, and TensorFlow gives it the size of its largest frame.
     settled = evidence == "measured" and "gif" not in formats
@@ -286,6 +290,17 @@ def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
         formats,
         evidence == "measured" and bool(seen) and all(header.whole for header in seen),
         largest(*(header.coefficients for header in seen)) if evidence == "measured" and seen else None,
+        _sizes(seen) if isinstance(seen, Counter) else (),
+    )
+
+
+def _sizes(seen: Counter[Header]) -> tuple[tuple[int, int, int], ...]:
+    """Return each height and width with how many images have it; nothing where there are very many."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for header, count in seen.items():
+        counts[header.height, header.width] += count
+    return (
+        tuple((*size, count) for size, count in sorted(counts.items())) if len(counts) <= MANY_FILES else ()
     )
 
 
