@@ -89,9 +89,17 @@ def test_a_reserve_over_what_is_free_does_not_fit() -> None:
     """A model that does not fit by itself is an error, whatever the pipeline holds."""
     problem = only(check(budget="{reserve: {gpu: 50GiB}}", target="a100"))
     assert problem.code == "SD302"
-    assert "the reserve of 50.00 GiB on gpu:0 is over" in problem.message
+    assert "the reserve of 50.00 GiB on gpu:0 alone is over" in problem.message
     assert "smaller model" in problem.help
     assert check(budget="{reserve: {gpu: 30GiB}}", target="a100").fits
+
+
+def test_a_reserve_over_what_is_free_is_said_once() -> None:
+    """Where the reserve alone is over what is free nothing in the spec makes it fit, and one problem says so."""
+    for place, given in (("host", {"host": "2GiB"}), ("gpu", {"gpu": "2GiB", "host": "8GiB"})):
+        verdict = check(budget=f"{{reserve: {{{place}: 3GiB}}}}", **given)
+        assert re.search(r"alone is over the .* that are free", only(verdict).message)
+        assert not verdict.fits
 
 
 def test_numbers_given_by_the_caller_stand_for_the_machine() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from safedata.budget.places import PlaceVerdict
+from safedata.budget.places import PlaceVerdict, reserves
 from safedata.budget.sums import HoldLine
 from safedata.machine import Machine
-from safedata.memory import HOST, Hold, Place, format_size, gpu
+from safedata.memory import Hold, Place, format_size, gpu
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import Label, Path, Problem
 from safedata.program import Program
@@ -36,21 +36,22 @@ def unseen(program: Program, machine: Machine) -> Iterator[Problem]:
         )
 
 
-def short(program: Program, machine: Machine) -> Iterator[Problem]:
-    """Yield a problem for each place that has less than `budget.reserve` keeps for the model alone."""
-    reserves = {HOST: program.budget.reserve.host}
-    reserves |= {f"gpu:{gpu.index}": program.budget.reserve.gpu for gpu in machine.gpus}
-    for place, reserve in reserves.items():
+def short(program: Program, machine: Machine, lines: Sequence[HoldLine]) -> Iterator[tuple[Place, Problem]]:
+    """Yield each place that has less than `budget.reserve` keeps for the model alone, with the problem."""
+    for place, reserve in reserves(program, machine, lines).items():
         free = machine.free(place).bytes
-        if reserve is None or free is None or reserve <= free:
+        if free is None or reserve <= free:
             continue
         kind = place.partition(":")[0]
-        yield Problem(
-            _CODES[kind],
-            f"the reserve of {format_size(reserve)} on {place} is over the {format_size(free)} that are free",
-            program.document.span(("budget", "reserve", kind)),
-            notes=machine.free(place).notes,
-            help=f"a smaller model or batch; `budget.reserve.{kind}` says what they need",
+        yield (
+            place,
+            Problem(
+                _CODES[kind],
+                f"the reserve of {format_size(reserve)} on {place} alone is over the {format_size(free)} that are free",
+                program.document.span(("budget", "reserve", kind)),
+                notes=machine.free(place).notes,
+                help=f"a smaller model or batch; `budget.reserve.{kind}` says what they need",
+            ),
         )
 
 

@@ -193,6 +193,20 @@ def test_the_model_has_its_share() -> None:
     assert capped == 4 * GIB
 
 
+@pytest.mark.parametrize(("more", "fits"), [("", True), ("runtime: {replicas: 2}", False)])
+def test_the_reserve_is_kept_on_the_gpus_that_are_fed(more: str, fits: bool) -> None:
+    """`budget.reserve.gpu` is the model's, which is where the batches go: a full GPU beside them is none of its."""
+    size, map_ = ("{size: 8, drop_remainder: true}", "") if more else ("8", f"\n{MAP}")
+    steps = f"- batch: {size}{map_}\n- prefetch: 2"
+    verdict = check(steps, f"{OUT}\nbudget: {{reserve: {{gpu: 12GiB}}}}\n{more}", gpu=["22GiB", "1GiB"])
+    assert verdict.fits is fits
+    found = [verdict.places[f"gpu:{number}"] for number in (0, 1)]
+    assert [(one.free or 0) - (one.limit or 0) for one in found] == [12 * GIB, found[1].free if more else 0]
+    assert [any("budget.reserve" in note for note in one.notes) for one in found] == [True, bool(more)]
+    if not fits:
+        assert only(verdict).message.startswith("the reserve of 12.00 GiB on gpu:1 alone is over the ")
+
+
 def test_too_large_for_the_gpu_has_a_number_that_fits() -> None:
     """A batch that is too large for the GPU is SD302, with a smaller one that fits."""
     found = only(check(f"- batch: 512\n{MAP}\n- prefetch: 2", f"{OUT}\nbudget: {{gpu: 64MiB}}"))
