@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -243,7 +245,7 @@ class Config:
         self.started = started
         self.growth: list[bool] = []
         self.limits: list[int] = []
-        self.experimental = SimpleNamespace(set_memory_growth=self._grow)
+        self.experimental = SimpleNamespace(set_memory_growth=self._grow, get_memory_growth=lambda gpu: None)
 
     def list_physical_devices(self, kind: str) -> list[str]:
         assert kind == "GPU"
@@ -285,7 +287,56 @@ def test_settings_that_come_too_late_are_an_error(runtime: str) -> None:
         configure(SimpleNamespace(config=Config(started=True)), plan)
 
 
+@pytest.fixture
+def running(tf: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """TensorFlow's own record of a GPU's settings in a process where it runs, though there is no GPU."""
+    context: Any = importlib.import_module("tensorflow.python.eager.context").context()
+    context.ensure_initialized()
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(context, "_physical_devices", [*context._physical_devices, gpu])
+    monkeypatch.setattr(context, "_memory_growth_map", {gpu: None})
+    monkeypatch.setattr(context, "_virtual_device_map", dict(context._virtual_device_map))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    return SimpleNamespace(tf=tf, gpu=gpu, context=context)
+
+
+def configured(running: Any, runtime: str) -> bool:
+    """Whether TensorFlow takes the settings of a spec that comes once it runs."""
+    plan: Any = check("- batch: 8", f"runtime: {{{runtime}}}").plan
+    try:
+        configure(running.tf, plan)
+    except DeviceError:
+        return False
+    return True
+
+
+@pytest.mark.tf
+def test_settings_that_are_in_force_already_are_never_too_late(running: Any) -> None:
+    """What TensorFlow has been told, or does by itself, may be said again once it runs; anything else is SD504."""
+    assert configured(running, "memory_growth: false")
+    assert not configured(running, "memory_growth: true")
+    assert not configured(running, "gpu_memory_limit: 3GiB")
+    running.context._memory_growth_map[running.gpu] = True
+    assert configured(running, "memory_growth: true")
+    assert not configured(running, "memory_growth: false")
+    limit = running.tf.config.LogicalDeviceConfiguration(memory_limit=3072)
+    running.context._virtual_device_map[running.gpu] = [limit]
+    assert configured(running, "gpu_memory_limit: 3GiB")
+    assert not configured(running, "gpu_memory_limit: 4GiB")
+
+
+@pytest.mark.tf
+def test_growth_that_the_environment_forces_is_in_force(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`TF_FORCE_GPU_ALLOW_GROWTH` goes before what a program says, so that growth is on already."""
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    assert configured(running, "memory_growth: true")
+
+
 def test_growth_and_a_limit_exclude_each_other() -> None:
     """TensorFlow takes a limit at once, so that growth beside it would do nothing."""
     found = only(check("- batch: 8", "runtime: {memory_growth: true, gpu_memory_limit: 3GiB}"))
     assert "`memory_growth` does nothing beside `gpu_memory_limit`" in found.message
+    assert found.help == "write one of the two"
