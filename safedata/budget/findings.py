@@ -8,7 +8,8 @@ from typing import Final
 from safedata.budget.places import PlaceVerdict, reserves
 from safedata.budget.sums import HoldLine
 from safedata.machine import Machine
-from safedata.memory import Hold, Place, format_size, gpu
+from safedata.machine.footprint import TENSORFLOW
+from safedata.memory import WORKER, Hold, Place, format_size, gpu
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import Label, Path, Problem
 from safedata.program import Program
@@ -127,17 +128,22 @@ def over(
         message = (
             f"peak {name} {format_size(verdict.bytes)} is over the budget of {format_size(verdict.limit)}"
         )
+    process = [
+        line.hold for line in lines if line.step is None and line.hold.place == place and line.hold.bytes
+    ]
+    biggest = max(process, key=lambda hold: hold.bytes or 0, default=None)
     ranked = _ranked(plan, lines, place)
+    alone = sum(hold.bytes or 0 for hold in process if hold.why.startswith(TENSORFLOW))
+    if verdict.limit is not None and alone > verdict.limit:
+        ranked = []  # no step is the cause
+        message += f", and {TENSORFLOW} takes {format_size(alone)}: no step can mend it"
     labels = tuple(
         Label(plan.program.document.span(_written(plan, step)), _worded(size, hold))
         for step, size, hold in ranked
     )
     span = labels[0].span if labels else plan.program.document.span(("steps",), key=True)
-    free = f"{format_size(verdict.free)} is available on {machine.name}"
-    process = [
-        line.hold for line in lines if line.step is None and line.hold.place == place and line.hold.bytes
-    ]
-    biggest = max(process, key=lambda hold: hold.bytes or 0, default=None)
+    given = any("`--" in note for note in machine.free(place).notes) if place != WORKER else True
+    free = f"{format_size(verdict.free)} is available" + ("" if given else f" on {machine.name}")
     notes = [
         free if verdict.free is not None else f"what is free on {machine.name} is unknown",
         *verdict.notes,
