@@ -149,7 +149,7 @@ def bounds(tf: Any, value: Any, tensor: Tensor, name: str, batch_dims: int = 0) 
 _LARGEST = 2**31 - 1
 
 
-def resting(*found: Evidence) -> str:
+def resting(*found: Evidence | str) -> str:
     """Return what bounds rest on, in brackets, for a message; with the way to true ones where that is a sample.
 
     Where one was declared that is said: it holds whatever was measured.
