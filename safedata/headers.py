@@ -277,11 +277,10 @@ def _spaced(paths: Sequence[str], count: int) -> list[str]:
 
 
 def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
-    """Return what is known of images with these headers: sizes exact where all of them were read and agree.
-
-    A `Counter` says as well how many images have each.
-    """
+    """Return what is known of images with these headers: sizes exact where all of them were read and agree."""
     formats = frozenset(header.format for header in seen)
+    counted = seen.items() if isinstance(seen, Counter) else ()
+    sizes = tuple(sorted((one.height, one.width, count) for one, count in counted))
     # A GIF's frames may be smaller than its canvas, and TensorFlow gives it the size of its largest frame.
     settled = evidence == "measured" and "gif" not in formats
     return Encoded(
@@ -290,7 +289,7 @@ def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
         formats,
         evidence == "measured" and bool(seen) and all(header.whole for header in seen),
         largest(*(header.coefficients for header in seen)) if evidence == "measured" and seen else None,
-        _sizes(seen) if isinstance(seen, Counter) else (),
+        sizes if len(sizes) <= MANY_FILES else (),
     )
 
 

@@ -145,8 +145,8 @@ class Encoded:
     coefficients: int | None = None
     """Bytes that decoding one of them keeps for the coefficients of a whole JPEG, at most; None when unknown."""
     sizes: tuple[tuple[int, int, int], ...] = field(default=(), compare=False)
-    """Heights and widths that were seen, and how many images have each; none where nobody counted them. Types do not
-    differ by it."""
+    """Heights and widths that were seen, one several times perhaps, and how many images have each; none where nobody
+    counted them. Types do not differ by it."""
 
     def join(self, other: Encoded) -> Encoded:
         """Return what is known of images that are one or the other."""
