@@ -293,15 +293,5 @@ def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
     )
 
 
-def _sizes(seen: Counter[Header]) -> tuple[tuple[int, int, int], ...]:
-    """Return each height and width with how many images have it; nothing where there are very many."""
-    counts: Counter[tuple[int, int]] = Counter()
-    for header, count in seen.items():
-        counts[header.height, header.width] += count
-    return (
-        tuple((*size, count) for size, count in sorted(counts.items())) if len(counts) <= MANY_FILES else ()
-    )
-
-
 def _dim(sizes: set[int], settled: bool, evidence: Evidence) -> Dim:
     return Dim(max(sizes), settled and len(sizes) == 1, evidence) if sizes else UNBOUNDED
