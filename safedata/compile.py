@@ -360,17 +360,24 @@ def _way_out(text: str, code: str, declare: str) -> str:
         return f"{measuring}{_declaring(text, declare)}; or {_LEAVE_OUT}"
     if "(measured)" in text:
         return f"the data has changed since it was checked: run the check again; or {_LEAVE_OUT}"
-    return f"declare a larger bound and check again, since the peak grows with it; or {_LEAVE_OUT}"
+    size = _found(text)
+    larger = f"declare a larger bound, {size} at least," if size else "declare a larger bound"
+    return f"{larger} and check again, since the peak grows with it; or {_LEAVE_OUT}"
 
 
 def _declaring(text: str, declare: str) -> str:
     """Return the declaration to write in place of a sample's bound, with the number that was found."""
+    size = _found(text)
+    return f"; or declare {size} at least, where the sample says {declare}" if declare and size else ""
+
+
+def _found(text: str) -> str | None:
+    """Return the size that an element over a bound has, as specs write it; None where the message says none."""
     found = re.search(r"; (?:got|its header says)\W+(\d[\d ]*)", text)
-    if not declare or not found:
-        return ""
+    if not found:
+        return None
     numbers = found[1].split()
-    size = numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
-    return f"; or declare {size} at least, where the sample says {declare}"
+    return numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -36,9 +37,20 @@ def configure(tf: Any, plan: Plan) -> None:
             limit = tf.config.LogicalDeviceConfiguration(memory_limit=runtime.gpu_memory_limit // MIB)
             with _in_time(plan, "gpu_memory_limit", format_size(runtime.gpu_memory_limit)):
                 tf.config.set_logical_device_configuration(gpu, [limit])
-        elif runtime.memory_growth is not None:
+        elif runtime.memory_growth is not None and _grows(tf, gpu) != runtime.memory_growth:
             with _in_time(plan, "memory_growth", str(runtime.memory_growth).lower()):
                 tf.config.experimental.set_memory_growth(gpu, runtime.memory_growth)
+
+
+def _grows(tf: Any, gpu: Any) -> bool:
+    """Return whether TensorFlow takes a GPU's memory as it needs it, as far as it was told so far.
+
+    Nothing said is no growth: `false` is then in force, and TensorFlow would refuse to be told so once it runs.
+    """
+    forced = os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "")
+    if forced in ("true", "false"):  # it goes before what a program says
+        return forced == "true"
+    return bool(tf.config.experimental.get_memory_growth(gpu))
 
 
 class _in_time:  # noqa: N801  # reads as the statement that it is

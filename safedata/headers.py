@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
@@ -63,10 +64,10 @@ class Headers:
     """How many files there are."""
     read: int
     """How many of them were opened."""
-    damaged: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str], ...]
     """Each opened file that is no image, with the reason."""
-    seen: frozenset[Header] = frozenset()
-    """The different headers among them."""
+    seen: Counter[Header]
+    """How many of the opened files have each header; none where a measurement's summary stands for them."""
 
     @property
     def sampled(self) -> bool:
@@ -94,16 +95,16 @@ def inspect_images(paths: Sequence[str], *, most: int | None = MANY_FILES) -> He
         OSError: a file cannot be opened or read.
     """
     chosen = paths if most is None or len(paths) <= most else _spaced(paths, most)
-    seen: set[Header] = set()
+    seen: Counter[Header] = Counter()
     damaged: list[tuple[str, str]] = []
     for path in chosen:
         header = try_header(path)
         if isinstance(header, Header):
-            seen.add(header)
+            seen[header] += 1
         else:
             damaged.append((path, header))
     evidence: Evidence = "measured" if len(chosen) == len(paths) else "sampled"
-    return Headers(joined(seen, evidence), len(paths), len(chosen), tuple(damaged), frozenset(seen))
+    return Headers(joined(seen, evidence), len(paths), len(chosen), tuple(damaged), seen)
 
 
 def try_header(path: str) -> Header | str:
@@ -278,6 +279,8 @@ def _spaced(paths: Sequence[str], count: int) -> list[str]:
 def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
     """Return what is known of images with these headers: sizes exact where all of them were read and agree."""
     formats = frozenset(header.format for header in seen)
+    counted = seen.items() if isinstance(seen, Counter) else ()
+    sizes = tuple(sorted((one.height, one.width, count) for one, count in counted))
     # A GIF's frames may be smaller than its canvas, and TensorFlow gives it the size of its largest frame.
     settled = evidence == "measured" and "gif" not in formats
     return Encoded(
@@ -286,6 +289,7 @@ def joined(seen: Collection[Header], evidence: Evidence) -> Encoded:
         formats,
         evidence == "measured" and bool(seen) and all(header.whole for header in seen),
         largest(*(header.coefficients for header in seen)) if evidence == "measured" and seen else None,
+        sizes if len(sizes) <= MANY_FILES else (),
     )
 
 

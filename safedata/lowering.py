@@ -136,8 +136,8 @@ def bounds(tf: Any, value: Any, tensor: Tensor, name: str, batch_dims: int = 0) 
         sizes = tf.shape(value)[batch_dims:] if batch_dims else tf.shape(value)
         fits = tf.reduce_all(sizes <= tf.constant(most, sizes.dtype))
         limits = ", ".join(str(dim) for dim in tensor.shape)
-        evidence = weakest(*(dim.evidence for dim in bounded))
-        yield Check(fits, f"SD501: {name}: dimensions must be [{limits}] {resting(evidence)}; got", sizes)
+        basis = resting(*(dim.evidence for dim in bounded))
+        yield Check(fits, f"SD501: {name}: dimensions must be [{limits}] {basis}; got", sizes)
     if tensor.dtype == "string" and tensor.length.most is not None:
         lengths = tf.strings.length(value)
         longest = tf.reduce_max(lengths) if tensor.rank + batch_dims else lengths
@@ -149,8 +149,14 @@ def bounds(tf: Any, value: Any, tensor: Tensor, name: str, batch_dims: int = 0) 
 _LARGEST = 2**31 - 1
 
 
-def resting(evidence: Evidence) -> str:
-    """Return what a bound rests on, in brackets, for a message; with the way to a true one where that is a sample."""
+def resting(*found: Evidence | str) -> str:
+    """Return what bounds rest on, in brackets, for a message; with the way to true ones where that is a sample.
+
+    Where one was declared that is said: it holds whatever was measured.
+    """
+    evidence = weakest(*found)
+    if evidence == "measured" and "declared" in found:
+        evidence = "declared"
     return f"({evidence})" + ("; `safedata measure` finds the true bound" if evidence == "sampled" else "")
 
 

@@ -144,13 +144,19 @@ class Encoded:
     """Whether all of them, JPEG or PNG, were seen to end as their formats do: none was cut off at the check."""
     coefficients: int | None = None
     """Bytes that decoding one of them keeps for the coefficients of a whole JPEG, at most; None when unknown."""
+    sizes: tuple[tuple[int, int, int], ...] = field(default=(), compare=False)
+    """Heights and widths that were seen, one several times perhaps, and how many images have each; none where nobody
+    counted them. Types do not differ by it."""
 
     def join(self, other: Encoded) -> Encoded:
         """Return what is known of images that are one or the other."""
         formats = self.formats | other.formats if self.formats and other.formats else frozenset[str]()
         whole = self.whole and other.whole
         kept = largest(self.coefficients, other.coefficients)
-        return Encoded(self.height.join(other.height), self.width.join(other.width), formats, whole, kept)
+        sizes = (*self.sizes, *other.sizes) if self.sizes and other.sizes else ()
+        return Encoded(
+            self.height.join(other.height), self.width.join(other.width), formats, whole, kept, sizes
+        )
 
 
 @record(frozen=True, slots=True)

@@ -75,6 +75,9 @@ def test_numbers_that_fit_only_together_are_offered_together() -> None:
 def test_nothing_is_offered_where_nothing_fits() -> None:
     """A machine smaller than TensorFlow itself is said to be so."""
     problem = only(check(host="512MiB"))
+    assert re.search("and TensorFlow itself takes .*: no step can mend it", problem.message)
+    assert problem.labels == ()
+    assert "512.00 MiB is available" in problem.notes
     assert problem.help.startswith("no number in the spec makes it fit: with all at 1 the peak is")
 
 
@@ -89,9 +92,19 @@ def test_a_reserve_over_what_is_free_does_not_fit() -> None:
     """A model that does not fit by itself is an error, whatever the pipeline holds."""
     problem = only(check(budget="{reserve: {gpu: 50GiB}}", target="a100"))
     assert problem.code == "SD302"
-    assert "the reserve of 50.00 GiB on gpu:0 is over" in problem.message
+    assert "the reserve of 50.00 GiB on gpu:0 alone is over" in problem.message
     assert "smaller model" in problem.help
     assert check(budget="{reserve: {gpu: 30GiB}}", target="a100").fits
+
+
+def test_a_reserve_over_what_is_free_is_said_once() -> None:
+    """Where the reserve alone is over what is free nothing in the spec makes it fit, and one problem says so."""
+    for place, given in (("host", {"host": "2GiB"}), ("gpu", {"gpu": "2GiB", "host": "8GiB"})):
+        verdict = safedata.check(
+            SPEC.format(shuffle=10, batch=8, budget=f"{{reserve: {{{place}: 3GiB}}}}"), **given
+        )
+        assert re.search(r"alone is over the .* that are free", only(verdict).message)
+        assert not verdict.fits
 
 
 def test_numbers_given_by_the_caller_stand_for_the_machine() -> None:

@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 import safedata
+from safedata.problem import Problem
 from safedata.sources.tfrecord import tfrecord
 
 pytestmark = pytest.mark.tf
 
-DECODER = "steps: [{map: {%s: [{decode_image: {max_size: [8, 8]}}]}}]"
+DECODER = "steps: [{filter: 'path != \"\"'}, {map: {%s: [{decode_image: {max_size: [8, 8]}}]}}]"
 RECORDS = "source: {tfrecord: {path: data/r.tfrecord, features: {x: {%s}}}}"
 SOURCES = {
     "image_folder": ("source: {image_folder: {path: data, labels: none}}", DECODER % "image", "c.png"),
@@ -97,6 +98,68 @@ def spec(tf: Any, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: p
     path = tmp_path / "spec.yaml"
     path.write_text(f"safedata: 1\n{source}\n{steps}\n")
     return path
+
+
+LARGE = "38 of 60 images are larger than `max_size: [50, 50]`, up to [69, 50]"
+
+
+def over(folder: Path, steps: str, more: str = "") -> list[Problem]:
+    """What a check says of 60 images 40 to 69 high and 50 wide, held to 50 x 50."""
+    (folder / "data").mkdir(exist_ok=True)
+    for number in range(60):
+        Image.new("RGB", (50, 40 + number % 30)).save(folder / f"data/{number}.png")
+    text = f"safedata: 1\nsource: {{image_folder: {{path: {folder}/data, labels: none}}}}\nsteps: [{steps}]\n{more}"
+    return [one for one in safedata.check(text).problems if one.code == "SD404"]
+
+
+DECODE = (
+    "{map: {image: [{decode_image: {max_size: [50, 50]}}, {resize: [32, 32]}]}}, {batch: 8}, {prefetch: 2}"
+)
+
+
+def test_images_over_a_declared_size_are_found_by_the_check(tmp_path: Path) -> None:
+    """Where headers were read, the check says how many images are over `max_size`, and the largest size."""
+    [found] = over(tmp_path, f"{{shuffle: all}}, {DECODE}")
+    assert (found.severity, found.message) == ("error", LARGE)
+    assert str(found.help).startswith("declare a larger bound: `max_size: [69, 50]`")
+    assert over(tmp_path, DECODE.replace("[50, 50]", "[69, 50]")) == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "more", "note"),
+    [
+        (f"{{take: 9}}, {DECODE}", "", "a step before this one may have left them out"),
+        (
+            DECODE,
+            "runtime: {on_error: {skip: {max: 3}}}",
+            "they will be left out; more than 3 of them stop the run",
+        ),
+    ],
+)
+def test_images_that_may_not_come_are_a_warning(tmp_path: Path, steps: str, more: str, note: str) -> None:
+    """Images over `max_size` that are left out, or may be, are a warning with their number."""
+    [found] = over(tmp_path, steps, more)
+    assert (found.severity, found.message, found.notes) == ("warning", LARGE, (note,))
+
+
+def test_one_declared_side_is_no_measured_bound(tf: Any, tmp_path: Path) -> None:
+    """Where one side is as declared and the other as measured, an image over the first is told to declare more."""
+    over(tmp_path, DECODE)
+    source = f"{{image_folder: {{path: {tmp_path}/data, labels: none}}}}"
+    with pytest.raises(safedata.DataError, match=r"SD501.*\(declared\)") as caught:
+        safedata.build(f"safedata: 1\nsource: {source}\nsteps: [{{take: 59}}, {DECODE}]\n")
+    assert str(caught.value.problems[0].help).startswith("declare a larger bound, [")
+
+
+def test_a_record_with_an_image_over_its_size_is_found_by_the_check(tf: Any, tmp_path: Path) -> None:
+    """An image over a feature's `max_size` is SD404 with its record, as a string over `max_bytes` is."""
+    with tf.io.TFRecordWriter(str(tmp_path / "r.tfrecord")) as file:
+        file.write(example(tf, "max_size", large=False))
+        file.write(example(tf, "max_size", large=True))
+    source = (RECORDS % "dtype: string, max_bytes: 1 KiB, max_size: [8, 8]").replace("data/", f"{tmp_path}/")
+    [found] = [one for one in safedata.check(f"safedata: 1\n{source}\n").problems if one.code == "SD404"]
+    assert "record 1" in found.message
+    assert found.message.endswith("has an image of [16, 16] in `x`, over the [8, 8] of `max_size`")
 
 
 @pytest.mark.parametrize("spec", SOURCES, indirect=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safedata.profiling.bottleneck import Load, bottleneck
 from safedata.profiling.marks import host_part, marked
 from safedata.profiling.model import CONSUMER, Lane, Recorder, parameters
 from safedata.profiling.run import recorded
+from safedata.report.profile import render
 from safedata.request import Request, check_request
 
 NUMBERS = """\
@@ -55,7 +57,7 @@ def plan_of(text: str, **given: Any) -> Plan:
 
 def ran(tf: Any, plan: Plan, batches: int | None = None) -> tuple[Recorder, list[Any], Any]:
     """Run with the record switched on; return it, the elements and the first model."""
-    recorder, elements, first = Recorder(plan.flow), [], None
+    recorder, elements, first = Recorder(plan), [], None
     iterator = iter(recorded(tf, compile_plan(marked(plan)).dataset))
     for element in iterator:
         elements.append(element)
@@ -133,11 +135,25 @@ def test_an_endless_spec() -> None:
     assert profile.measured is not None
     assert profile.wait is not None
     assert profile.wait.median <= profile.wait.p95 <= profile.wait.longest
-    largest = max(profile.steps, key=lambda one: one.share)
+    largest = max(profile.steps, key=lambda one: one.share or 0)
     assert profile.plan.steps[largest.number].title == "map"
     assert largest.per_element is not None
-    assert sum(one.share for one in profile.steps) == pytest.approx(1)
+    assert sum(one.share or 0 for one in profile.steps) == pytest.approx(1)
     assert 0 < profile.waiting <= 1
+
+
+@pytest.mark.tf
+def test_blocks_over_an_estimate_are_explained() -> None:
+    """Where blocks of the allocator take more than a step's tensors, the row says so, and no other."""
+    profile = safedata.profile(NUMBERS, batches=2, warmup=1, host="64GiB")
+    shuffle = next(number for number, step in enumerate(profile.plan.steps) if step.title == "shuffle")
+    rest = [replace(one, measured=0) for one in profile.steps]
+    rest[shuffle] = replace(rest[shuffle], buffered=20, measured=100_000, estimated=80_000)
+    text = render(replace(profile, steps=tuple(rest)))
+    assert "*97.66 KiB" in text
+    assert "`*`: a block is larger than its tensor" in text
+    rest[shuffle] = replace(rest[shuffle], measured=70_000)
+    assert "*" not in render(replace(profile, steps=tuple(rest)))
 
 
 @pytest.mark.tf

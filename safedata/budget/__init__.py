@@ -82,11 +82,14 @@ def judge(
     lines = hold_lines(plan, machine, stored=stored, several=several)
     places = place_verdicts(plan, machine, lines)
     problems = [*plan.program.warnings, *plan.problems, *unknown(plan, lines)]
-    problems += [*unseen(plan.program, machine), *short(plan.program, machine)]
+    reserved = dict(
+        short(plan.program, machine, lines)
+    )  # no step can mend it: nothing else is said of the place
+    problems += [*unseen(plan.program, machine), *reserved.values()]
     problems += [
         over(plan, machine, lines, place, verdict)
         for place, verdict in places.items()
-        if not verdict.fits and verdict.bytes is not None
+        if not verdict.fits and verdict.bytes is not None and place not in reserved
     ]
     verdict = Verdict(spec, plan, machine, places, tuple(lines), tuple(problems), texts)
     if verdict.evidence == "sampled":

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from safedata.budget.places import PlaceVerdict
+from safedata.budget.places import PlaceVerdict, reserves
 from safedata.budget.sums import HoldLine
 from safedata.machine import Machine
-from safedata.memory import HOST, Hold, Place, format_size, gpu
+from safedata.machine.footprint import TENSORFLOW
+from safedata.memory import WORKER, Hold, Place, format_size, gpu
 from safedata.plan import Plan, PlannedStep
 from safedata.problem import Label, Path, Problem
 from safedata.program import Program
@@ -36,21 +37,22 @@ def unseen(program: Program, machine: Machine) -> Iterator[Problem]:
         )
 
 
-def short(program: Program, machine: Machine) -> Iterator[Problem]:
-    """Yield a problem for each place that has less than `budget.reserve` keeps for the model alone."""
-    reserves = {HOST: program.budget.reserve.host}
-    reserves |= {f"gpu:{gpu.index}": program.budget.reserve.gpu for gpu in machine.gpus}
-    for place, reserve in reserves.items():
+def short(program: Program, machine: Machine, lines: Sequence[HoldLine]) -> Iterator[tuple[Place, Problem]]:
+    """Yield each place that has less than `budget.reserve` keeps for the model alone, with the problem."""
+    for place, reserve in reserves(program, machine, lines).items():
         free = machine.free(place).bytes
-        if reserve is None or free is None or reserve <= free:
+        if free is None or reserve <= free:
             continue
         kind = place.partition(":")[0]
-        yield Problem(
-            _CODES[kind],
-            f"the reserve of {format_size(reserve)} on {place} is over the {format_size(free)} that are free",
-            program.document.span(("budget", "reserve", kind)),
-            notes=machine.free(place).notes,
-            help=f"a smaller model or batch; `budget.reserve.{kind}` says what they need",
+        yield (
+            place,
+            Problem(
+                _CODES[kind],
+                f"the reserve of {format_size(reserve)} on {place} alone is over the {format_size(free)} that are free",
+                program.document.span(("budget", "reserve", kind)),
+                notes=machine.free(place).notes,
+                help=f"a smaller model or batch; `budget.reserve.{kind}` says what they need",
+            ),
         )
 
 
@@ -126,17 +128,22 @@ def over(
         message = (
             f"peak {name} {format_size(verdict.bytes)} is over the budget of {format_size(verdict.limit)}"
         )
+    process = [
+        line.hold for line in lines if line.step is None and line.hold.place == place and line.hold.bytes
+    ]
+    biggest = max(process, key=lambda hold: hold.bytes or 0, default=None)
     ranked = _ranked(plan, lines, place)
+    alone = sum(hold.bytes or 0 for hold in process if hold.why.startswith(TENSORFLOW))
+    if verdict.limit is not None and alone > verdict.limit:
+        ranked = []  # no step is the cause
+        message += f", and {TENSORFLOW} takes {format_size(alone)}: no step can mend it"
     labels = tuple(
         Label(plan.program.document.span(_written(plan, step)), _worded(size, hold))
         for step, size, hold in ranked
     )
     span = labels[0].span if labels else plan.program.document.span(("steps",), key=True)
-    free = f"{format_size(verdict.free)} is available on {machine.name}"
-    process = [
-        line.hold for line in lines if line.step is None and line.hold.place == place and line.hold.bytes
-    ]
-    biggest = max(process, key=lambda hold: hold.bytes or 0, default=None)
+    given = any("`--" in note for note in machine.free(place).notes) if place != WORKER else True
+    free = f"{format_size(verdict.free)} is available" + ("" if given else f" on {machine.name}")
     notes = [
         free if verdict.free is not None else f"what is free on {machine.name} is unknown",
         *verdict.notes,

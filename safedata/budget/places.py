@@ -8,7 +8,7 @@ from safedata.budget.sums import HoldLine, total
 from safedata.fields import Share
 from safedata.machine import Machine
 from safedata.machine.limits import Free
-from safedata.memory import DISK, HOST, WORKER, Place, format_size
+from safedata.memory import DISK, HOST, WORKER, Place, format_size, gpu
 from safedata.plan import Plan
 from safedata.program import Program
 from safedata.records import record
@@ -36,14 +36,27 @@ class PlaceVerdict:
 
 def place_verdicts(plan: Plan, machine: Machine, lines: Sequence[HoldLine]) -> dict[Place, PlaceVerdict]:
     """Return the verdict on each place that the machine has or the plan uses."""
-    places = [HOST, *(f"gpu:{gpu.index}" for gpu in machine.gpus), DISK]
+    places = [HOST, *(gpu(one.index) for one in machine.gpus), DISK]
     places += [line.hold.place for line in lines if line.hold.place not in places]
+    reserved = reserves(plan.program, machine, lines)
     return {
         place: _worker(plan.program, total(lines, place))
         if place == WORKER
-        else _place(plan.program, machine.free(place), place, total(lines, place))
+        else _place(plan.program, machine.free(place), place, total(lines, place), reserved.get(place))
         for place in dict.fromkeys(places)
     }
+
+
+def reserves(program: Program, machine: Machine, lines: Sequence[HoldLine]) -> dict[Place, int]:
+    """Return what `budget.reserve` keeps for the model, by place: on the host, and on the GPUs where the model is.
+
+    These are the GPUs that the pipeline feeds; where it feeds none, the first, which TensorFlow takes by itself.
+    """
+    reserve = program.budget.reserve
+    fed = dict.fromkeys(line.hold.place for line in lines if line.hold.place.startswith("gpu"))
+    gpus = fed or dict.fromkeys(gpu(one.index) for one in machine.gpus[:1])
+    kept = {HOST: reserve.host} | dict.fromkeys(gpus, reserve.gpu)
+    return {place: size for place, size in kept.items() if size is not None}
 
 
 def _worker(program: Program, peak: int | None) -> PlaceVerdict:
@@ -55,10 +68,9 @@ def _worker(program: Program, peak: int | None) -> PlaceVerdict:
     return PlaceVerdict(peak, said, said, (f"`budget.worker` gives each worker {format_size(said)}",))
 
 
-def _place(program: Program, free: Free, place: Place, peak: int | None) -> PlaceVerdict:
+def _place(program: Program, free: Free, place: Place, peak: int | None, reserve: int | None) -> PlaceVerdict:
     budget, kind = program.budget, place.partition(":")[0]
     allowed = {"host": budget.host, "gpu": budget.gpu, "disk": budget.disk}[kind]
-    reserve = {"host": budget.reserve.host, "gpu": budget.reserve.gpu}.get(kind)
     notes = list(free.notes)
     left = free.bytes
     cap = program.runtime.gpu_memory_limit if kind == "gpu" else None

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from safedata.plan import Plan
 
 _LEVEL: Final = "TF_CPP_MIN_LOG_LEVEL"
-"""Set by somebody who wants to choose what TensorFlow says; then nothing is held back."""
+"""Set by somebody who wants to choose what TensorFlow says; then nothing is held back, but at the level of silence."""
+_SILENCE: Final = "3"
+"""The level at which TensorFlow shall say nothing at all, and still does before any level counts."""
 
 
 def start_tensorflow(plan: Plan | None) -> None:
@@ -33,7 +35,7 @@ def start_tensorflow(plan: Plan | None) -> None:
 
     if plan is not None:
         allocator.choose(plan.scope.pooled)
-    if os.environ.get(_LEVEL) is not None or "tensorflow" in sys.modules:
+    if os.environ.get(_LEVEL, _SILENCE) != _SILENCE or "tensorflow" in sys.modules:
         return
     with held_back():
         tf = tensorflow()

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from safedata.machine.files import read_table
 from safedata.memory import HOST, KIB, MIB, Hold
 
+TENSORFLOW: Final = "TensorFlow itself"
+"""How a verdict calls what TensorFlow takes of the host before any pipeline."""
 MEASURED_VERSION: Final = "2.21.0"
 """The release of TensorFlow that the figures below were measured with."""
 
@@ -52,11 +54,11 @@ def tensorflow_footprint(cpus: int, measured: int | None = None) -> Hold:
     """
     if measured is not None:
         size = measured + measured * _SPREAD_PERCENT // 100 + _SPREAD
-        return Hold(HOST, size, "TensorFlow itself: as measured on this machine", "measured")
+        return Hold(HOST, size, f"{TENSORFLOW}: as measured on this machine", "measured")
     return Hold(
         HOST,
         656 * MIB + 384 * KIB * max(1, cpus),
-        "TensorFlow itself: import, eager context, thread pools",
+        f"{TENSORFLOW}: import, eager context, thread pools",
         "measured",
     )
 

@@ -120,6 +120,13 @@ class Op(BaseModel):
             Fault: the operation cannot take such a component.
         """
 
+    def refuses(self, x: Tensor) -> Fault | None:
+        """Return what is wrong with elements that are known to come, though others are fine; None where nothing is.
+
+        It is an error where all elements come here and none may be left out, and a warning elsewhere.
+        """
+        return None
+
     def drawn_by(self, chain: int, number: int) -> int:
         """Return the seed of its draws.
 

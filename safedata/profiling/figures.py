@@ -42,11 +42,16 @@ class StepProfile:
     """Which step of the plan."""
     elements: int
     """Elements that left it."""
-    seconds: float
-    """Time spent in it, summed over its threads."""
-    share: float
-    """That time as a share of all steps'."""
-    busy: float
+    exact: bool
+    """Whether these are counted, or follow from what the plan knows; otherwise they are an estimate."""
+    seen: int
+    """Those of them that left it before the last look at it: TensorFlow forgets what has ended."""
+    seconds: float | None
+    """Time spent in it, summed over its threads: that of the elements that were seen, for each of all. None where none
+    was seen of those that left it."""
+    share: float | None
+    """That time as a share of all steps'; None where that of one is."""
+    busy: float | None
     """That time for each second that passed: 1.7 is the work of 1.7 threads."""
     buffered: int
     """The most elements seen in its buffers."""
@@ -62,7 +67,7 @@ class StepProfile:
     @property
     def per_element(self) -> float | None:
         """Seconds of work for one element; None where none left it."""
-        return self.seconds / self.elements if self.elements else None
+        return self.seconds / self.elements if self.seconds is not None and self.elements else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from safedata.internal.output import Output
 from safedata.internal.transfer import Transfer
@@ -24,8 +24,14 @@ MARK: Final = "AssertNext"
 """What TensorFlow calls a mark: a dataset that asserts which ones come behind it, here none in particular."""
 
 
+PLACE: Final = "AssertPrev"
+"""What TensorFlow calls a place: `n` of them stand between the mark behind input `n` and the combinator."""
+
+
 class Mark(Node):
     """Hand every element on as it is; takes less than a microsecond and holds nothing."""
+
+    operation: ClassVar[str] = f"{MARK}Dataset"
 
     def title(self) -> str:
         """Return nothing: no report names it."""
@@ -43,13 +49,19 @@ class Mark(Node):
         """Return the marked dataset."""
         tf = low.tf
         parts = [_carried(tf, spec) for spec in tf.nest.flatten(data.element_spec)]
-        marked = tf.raw_ops.AssertNextDataset(
+        marked = getattr(tf.raw_ops, self.operation)(
             input_dataset=tf.data.experimental.to_variant(data),
             transformations=tf.constant([], tf.string),
             output_types=[dtype for dtype, _ in parts],
             output_shapes=[shape for _, shape in parts],
         )
         return rewrapped(tf, marked, data.element_spec, data)
+
+
+class Place(Mark):
+    """One place between a mark and the combinator that takes its elements."""
+
+    operation: ClassVar[str] = f"{PLACE}Dataset"
 
 
 def _carried(tf: Any, spec: Any) -> tuple[Any, Any]:
@@ -60,10 +72,12 @@ def _carried(tf: Any, spec: Any) -> tuple[Any, Any]:
 
 
 def marked(plan: Plan) -> Plan:
-    """Return the plan with a mark behind each of its steps; every number in it stays."""
+    """Return the plan with a mark behind each of its steps, and its place behind that; every number in it stays."""
+    places = {step: place for inputs in plan.flow for place, step in enumerate(inputs)}
     steps: list[PlannedStep] = []
-    for step in plan.steps:
-        steps += [step, PlannedStep(Mark(), None, step.after, step.after, ())]
+    for number, step in enumerate(plan.steps):
+        behind = [Mark(), *(Place() for _ in range(places.get(number, 0)))]
+        steps += [step, *(PlannedStep(node, None, step.after, step.after, ()) for node in behind)]
     return replace(plan, steps=tuple(steps))
 
 

@@ -7,11 +7,13 @@ changes nothing where no number is left to AUTOTUNE: a test holds the numbers in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from safedata.profiling.marks import MARK
+from safedata.plan import Plan
+from safedata.profiling.marks import MARK, PLACE
+from safedata.profiling.rounds import Rounds
 
 CONSUMER: Final = "consumer"
 """The lane of the thread that asks the iterator for its next element."""
@@ -46,28 +48,24 @@ class Reading(NamedTuple):
     """Their payload."""
 
 
-def readings(
-    proto: Any, flow: Sequence[tuple[int, ...]], marks: Mapping[int, int] | None = None
-) -> dict[int, Reading]:
+def readings(proto: Any, flow: Sequence[tuple[int, ...]]) -> dict[int, Reading]:
     """Return what a model's nodes say, by TensorFlow's number of the node.
 
     Args:
         proto: a `tensorflow.data.model.ModelProto`.
         flow: the plan's: for each step, each with a mark behind it, those that it takes its elements from.
-        marks: the steps of marks that were seen before. Where one of several inputs has ended, its mark is gone, and
-            those that are left no longer say by their order which inputs they belong to.
     """
     steps = len(flow)
-    walk = _Walk(proto, flow, marks or {})
-    return dict(walk.nodes(proto.output, _Below(steps, [steps - 1]), Lane(CONSUMER, 1), CONSUMER))
+    walk = _Walk(proto, (*flow, (steps - 1,)))
+    return dict(walk.nodes(proto.output, _Below(steps), Lane(CONSUMER, 1), CONSUMER))
 
 
 class _Below(NamedTuple):
     """Where in the plan a node is: in a step, before whose nodes the marks of other steps stand."""
 
     step: int
-    before: list[int]
-    """The steps that this one takes its elements from, without those whose marks were met."""
+    place: int = 0
+    """Which of the step's inputs it is in, if it stands before the mark of one: the places that were met."""
 
 
 class _Walk(NamedTuple):
@@ -75,7 +73,6 @@ class _Walk(NamedTuple):
 
     proto: Any
     flow: Sequence[tuple[int, ...]]
-    marks: Mapping[int, int]
 
     def nodes(self, number: int, at: _Below, lane: Lane, path: str) -> Iterator[tuple[int, Reading]]:
         """Yield a node and all that stand before it."""
@@ -83,9 +80,11 @@ class _Walk(NamedTuple):
         path = f"{path}/{node.name}"
         mark = node.name == MARK
         if mark:
-            several = len(at.before) > 1
-            at = self._behind(number, at)
-            path = f"{path} {at.step}" if several else path
+            inputs = self.flow[at.step]
+            at = _Below(inputs[at.place])
+            path = f"{path} {at.step}" if len(inputs) > 1 else path
+        elif node.name == PLACE:
+            at = at._replace(place=at.place + 1)
         own, inner = _lanes(node, lane, path)
         yield (
             number,
@@ -102,16 +101,6 @@ class _Walk(NamedTuple):
         for before in node.inputs:
             if before in self.proto.nodes:
                 yield from self.nodes(before, at, inner, path)
-
-    def _behind(self, number: int, at: _Below) -> _Below:
-        """Return where the nodes before a mark are."""
-        known = self.marks.get(number)
-        others = set(self.marks.values())
-        fresh = [step for step in at.before if step not in others] or at.before or [at.step - 1]
-        step = fresh[0] if known is None else known
-        if step in at.before:
-            at.before.remove(step)
-        return _Below(step, list(self.flow[step]))
 
 
 def _lanes(node: Any, lane: Lane, path: str) -> tuple[Lane, Lane]:
@@ -149,32 +138,40 @@ class Totals:
 class Recorder:
     """Adds up what models say, over many looks at many iterators, and keeps the fullest buffers."""
 
-    def __init__(self, flow: Sequence[tuple[int, ...]]) -> None:
-        """Begin; `flow` is the plan's, whose steps have a mark behind them each."""
+    def __init__(self, plan: Plan) -> None:
+        """Begin; the plan's steps have a mark behind them each."""
         self.totals = Totals()
+        """What was seen; `rounds` knows what steps made beside it."""
+        self.rounds = Rounds(plan)
         self.buffered: dict[int, int] = {}
         """By step: the most elements that its buffers held at any look."""
         self.bytes: dict[int, int] = {}
         """By step: the most bytes of payload that its buffers held at any look."""
-        self._flow = flow
+        self._flow = plan.flow
         self._last: dict[int, Reading] = {}
 
-    def look(self, proto: Any) -> None:
-        """Take what a model says now."""
-        marks = {number: one.step for number, one in self._last.items() if one.mark}
-        found = readings(proto, self._flow, marks)
+    def look(self, proto: Any) -> bool:
+        """Take what a model says now; return whether a step ended, or began anew, since the last look."""
+        found = readings(proto, self._flow)
         for number, now in found.items():
             self._add(now, self._last.get(number))
         self._last = found
         self._keep_peaks(found)
+        counts: dict[int, int] = {}
+        for one in found.values():
+            if one.mark:
+                counts[one.step] = counts.get(one.step, 0) + one.elements
+        return self.rounds.look(counts)
 
     def begin(self) -> None:
         """Forget the sums up to the last look; the fullest buffers stay."""
         self.totals = Totals()
+        self.rounds.begin()
 
     def next_iterator(self) -> None:
         """Expect the model of a new iterator, which counts from zero."""
         self._last = {}
+        self.rounds.next_iterator()
 
     def _add(self, now: Reading, last: Reading | None) -> None:
         totals = self.totals

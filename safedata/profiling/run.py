@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from safedata.budget import Verdict, judge
@@ -22,6 +23,8 @@ from safedata.stages.base import Node
 
 _LOOK: Final = 0.05
 """Seconds between two looks at TensorFlow's model; one takes about 0.1 ms."""
+_DENSE: Final = 30
+"""How many times as long as a look it is to the next one, where steps end and begin anew between two."""
 _TOLD: Final = 0.1
 """Seconds between two reports of progress."""
 _MOST_WAITS: Final = 1 << 17
@@ -96,11 +99,13 @@ class _Run:
     _every: int = 1
     _began: float | None = None
     _cpu: float = 0.0
-    _looked: float = 0.0
+    _pause: float = _LOOK
     _told: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+    """Held while the recorder takes or forgets something."""
 
     def __post_init__(self) -> None:
-        self.recorder = Recorder(self.plan.flow)
+        self.recorder = Recorder(self.plan)
 
     def go(self, dataset: Any) -> None:
         """Run until the time, or the number of batches, is over; an empty epoch ends it too."""
@@ -111,7 +116,7 @@ class _Run:
             self._epoch(dataset)
             if self._warm + self.batches == before:
                 break
-            if self.epochs == 1 and self._caches() and not self._over():
+            if self.epochs == 1 and not self.filled and self._caches() and not self._over():
                 self._begin()
                 self.filled = True
 
@@ -119,24 +124,56 @@ class _Run:
         most, inside = self.plan.result.cardinality.most, 0
         tf, start = tensorflow(), time.perf_counter()
         iterator = iter(dataset)
-        while not self._over():
-            batch = next(iterator, None)
-            now = time.perf_counter()
-            if batch is None:
-                self.waited += now - start
-                return
-            inside += 1
-            self._count(tf, batch, now - start)
-            if self.pace.step:
-                time.sleep(self.pace.step)
-            self._clock()
-            warm = self._began is None and self._warm >= self.pace.warmup
-            if warm or now - self._looked >= _LOOK or inside == most or self._over():
-                self.recorder.look(tf.data.experimental.get_model_proto(iterator))
-                self._looked = now
-            if warm:
-                self._begin()
+        with self._watched(tf, iterator):
+            while not self._over():
+                batch = next(iterator, None)
+                now = time.perf_counter()
+                if batch is None:
+                    self.waited += now - start
+                    return
+                inside += 1
+                self._count(tf, batch, now - start)
+                if self.pace.step:
+                    time.sleep(self.pace.step)
+                self._clock()
+                warm = self._began is None and self._warm >= self.pace.warmup
+                if warm or inside == most or self._over():
+                    self._look(tf, iterator)
+                if warm or self._refilled():
+                    self._begin()
+                start = time.perf_counter()
+
+    @contextmanager
+    def _watched(self, tf: Any, iterator: Any) -> Generator[None, None, None]:
+        """Look at an iterator from time to time: from a thread, since what ends within a batch is gone behind it."""
+        over = Event()
+
+        def watch() -> None:
+            while not over.wait(self._pause):
+                self._look(tf, iterator)
+
+        thread = Thread(target=watch, name="safedata-profile", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _look(self, tf: Any, iterator: Any) -> None:
+        """Look at the model; more often from now on if steps have ended in between."""
+        with self._lock:
             start = time.perf_counter()
+            missed = self.recorder.look(tf.data.experimental.get_model_proto(iterator))
+            if missed:
+                self._pause = min(_LOOK, _DENSE * (time.perf_counter() - start))
+
+    def _refilled(self) -> bool:
+        """Return whether the caches before a `repeat` were filled since the last batch: measuring starts again."""
+        with self._lock:
+            found = not self.filled and not self._over() and self.recorder.rounds.filled()
+        self.filled = self.filled or found
+        return found
 
     def _count(self, tf: Any, batch: Any, waited: float) -> None:
         if self._began is None:
@@ -159,7 +196,8 @@ class _Run:
 
     def _begin(self) -> None:
         """Start measuring, or start again."""
-        self.recorder.begin()
+        with self._lock:
+            self.recorder.begin()
         self.waits = array("d")
         self.waited, self.batches, self.elements, self._every = 0.0, 0, 0, 1
         self._began, self._cpu = time.perf_counter(), time.process_time()

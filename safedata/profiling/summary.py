@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from safedata.budget import PlaceVerdict, Verdict, judge
@@ -16,6 +16,14 @@ from safedata.profiling.model import Recorder
 
 _OWN: Final = 2
 """Threads of TensorFlow and the consumer that may want to run beside those of the pipeline."""
+
+
+_WHOLE: Final = 0.95
+"""Share of a step's elements from which on nothing needs to be said of those that were not seen."""
+
+
+_LEAST: Final = 0.001
+"""Share from which on it is shown as a number."""
 
 
 class Ran(NamedTuple):
@@ -39,11 +47,11 @@ class Ran(NamedTuple):
 def profile_of(verdict: Verdict, ran: Ran) -> Profile:
     """Return the figures of a run of (the steps on the host of) a verdict's plan."""
     plan = ran.plan
-    host = _host(verdict, plan)
+    host, flows = _host(verdict, plan), _flows(ran)
     waiting = ran.waited / ran.seconds if ran.seconds else 0.0
     load = Load(
         ran.seconds,
-        {lane: _of_steps(work, plan) for lane, work in ran.recorder.totals.lanes.items()},
+        {lane: _worked(work, flows) for lane, work in ran.recorder.totals.lanes.items()},
         ran.cpu_seconds,
         cpus().usable or plan.scope.cpus,  # of the machine that it ran on, whatever it was checked for
         waiting,
@@ -61,24 +69,44 @@ def profile_of(verdict: Verdict, ran: Ran) -> Profile:
         waiting=waiting,
         wait=ran.wait,
         cpu=load.cpu_share,
-        steps=tuple(_steps(ran)),
-        bottleneck=_unknown(ran) or bottleneck(plan, load),
+        steps=tuple(_steps(ran, flows)),
+        bottleneck=_unknown(ran, flows) or bottleneck(plan, load),
         estimated=None if host is None else host.bytes,
         measured=resident().peak,
-        notes=tuple(_notes(verdict, ran)),
+        notes=tuple(_notes(verdict, ran, flows)),
     )
 
 
-def _unknown(ran: Ran) -> Bottleneck | None:
-    """Return that nobody knows what limits a pipeline whose epochs are so short that some steps were never seen.
+class _Flow(NamedTuple):
+    """The elements that left a step."""
 
-    A step that has ended is gone from TensorFlow's model. In one long epoch that is as it should be: it ended before
-    measuring began. Behind a cache that was filled, steps do not run again.
-    """
-    unseen = [
-        step.title for number, step in enumerate(ran.plan.steps) if number not in ran.recorder.totals.elements
-    ]
-    if not unseen or not ran.batches or ran.epochs == 1 or ran.filled:
+    elements: int
+    exact: bool
+    seen: int
+
+    @property
+    def factor(self) -> float | None:
+        """How many times the work that was seen is the work for all elements; None where nobody knows."""
+        if self.seen:
+            return self.elements / self.seen
+        return None if self.elements or not self.exact else 1.0
+
+
+def _flows(ran: Ran) -> list[_Flow]:
+    """Return, by step, the elements that left it: those seen, and those that steps made before anybody could look."""
+    flows: list[_Flow] = []
+    for number in range(len(ran.plan.steps)):
+        seen, made = ran.recorder.totals.elements.get(number, 0), ran.recorder.rounds.made(number)
+        flows.append(
+            _Flow(seen, True, seen) if made is None else _Flow(max(seen, made.elements), made.exact, seen)
+        )
+    return flows
+
+
+def _unknown(ran: Ran, flows: Sequence[_Flow]) -> Bottleneck | None:
+    """Return that nobody knows what limits a pipeline of which some steps were never seen."""
+    unseen = [step.title for step, flow in zip(ran.plan.steps, flows, strict=True) if flow.factor is None]
+    if not unseen or not ran.batches:
         return None
     reason = (
         f"what limits it is not known: in each epoch `{unseen[-1]}` has ended before anybody can look at it"
@@ -93,22 +121,27 @@ def _host(verdict: Verdict, plan: Plan) -> PlaceVerdict | None:
     return verdict.places.get(HOST)
 
 
-def _of_steps(work: dict[int, float], plan: Plan) -> dict[int, float]:
-    """Return work without that of the root iterator, which belongs to no step."""
-    return {step: seconds for step, seconds in work.items() if step < len(plan.steps)}
+def _worked(work: Mapping[int, float], flows: Sequence[_Flow]) -> dict[int, float]:
+    """Return the work for all elements, by step; without that of the root iterator, which belongs to no step."""
+    return {
+        step: seconds * (flows[step].factor or 0.0) for step, seconds in work.items() if step < len(flows)
+    }
 
 
-def _steps(ran: Ran) -> Iterator[StepProfile]:
+def _steps(ran: Ran, flows: Sequence[_Flow]) -> Iterator[StepProfile]:
     totals = ran.recorder.totals
-    every = sum(_of_steps(totals.busy, ran.plan).values())
-    for number, step in enumerate(ran.plan.steps):
-        seconds = totals.busy.get(number, 0.0)
+    work = _worked(totals.busy, flows)
+    every = None if any(flow.factor is None for flow in flows) else sum(work.values())
+    for number, (step, flow) in enumerate(zip(ran.plan.steps, flows, strict=True)):
+        seconds = None if flow.factor is None else work.get(number, 0.0)
         yield StepProfile(
             number,
-            totals.elements.get(number, 0),
+            flow.elements,
+            flow.exact,
+            flow.seen,
             seconds,
-            seconds / every if every else 0.0,
-            seconds / ran.seconds if ran.seconds else 0.0,
+            None if seconds is None or every is None else seconds / every if every else 0.0,
+            None if seconds is None else seconds / ran.seconds if ran.seconds else 0.0,
             ran.recorder.buffered.get(number, 0),
             ran.recorder.bytes.get(number, 0),
             add(*(hold.bytes for hold in step.holds if hold.place == HOST)),
@@ -124,10 +157,11 @@ def _others() -> float | None:
         return None
 
 
-def _notes(verdict: Verdict, ran: Ran) -> Iterator[str]:
+def _notes(verdict: Verdict, ran: Ran, flows: Sequence[_Flow]) -> Iterator[str]:
     busy, count = _others(), cpus().usable
     if busy is not None and count is not None and busy > 2 * count + _OWN:
         yield f"other processes run here too: a load of {busy:.0f} on {count} CPUs makes everything slower"
+    yield from _extrapolated(ran.plan, flows)
     if not ran.batches:
         yield "no batch was measured: the pipeline gave no element"
     if ran.plan is not verdict.plan:
@@ -136,3 +170,17 @@ def _notes(verdict: Verdict, ran: Ran) -> Iterator[str]:
         yield "the first epoch filled the cache; the figures are of the later ones"
     elif ran.filled is False:
         yield "a cache was being filled: the first epoch did not end in time, and later ones take other work"
+
+
+def _extrapolated(plan: Plan, flows: Sequence[_Flow]) -> Iterator[str]:
+    """Yield what figures rest on that were not seen whole: a step that ends is gone, with what it did last."""
+    shares = [(flow.seen / flow.elements, number) for number, flow in enumerate(flows) if flow.elements]
+    least, number = min(shares, default=(1.0, 0))
+    if least < _WHOLE:
+        seen = f"{least:.1%}" if least >= _LEAST else "hardly any"
+        yield (
+            "steps end and begin anew in each epoch, and TensorFlow forgets what they did since the last look: times "
+            f"are those of the elements that were seen, for each of all: of `{plan.steps[number].title}` {seen}"
+        )
+    if not all(flow.exact for flow in flows):
+        yield "`~`: how many elements left a step is estimated from the most that were seen to leave it in an epoch"

@@ -66,20 +66,33 @@ def _row(profile: Profile, one: StepProfile) -> list[str]:
         f"{'>' if limited else ''}{one.number}",
         f"{step.title} ({settled})" if settled else step.title,
         "" if line is None else str(line),
-        f"{one.elements:,}",
+        _elements(one),
         "" if one.per_element is None else seconds(one.per_element),
-        f"{one.share:.0%}",
-        f"{one.busy:.2f}",
+        "" if one.share is None else f"{one.share:.0%}",
+        "" if one.busy is None else f"{one.busy:.2f}",
         f"{one.buffered:,}" if one.buffered else "",
         _buffered(one),
         format_size(one.estimated),
     ]
 
 
+def _elements(one: StepProfile) -> str:
+    if one.exact:
+        return f"{one.elements:,}"
+    return f"~{one.elements:,}" if one.elements else "?"
+
+
 def _buffered(one: StepProfile) -> str:
     if not one.buffered:
         return ""
-    return f"shared with the {one.shared}" if one.shared else format_size(one.measured)
+    if one.shared:
+        return f"shared with the {one.shared}"
+    return f"*{format_size(one.measured)}" if _over(one) else format_size(one.measured)
+
+
+def _over(one: StepProfile) -> bool:
+    """Return whether the blocks in a step's buffers take more than its own estimate."""
+    return not one.shared and one.estimated is not None and one.measured > one.estimated
 
 
 def _bottleneck(profile: Profile) -> list[str]:
@@ -95,10 +108,15 @@ def _bottleneck(profile: Profile) -> list[str]:
 
 def _bytes(profile: Profile) -> list[str]:
     measured = "unknown" if profile.measured is None else format_size(profile.measured)
-    return [
+    lines = [
         f"  peak of host memory: estimated {format_size(profile.estimated)}, measured {measured}",
         "  measured, of a step: blocks of the tensors seen in its buffers; estimated: those and what it works on",
     ]
+    if any(_over(one) for one in profile.steps):
+        lines.append(
+            "  `*`: a block is larger than its tensor; what blocks add is estimated for the whole process, in its peak"
+        )
+    return lines
 
 
 def seconds(value: float) -> str:
@@ -139,6 +157,8 @@ def _step_object(profile: Profile, one: StepProfile) -> dict[str, object]:
         "settled": numbers(step),
         "calls": step.calls,
         "elements": one.elements,
+        "exact": one.exact,
+        "seen": one.seen,
         "seconds": one.seconds,
         "seconds_per_element": one.per_element,
         "share": one.share,

@@ -35,6 +35,8 @@ class Wanted:
     """The declared bound on the number of values, or of steps."""
     max_bytes: int | None = None
     """The declared bound on one string."""
+    max_size: tuple[int, int] | None = None
+    """The declared bound on the height and width of an image."""
 
 
 @dataclass(slots=True)
@@ -159,29 +161,34 @@ def _matches(data: bytes, values: Values, one: Wanted, seen: Seen) -> str | None
     if values.dtype != one.dtype:
         return f"has {values.dtype} in `{one.key}`, not {one.dtype}"
     seen.longest = max(seen.longest, values.longest)
-    if values.dtype == "string" and seen.images:
-        _sizes(data, values.pieces, seen)
+    large = _sizes(data, values.pieces, one, seen) if values.dtype == "string" and seen.images else None
     if one.max_bytes is not None and values.longest > one.max_bytes:
         return f"has {values.longest} bytes in `{one.key}`, over the {one.max_bytes} of `max_bytes`"
-    return None
+    return large
 
 
-def _sizes(data: bytes, pieces: Iterable[tuple[int, int]], seen: Seen) -> None:
+def _sizes(data: bytes, pieces: Iterable[tuple[int, int]], one: Wanted, seen: Seen) -> str | None:
+    """Take the sizes of images; return that one is over the declared bound."""
+    large = None
     for start, end in pieces:
         if not data.startswith(_IMAGES, start, end):
             seen.images = False
-            return
+            return None
         from safedata.headers import HeaderError, parse_header
 
         try:
             header = parse_header(data[start:end])
         except HeaderError:
             seen.images = False
-            return
+            return None
+        if one.max_size and (header.height > one.max_size[0] or header.width > one.max_size[1]):
+            size, most = [header.height, header.width], list(one.max_size)
+            large = f"has an image of {size} in `{one.key}`, over the {most} of `max_size`"
         seen.sizes.add((header.height, header.width))
         seen.formats.add(header.format)
         seen.whole = seen.whole and header.whole
         seen.coefficients = largest(seen.coefficients, header.coefficients)
+    return large
 
 
 def _counted(count: int, size: int, seen: Seen) -> str | None:

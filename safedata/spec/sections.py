@@ -115,5 +115,8 @@ class Runtime(Section):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if self.memory_growth and self.gpu_memory_limit is not None:
-            raise ValueError("`memory_growth` does nothing beside `gpu_memory_limit`, which is taken at once")
+            raise ValueError(
+                "`memory_growth` does nothing beside `gpu_memory_limit`, which is taken at once; "
+                "write one of the two"
+            )
         return self

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from safedata.chain import Chain
 from safedata.memory import Evidence, add, times, weakest
 from safedata.ops import _walk
 from safedata.ops.base import Joint
 from safedata.problem import Fault, did_you_mean
+from safedata.scope import Scope
 from safedata.stages._elements import batch_shape
 from safedata.types import Element, Stream, Tensor
 
@@ -34,6 +36,32 @@ def types_of(chain: Chain, before: Stream) -> Iterator[tuple[Tensor, ...]]:
     """
     chain = chain.spelled(before.visible)
     yield from _walk.types(chain.links, entering(chain, before), before.batch_dims, chain.starts)
+
+
+def report_refused(chain: Chain, before: Stream, scope: Scope) -> None:
+    """Report elements that are known to come and that an operation refuses.
+
+    Under `on_error: skip` they are left out; and behind a step that leaves elements out, they may not come.
+    """
+    if chain.expression is not None:
+        return
+    for link, bundle in zip(chain.links, types_of(chain, before), strict=False):
+        for x in bundle:
+            fault = None if x.broken else link.op.refuses(x)
+            if fault is not None:
+                scope.fault(_weighed(fault, x, before, scope).under(*link.path))
+
+
+def _weighed(fault: Fault, x: Tensor, before: Stream, scope: Scope) -> Fault:
+    """Return the fault as a warning where the elements are to be left out, or may have been."""
+    if scope.on_error == "skip":
+        most = f"; more than {scope.max_skipped} of them stop the run" if scope.max_skipped else ""
+        return replace(fault, severity="warning", notes=(f"they will be left out{most}",))
+    fault = replace(fault, help=f"{fault.help}; or `runtime: {{on_error: skip}}` leaves them out")
+    every = sum(count for *_, count in x.encoded.sizes) if x.encoded else 0
+    if every and before.cardinality.kind == "exactly" and (before.cardinality.count or 0) >= every:
+        return fault
+    return replace(fault, severity="warning", notes=("a step before this one may have left them out",))
 
 
 def tensors_between(chain: Chain, before: Stream) -> list[Tensor]:

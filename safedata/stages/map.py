@@ -22,6 +22,7 @@ from safedata.stages._chains import (
     chain_bytes,
     chain_evidence,
     freed_in,
+    report_refused,
     require_order,
     tensors_between,
     types_of,
@@ -268,6 +269,7 @@ def _infer_chain(chain: Chain, before: Stream, scope: Scope) -> tuple[Tensor, ..
                 return (BROKEN,) * len(chain.makes)
             _require_count(chain, made)
             require_order(chain)
+            report_refused(chain, before, scope)
     except Fault as fault:
         scope.fault(fault if fault.at else fault.under(*chain.path))  # operations have put their place on
         return (BROKEN,) * len(chain.makes)

@@ -78,7 +78,8 @@ class Prefetch(Stage):
         slots, most, place = self.slots(before), before.cardinality.most, before.place
         one = _slot(before, scope)
         kept = slots if slots is None or most is None else min(slots, most)
-        what = "elements without number" if kept is None else f"{kept} elements"
+        unit = "batches" if before.batch_dims else "elements"
+        what = f"{unit} without number" if kept is None else f"{kept} {unit}"
         yield Hold(place, times(kept, one), f"{what} kept ready", before.weakest)
         if place != HOST and (most is None or slots is None or most > slots):
             yield Hold(place, element_blocks(after), "the element handed on", after.weakest)

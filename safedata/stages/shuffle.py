@@ -103,7 +103,8 @@ class Shuffle(Stage):
         """
         slots = self.slots(before)
         filled = times(slots, add(slot_bytes(before, scope, beside=self._beside(before)), _SLOT))
-        what = "elements without number" if slots is None else f"{slots} elements"
+        unit = "batches" if before.batch_dims else "elements"
+        what = f"{unit} without number" if slots is None else f"{slots} {unit}"
         holes = self.hollow(before, scope)
         more = (
             f", shared with the {before.shared}"

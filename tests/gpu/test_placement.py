@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -193,6 +195,20 @@ def test_the_model_has_its_share() -> None:
     assert capped == 4 * GIB
 
 
+@pytest.mark.parametrize(("more", "fits"), [("", True), ("runtime: {replicas: 2}", False)])
+def test_the_reserve_is_kept_on_the_gpus_that_are_fed(more: str, fits: bool) -> None:
+    """`budget.reserve.gpu` is the model's, which is where the batches go: a full GPU beside them is none of its."""
+    size, map_ = ("{size: 8, drop_remainder: true}", "") if more else ("8", f"\n{MAP}")
+    steps = f"- batch: {size}{map_}\n- prefetch: 2"
+    verdict = check(steps, f"{OUT}\nbudget: {{reserve: {{gpu: 12GiB}}}}\n{more}", gpu=["22GiB", "1GiB"])
+    assert verdict.fits is fits
+    found = [verdict.places[f"gpu:{number}"] for number in (0, 1)]
+    assert [(one.free or 0) - (one.limit or 0) for one in found] == [12 * GIB, found[1].free if more else 0]
+    assert [any("budget.reserve" in note for note in one.notes) for one in found] == [True, bool(more)]
+    if not fits:
+        assert only(verdict).message.startswith("the reserve of 12.00 GiB on gpu:1 alone is over the ")
+
+
 def test_too_large_for_the_gpu_has_a_number_that_fits() -> None:
     """A batch that is too large for the GPU is SD302, with a smaller one that fits."""
     found = only(check(f"- batch: 512\n{MAP}\n- prefetch: 2", f"{OUT}\nbudget: {{gpu: 64MiB}}"))
@@ -229,7 +245,7 @@ class Config:
         self.started = started
         self.growth: list[bool] = []
         self.limits: list[int] = []
-        self.experimental = SimpleNamespace(set_memory_growth=self._grow)
+        self.experimental = SimpleNamespace(set_memory_growth=self._grow, get_memory_growth=lambda gpu: None)
 
     def list_physical_devices(self, kind: str) -> list[str]:
         assert kind == "GPU"
@@ -271,7 +287,56 @@ def test_settings_that_come_too_late_are_an_error(runtime: str) -> None:
         configure(SimpleNamespace(config=Config(started=True)), plan)
 
 
+@pytest.fixture
+def running(tf: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """TensorFlow's own record of a GPU's settings in a process where it runs, though there is no GPU."""
+    context: Any = importlib.import_module("tensorflow.python.eager.context").context()
+    context.ensure_initialized()
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(context, "_physical_devices", [*context._physical_devices, gpu])
+    monkeypatch.setattr(context, "_memory_growth_map", {gpu: None})
+    monkeypatch.setattr(context, "_virtual_device_map", dict(context._virtual_device_map))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    return SimpleNamespace(tf=tf, gpu=gpu, context=context)
+
+
+def configured(running: Any, runtime: str) -> bool:
+    """Whether TensorFlow takes the settings of a spec that comes once it runs."""
+    plan: Any = check("- batch: 8", f"runtime: {{{runtime}}}").plan
+    try:
+        configure(running.tf, plan)
+    except DeviceError:
+        return False
+    return True
+
+
+@pytest.mark.tf
+def test_settings_that_are_in_force_already_are_never_too_late(running: Any) -> None:
+    """What TensorFlow has been told, or does by itself, may be said again once it runs; anything else is SD504."""
+    assert configured(running, "memory_growth: false")
+    assert not configured(running, "memory_growth: true")
+    assert not configured(running, "gpu_memory_limit: 3GiB")
+    running.context._memory_growth_map[running.gpu] = True
+    assert configured(running, "memory_growth: true")
+    assert not configured(running, "memory_growth: false")
+    limit = running.tf.config.LogicalDeviceConfiguration(memory_limit=3072)
+    running.context._virtual_device_map[running.gpu] = [limit]
+    assert configured(running, "gpu_memory_limit: 3GiB")
+    assert not configured(running, "gpu_memory_limit: 4GiB")
+
+
+@pytest.mark.tf
+def test_growth_that_the_environment_forces_is_in_force(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`TF_FORCE_GPU_ALLOW_GROWTH` goes before what a program says, so that growth is on already."""
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    assert configured(running, "memory_growth: true")
+
+
 def test_growth_and_a_limit_exclude_each_other() -> None:
     """TensorFlow takes a limit at once, so that growth beside it would do nothing."""
     found = only(check("- batch: 8", "runtime: {memory_growth: true, gpu_memory_limit: 3GiB}"))
     assert "`memory_growth` does nothing beside `gpu_memory_limit`" in found.message
+    assert found.help == "write one of the two"

@@ -38,6 +38,8 @@ def test_holds(read: Any, scope: Any) -> None:
     [shared] = stage.holds(replace(STREAM, shared="memory cache"), STREAM, scope)
     assert shared.bytes == 50 * (24 + 16 + 64)
     assert shared.why == "a buffer of 50 elements, shared with the memory cache"
+    [batches] = stage.holds(replace(STREAM, batch_dims=1), STREAM, scope)
+    assert batches.why.startswith("a buffer of 50 batches")
 
 
 def test_a_buffer_of_all_is_filled_once(read: Any, scope: Any) -> None:

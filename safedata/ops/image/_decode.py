@@ -66,6 +66,24 @@ def decoded_type(x: Tensor, channels: int, max_size: tuple[int, int] | None, key
     return image(height, width, channels)
 
 
+def too_large(x: Tensor, max_size: tuple[int, int] | None) -> Fault | None:
+    """Return that some of the images are over `max_size`, by the headers that were read, how many, and the largest."""
+    facts = x.encoded or Encoded()
+    most = facts.height.most, facts.width.most
+    if max_size is None or most[0] is None or most[1] is None:
+        return None
+    if most[0] <= max_size[0] and most[1] <= max_size[1]:
+        return None
+    over = [one for one in facts.sizes if one[0] > max_size[0] or one[1] > max_size[1]]
+    count, every = (sum(one[2] for one in these) for these in (over, facts.sizes))
+    read = "images" if facts.height.evidence == "measured" else "images that were read"
+    limit, largest = (f"[{height}, {width}]" for height, width in (max_size, most))
+    which = f"{count} of {every} {read} {'is' if count == 1 else 'are'}" if over else "some images are"
+    message = f"{which} larger than `max_size: {limit}`, up to {largest}"
+    way_out = f"declare a larger bound: `max_size: {largest}`"
+    return Fault("SD404", message, ("max_size",), help=way_out)
+
+
 def reduced(x: Tensor, ratio: int) -> Tensor:
     """Return the type of the image `x` decoded at 1/`ratio` of its size; libjpeg rounds each side up."""
     if ratio == 1:

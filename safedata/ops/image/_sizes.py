@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 
 from safedata.insist import Check
 from safedata.lowering import resting
-from safedata.memory import weakest
 from safedata.types import Tensor
 
 _HEAD: Final = 32
@@ -63,7 +62,7 @@ class Limits(NamedTuple):
     def check(self, size: Any, found: str = "its header says") -> Check:
         """Return the check that a size is within them; `found` says where it was found."""
         allowed = ", ".join(str(dim) for dim in self.y.shape)
-        basis = resting(weakest(*(dim.evidence for dim in self.y.shape[:2])))
+        basis = resting(*(dim.evidence for dim in self.y.shape[:2]))
         message = f"SD501: {self.name}: dimensions must be [{allowed}] {basis}; {found}"
         return Check(self.hold(size), message, size)
 

@@ -95,6 +95,10 @@ class DecodeImage(Op):
             way_out = "leave `ratio` out" if others else "write `decode_jpeg`, which takes no others"
             raise Fault("SD203", f"`ratio` is for JPEG files, and {some}", ("ratio",), help=way_out)
 
+    def refuses(self, x: Tensor) -> Fault | None:
+        """Return that images are larger than `max_size`, by their headers."""
+        return _decode.too_large(x, self.max_size)
+
     def _whole(self, x: Tensor) -> Tensor:
         """Return the type of the image as the file has it, in bytes."""
         return _decode.decoded_type(x, self.channels, self.max_size, self.key())

@@ -43,6 +43,10 @@ class DecodeJpeg(Op):
             raise Fault("SD203", problem, help="write `decode_image`")
         return _decode.reduced(self._whole(x), self.ratio)
 
+    def refuses(self, x: Tensor) -> Fault | None:
+        """Return that images are larger than `max_size`, by their headers."""
+        return _decode.too_large(x, self.max_size)
+
     def _whole(self, x: Tensor) -> Tensor:
         """Return the type of the image as the file has it."""
         return _decode.decoded_type(x, self.channels, self.max_size, self.key())

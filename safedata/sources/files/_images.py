@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -78,10 +79,11 @@ class Images:
         if notes:
             notes = (f"of {len(new)} new or changed files {notes[0].removeprefix('the ')}",)
         damaged = [*((path, one) for path, one in values.items() if isinstance(one, str)), *rest.damaged]
-        seen = {*map(_header, {one for one in values.values() if not isinstance(one, str)}), *rest.seen}
+        known = Counter(one for one in values.values() if not isinstance(one, str))
+        seen = Counter({_header(one): times for one, times in known.items()}) + rest.seen
         count = len(self.files)
         encoded = joined(seen, "sampled" if rest.sampled else "measured")
-        return Headers(encoded, count, count - len(new) + rest.read, tuple(damaged), frozenset(seen)), notes
+        return Headers(encoded, count, count - len(new) + rest.read, tuple(damaged), seen), notes
 
     def _summed(self, summary: Any, question: Question) -> Headers:
         """Return the headers of a summary.
@@ -99,7 +101,7 @@ class Images:
         except (TypeError, KeyError, ValueError):
             raise _corrupt("its summary is damaged") from None
         seen = frozenset(map(_header, values))
-        return Headers(joined(seen, "measured"), len(self.files), len(self.files), damaged, seen)
+        return Headers(joined(seen, "measured"), len(self.files), len(self.files), damaged, Counter())
 
     def works(self, damaged: Callable[[Mapping[str, Any]], Bad]) -> tuple[Work, ...]:
         """Return what there is to measure: nothing where a check reads every header."""

@@ -160,6 +160,7 @@ class Tfrecord(Source):
                 one.row_splits or one.row_lengths or "",
                 None if one.kind in ROWS else one.max,
                 one.max_bytes,
+                one.max_size,
             )
 
     def _scan(self, files: Sequence[str], survey: Survey, scope: Scope) -> Iterator[Scan]:
