@@ -47,7 +47,7 @@ def table(results: Sequence[Result], found: Peaks) -> str:
 
 
 def _drawn(results: Sequence[Result], found: Peaks) -> str:
-    ratios = [one.part_ratio for one in results if one.part_ratio is not None]
+    ratios = [one.part_ratio for one in results if one.part_ratio is not None] or [1.0]
     return (
         f"{_count(results, 'pipelines drawn at random')}: sources of one to three components, cache, map,\n"
         "shuffle, batch or windows, prefetch, elements of 8 B to 14 MB. The loosest own part is\n"
@@ -58,7 +58,7 @@ def _drawn(results: Sequence[Result], found: Peaks) -> str:
 
 def _count(results: Sequence[Result], what: str) -> str:
     under = sum(result.under for result in results)
-    tight = sum(result.tight for result in results)
+    tight = sum(result.tight and not result.under for result in results)
     return f"{len(results)} {what}: {under} under what was measured; {tight} within both limits"
 
 

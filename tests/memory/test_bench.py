@@ -74,10 +74,11 @@ def test_every_estimate_holds_and_is_tight(title: str, base: int, folder: Path) 
 
 
 def test_every_case_was_measured_as_it_is(recorded: peaks.Peaks) -> None:
-    """Each case has a peak in each regime, of the spec that it has now."""
+    """Each case has a peak with epochs broken off, of the spec that it has now."""
     for case in CASES.values():
         assert recorded.digests.get(case.title) == peaks.digest(case), case.title
-        assert set(recorded.cases[case.title]) == {regime.name for regime in bench.REGIMES}, case.title
+        fits = case.run.get("fit")  # Keras goes through all of each epoch
+        assert fits or "broken" in recorded.cases[case.title], case.title
 
 
 @pytest.mark.parametrize("title", [title for title, case in CASES.items() if not case.reads_files])
