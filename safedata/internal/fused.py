@@ -115,9 +115,10 @@ class Fused(ElementNode):
     def aside_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the largest part of a call that is in none of these functions."""
         silent = replace(scope, report=unheard)
+        parts = self._around(before, scope).parts
         peaks = (
-            add(before.bytes if number else 0, part.aside_bytes(entering, leaving, silent))
-            for number, (part, entering, leaving) in enumerate(self._around(before, scope).parts)
+            add(beside, part.aside_bytes(entering, leaving, silent))
+            for beside, (part, entering, leaving) in zip(_replaced(parts), parts, strict=True)
         )
         return largest(*peaks)
 
@@ -211,11 +212,11 @@ class Fused(ElementNode):
         return self._known
 
     def _bounds(self, parts: _Parts, scope: Scope) -> tuple[int | None, Evidence]:
-        silent, before = replace(scope, report=unheard), parts[0][1]
-        peaks: list[int | None] = []
-        for number, (part, entering, leaving) in enumerate(parts):
-            here = part.call_bytes(entering, leaving, silent)
-            peaks.append(add(before.bytes if number else 0, here))  # the first part counts it itself
+        silent = replace(scope, report=unheard)
+        peaks = [
+            add(beside, part.call_bytes(entering, leaving, silent))
+            for beside, (part, entering, leaving) in zip(_replaced(parts), parts, strict=True)
+        ]
         found = (part.evidence(entering, leaving, silent) for part, entering, leaving in parts)
         return largest(*peaks), weakest(*found)
 
@@ -224,3 +225,16 @@ class Fused(ElementNode):
             after = part.infer(before, scope)
             yield part, before, after
             before = after
+
+
+def _replaced(parts: _Parts) -> Iterator[int | None]:
+    """Yield for each part the bytes of what came into the call and not into the part, but stays until the call's end.
+
+    What passes by is the same tensor there, and the part counts it.
+    """
+    before = parts[0][1]
+    made = frozenset[str]()
+    for part, entering, leaving in parts:
+        gone = (one for name, one in before.element.items() if name in made or name not in entering.element)
+        yield add(*(one.bytes for one in gone))
+        made |= part.makes(entering, leaving)

@@ -51,7 +51,7 @@ def draw(seed: int) -> Case:
     spec: dict[str, Any] = {"source": source, "steps": steps}
     if rng.random() < 0.25:
         spec["runtime"] = {"allocator": "system"}
-    return Case(GROUP, f"{NAME}{seed}", spec, {"epochs": 2, "pause": False})
+    return Case(GROUP, f"{NAME}{seed}", spec, {"epochs": 2})
 
 
 def draw_all(titles: Iterable[str]) -> Iterator[Case]:

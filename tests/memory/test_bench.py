@@ -164,7 +164,7 @@ def test_pipelines_drawn_at_random_are_told_apart() -> None:
     shown = report.table([result(610, 605), *others], kept("group: name", "drawn: name"))
     assert "1 cases: 0 under" in shown
     assert "2 pipelines drawn at random: 1 under what was measured; 0 within both limits" in shown
-    assert "is 1.26 times" in shown
+    assert "1.26 times what was measured" in shown
 
 
 def test_a_seed_stands_for_one_pipeline() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import safedata
 from safedata.internal.fused import Fused
+from safedata.stages.base import ElementNode
 from safedata.stages.map import Map
 
 SPEC = """\
@@ -134,3 +135,18 @@ def test_what_two_chains_may_need_is_not_written_over(chains: str, tensors: int)
     [made] = [one for one in getattr(step.node, "parts", (step.node,)) if isinstance(one, Map)]
     assert step.before is not None
     assert made.call_bytes(step.before, step.after, verdict.plan.scope) == tensors * 4 * 1000
+
+
+def test_a_component_that_passes_by_a_call_counts_once() -> None:
+    """It is one tensor, in what came in and in what leaves: a call with a large one beside its work holds it once."""
+    source = "synthetic: {components: {x: 'float32[1000]', large: 'float32[1000000]'}, count: 4}"
+    steps = "  - map: {x: [{cast: float16}]}\n  - batch: 2\n  - map: {x: [{cast: float32}]}\n"
+    verdict = safedata.check(f"safedata: 1\nsource: {{{source}}}\nsteps:\n{steps}", host="8GiB")
+    assert verdict.plan is not None
+    called = [one for one in verdict.plan.steps if isinstance(one.node, ElementNode)]
+    assert len(called) >= 2
+    for step in called:
+        assert step.before is not None
+        assert isinstance(step.node, ElementNode)
+        held = step.node.call_bytes(step.before, step.after, verdict.plan.scope)
+        assert (step.before.bytes or 0) <= (held or 0) < 1.1 * (step.before.bytes or 0)
