@@ -19,6 +19,14 @@ ROOMS: Final = (40, 80, 130, 180, 230, 300)
 BATCHES: Final = (8, 32, 64, 256)
 EPOCHS: Final = (4, 8, 16)
 """Batches that an epoch has beyond what its buffers keep."""
+ALIKE: Final[tuple[Any, ...]] = ([{"reverse": 0}], [{"reverse": 0}, {"clip": [3, 200]}])
+"""Chains that leave bytes bytes."""
+CHAINS: Final[tuple[Any, ...]] = (
+    None,  # to the other kind of float, or to floats
+    *ALIKE,
+    "= float32(NAME) / 2 + 1",
+    "= (float32(NAME) * 2 + 1) * (float32(NAME) * 3 - 1)",
+)
 COUNT: Final = 250_000
 """Elements at most."""
 
@@ -33,10 +41,13 @@ def draw(seed: int) -> Case:
     steps: list[dict[str, Any]] = []
     if rng.random() < 0.15 and element * 200 < room:
         steps.append({"cache": "memory"})
-    if arrays and rng.random() < 0.4:
+    if arrays and rng.random() < 0.5:
         name = rng.choice(arrays)
-        steps.append(_cast(rng, name, wide=components[name].startswith("uint8")))
-        if components[name].startswith("uint8"):
+        narrow = components[name].startswith("uint8")
+        chain = rng.choice(CHAINS)
+        chain = chain.replace("NAME", name) if isinstance(chain, str) else chain
+        steps.append(_map(rng, name, chain or [{"cast": "float32" if narrow else "float16"}]))
+        if narrow and chain not in ALIKE:
             element += 3 * sizes[name]
     slots = max(2, int(room * rng.uniform(0.3, 1) / element))
     size = min(slots, rng.choice(BATCHES))
@@ -79,8 +90,8 @@ def _components(rng: random.Random) -> tuple[dict[str, str], dict[str, int]]:
     return types, sizes
 
 
-def _cast(rng: random.Random, name: str, *, wide: bool) -> dict[str, Any]:
-    step: dict[str, Any] = {"map": {name: [{"cast": "float32" if wide else "float16"}]}}
+def _map(rng: random.Random, name: str, chain: object) -> dict[str, Any]:
+    step: dict[str, Any] = {"map": {name: chain}}
     return {**step, "parallel": rng.choice([1, 2, 4, 8])} if rng.random() < 0.7 else step
 
 
