@@ -311,14 +311,14 @@ def _line(problem: Problem) -> str:
     return f"{place}{problem.severity}[{problem.code}]: {problem.message}{way_out}"
 
 
-def near(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that somebody who wrote `name` most likely meant."""
+def near(name: str, names: Iterable[str], alike: float = 0.6) -> str | None:
+    """Return the one of `names` that somebody who wrote `name` most likely meant; None where none is so much alike."""
     import difflib  # costs milliseconds, and only a mistake needs it
 
     candidates = list(names)
     lowered = {candidate.lower(): candidate for candidate in candidates}
     wanted = name.lower().replace("-", "_").replace(" ", "_")
-    found = difflib.get_close_matches(wanted, lowered, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(wanted, lowered, n=1, cutoff=alike)
     return lowered[found[0]] if found else None
 
 

@@ -11,6 +11,7 @@ from safedata.holes import between_elements
 from safedata.memory import MIB
 from safedata.request import raise_for
 
+pytestmark = pytest.mark.usefixtures("undecided")
 COUNT = 20_000
 LAID = COUNT * 3072
 SHUFFLED: list[object] = [{"shuffle": COUNT}, {"batch": 64}]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
 
 from pydantic import ValidationError
 
 from safedata import registry
-from safedata.problem import Fault, Path, did_you_mean
+from safedata.problem import Fault, Path, did_you_mean, near
 from safedata.records import record
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Link:
 
 
 Links = tuple[Link, ...]
+_TYPO: Final = 0.8
+"""How much a name is like an operation's that was only mistyped."""
 
 
 class Place(Protocol):
@@ -154,9 +156,8 @@ def _unknown(name: str, known: Iterable[str], here: Place) -> None:
         here.fault(Fault("SD207", "`from` stands first in a chain", help="move it to the front of the list"))
     else:
         way_out = did_you_mean(name, known, what="the nearest operations", lists="`safedata schema`")
-        if (
-            here.relative[1:] in ((), (0,)) and name not in here.relative
-        ):  # first, no arguments: a component's name?
+        first = here.relative[1:] in ((), (0,)) and name not in here.relative  # and has no arguments
+        if first and near(name, known, _TYPO) is None:
             stop = "" if way_out.endswith("?") else "."
             way_out += f"{stop} For a component's value start the chain with `{{from: {name}}}`"
         here.fault(Fault("SD106", f"there is no operation `{name}`", help=way_out))

@@ -14,6 +14,7 @@ from safedata.fixes.search import Bracket, narrow
 from safedata.memory import GIB, MIB
 from safedata.plan import make_plan
 
+pytestmark = pytest.mark.usefixtures("undecided")
 HEAD = """\
 safedata: 1
 source: {synthetic: {components: {image: "uint8[224, 224, 3]", label: "int64[]"}, count: 20000}}

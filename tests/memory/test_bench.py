@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> peaks.Peaks:
+def recorded(monkeypatch: pytest.MonkeyPatch, undecided: None) -> peaks.Peaks:
     """The peaks that are kept, and a machine with as many CPUs as the one that they were measured on."""
     found = peaks.load()
     assert found is not None
