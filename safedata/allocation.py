@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
-from safedata.holes import between_elements
-from safedata.memory import HOST, add, times
+from safedata.holes import between_elements, between_texts
+from safedata.memory import HOST, add, largest, times
 from safedata.scope import COMPONENT_BYTES, Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batch_shape, component_bytes, slot_bytes
@@ -223,14 +223,15 @@ def _inside_calls(plan: Plan, handed: int) -> int | None:
 def _left(plan: Plan) -> int | None:
     """Return what may stay behind in glibc's heap when an epoch ends: what was in buffers that threads fill or empty.
 
-    Only a `prefetch` and parallel calls have threads, and without one there is nothing of it. Nor is there where
-    elements are cut out of a table and no function is in between: 200,000 rows behind a shuffle of all of them took 412
-    B each after five epochs, where 536 are counted, and three numbers that a function makes 699.
+    Only a `prefetch` and parallel calls have threads, and without one there is nothing of it but for texts. Nor is
+    there where elements are cut out of a table and no function is in between: 200,000 rows behind a shuffle of all of
+    them took 412 B each after five epochs, where 536 are counted, and three numbers that a function makes 699.
     """
+    texts = between_texts(plan.steps, plan.scope)
     parallel = any(step.calls > 1 for step in plan.steps if not isinstance(step.node, Root))
     ahead = any(step.node.ahead for step in plan.steps if not isinstance(step.node, Root))
     if not (parallel or ahead):
-        return 0
+        return texts
     sliced, left = False, list[int | None]()
     for step in plan.steps:
         if isinstance(step.node, Root):
@@ -238,8 +239,7 @@ def _left(plan: Plan) -> int | None:
         else:
             left.append(0 if sliced else _freed(step, plan.scope))
             sliced = sliced and step.node.commutes
-    found, touched = add(*left), _touched(plan)
-    return None if found is None or touched is None else max(found, touched)
+    return largest(add(*left), _touched(plan), texts)
 
 
 def _touched(plan: Plan) -> int | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import yaml
 
 import safedata
 from safedata.allocator import ALWAYS_POOLED
-from safedata.holes import between_elements
+from safedata.holes import between_elements, between_texts
 from safedata.memory import MIB
 from safedata.request import raise_for
 
@@ -17,7 +19,12 @@ LAID = COUNT * 3072
 SHUFFLED: list[object] = [{"shuffle": COUNT}, {"batch": 64}]
 
 
-def holes(steps: list[object], component: str = "uint8[3072]", allocator: str = "system") -> int:
+def holes(
+    steps: list[object],
+    component: str = "uint8[3072]",
+    allocator: str = "system",
+    between: Callable[..., int | None] = between_elements,
+) -> int:
     """Return what the plan of these steps counts between the elements of its buffers."""
     spec = {
         "safedata": 1,
@@ -28,7 +35,7 @@ def holes(steps: list[object], component: str = "uint8[3072]", allocator: str = 
     verdict = safedata.check(yaml.safe_dump(spec), host="1TiB")
     raise_for(verdict)
     assert verdict.plan is not None
-    found = between_elements(verdict.plan.steps, verdict.plan.scope)
+    found = between(verdict.plan.steps, verdict.plan.scope)
     assert found is not None
     return found
 
@@ -69,3 +76,20 @@ def test_the_pool_has_no_such_holes() -> None:
     assert holes(turned, allocator="pool") == 0
     assert holes(turned, f"uint8[{ALWAYS_POOLED}]") == 0
     assert holes(turned, allocator="auto") == 0  # so it is the one that is taken
+
+
+@pytest.mark.parametrize(
+    ("component", "steps", "each"),
+    [
+        ("string[<=400B]", SHUFFLED, 290),
+        ("string[<=400B]", [{"prefetch": COUNT}], 290),
+        ("string[<=20B]", SHUFFLED, 0),
+        ("string[<=400B]", [{"cache": "memory"}, {"batch": 64}], 0),
+        ("string[<=400B]", [{"batch": 64}], 0),
+        ("uint8[400]", SHUFFLED, 0),
+    ],
+)
+def test_texts_of_many_epochs_lie_apart(component: str, steps: list[object], each: int) -> None:
+    """Each of a buffer that is filled anew leaves some bytes in pages that earlier epochs have broken up."""
+    found = holes(steps, component, between=between_texts)
+    assert 0.98 * each * COUNT <= found <= 1.45 * each * COUNT

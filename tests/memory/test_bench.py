@@ -105,7 +105,7 @@ def test_an_estimate_of_files_holds_against_the_recorded_peak(
 def test_pipelines_drawn_at_random_are_never_under(recorded: peaks.Peaks, tmp_path: Path) -> None:
     """Every drawn pipeline that was measured: how tight it is stands in the table, that it holds is held here."""
     found = peaks.results(recorded, drawn.draw_all(recorded.cases), tmp_path)
-    assert len(found) >= 40
+    assert len(found) >= 30
     assert [(one.case.title, one.estimate, one.measured) for one in found if one.under] == []
 
 
