@@ -9,7 +9,6 @@ from typing import NamedTuple, cast
 from safedata.chain import Chain
 from safedata.internal.fused import Fused
 from safedata.mistakes.base import Placed
-from safedata.ops._computed import Computed
 from safedata.ops.base import Op
 from safedata.plan import Plan
 from safedata.problem import Fault
@@ -92,6 +91,8 @@ def _typed(chain: Chain, stream: Stream) -> Iterator[Link]:
     """
     start, ops = chain.start, [link.op for link in chain.links]
     if chain.expression is not None:
+        from safedata.ops._computed import Computed  # few chains are one
+
         start, ops = min(chain.reads, default=""), [Computed.of(chain.expression)]
     if not chain.single or len(chain.reads) != 1 or start not in stream.element:
         return
@@ -109,4 +110,5 @@ def _typed(chain: Chain, stream: Stream) -> Iterator[Link]:
 
 def named(op: Op) -> str:
     """Return an operation as a spec names it: an expression by its text."""
-    return f"= {op.formula.text.strip()}" if isinstance(op, Computed) else op.key()
+    formula = getattr(op, "formula", None)
+    return op.key() if formula is None else f"= {formula.text.strip()}"

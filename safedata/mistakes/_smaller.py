@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from safedata.mistakes._chains import Link, TypedGroup, groups, named, typed_groups
 from safedata.mistakes.base import MATTERS, Line, Placed
-from safedata.ops.tensor.one_hot import OneHot
 from safedata.stages.base import Stage
 from safedata.stages.rename import Rename
 from safedata.types import DTYPE_BYTES, FLOATS, UINT8_RANGE, Tensor
@@ -150,7 +149,7 @@ def _through(link: Link, held: Tensor, moved: list[str]) -> tuple[tuple[Tensor, 
     if link.x.shape == held.shape and link.x.dtype in DTYPE_BYTES:
         moved.insert(0, named(link.op))
         return ((link.x, "") if _less(link.x, held) else None), True
-    if isinstance(link.op, OneHot) and link.y.shape == held.shape and _less(link.x, held):
+    if link.op.key() == "one_hot" and link.y.shape == held.shape and _less(link.x, held):
         moved.insert(0, named(link.op))
         return (link.x, ""), False
     whole = link.x.dtype == "uint8" and link.y.range == UINT8_RANGE and link.y.shape == held.shape
