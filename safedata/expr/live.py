@@ -21,8 +21,6 @@ from safedata.memory import add, largest, times
 from safedata.types import DTYPE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from safedata.expr.infer import Types
 
 _PICKED: Final = 128
@@ -49,7 +47,7 @@ class Live:
         self._known: dict[int, _Held] = {}
         self._names: dict[int, int] = {}
         self._interned: dict[object, int] = {}
-        self._uses = Counter(self._use(node, place) for node in walk(root) for place in _read(node))
+        self._uses = Counter(use for node in walk(root) for place in self._reads(node) for use in set(place))
 
     def beside(self) -> int | None:
         """Return a bound on the bytes beside the components and the result; None without one."""
@@ -107,17 +105,15 @@ class Live:
     def _free(self, node: Call, at: int) -> bool:
         """Return whether nothing else needs an argument that has the result's sizes."""
         arg = node.args[at]
-        if isinstance(arg, Const | Listing) or self._uses[self._use(node, at)] != 1:
+        if isinstance(arg, Const | Listing) or self._types.sizes(arg) != self._types.sizes(node):
             return False
-        if self._types.sizes(arg) != self._types.sizes(node):
-            return False
-        if self._types.of(arg).dtype != self._types.casts[id(node)][at]:
-            return True
-        while isinstance(arg, Call) and FUNCTIONS[arg.function].view:
-            if self._uses[self._use(arg, 0)] != 1:
-                return False
-            arg = arg.args[0]
-        return True
+        while self._uses[self._reads(node)[at][-1]] == 1:
+            if self._types.of(arg).dtype != self._types.casts[id(node)][at]:
+                return True  # the cast of it is a value of its own
+            if not (isinstance(arg, Call) and FUNCTIONS[arg.function].view):
+                return True
+            node, at, arg = arg, 0, arg.args[0]
+        return False
 
     def _index(self, node: Index) -> _Held:
         """Return what brackets hold: the result, and what is cut before each element picks its own positions."""
@@ -128,11 +124,16 @@ class Live:
         while_cut = add(*(one.waiting for one in given), base, own)
         return _Held(own, largest(add(*(one.peak for one in given)), while_cut))
 
-    def _use(self, node: Node, at: int) -> tuple[int, str]:
-        """Return what a place in a call or in brackets reads: equal values are computed once for all who do."""
-        child = list(children(node))[at]
-        dtype = self._types.casts[id(node)][at] if isinstance(node, Call) else self._types.of(child).dtype
-        return self._name(child), dtype
+    def _reads(self, node: Node) -> list[tuple[tuple[int, str], tuple[int, str]]]:
+        """Return for each place of a node the value that it needs, and its cast, which may be the same.
+
+        Equal values are computed once for all who read them.
+        """
+        below = list(children(node))
+        own = [self._types.of(child).dtype for child in below]
+        casts = self._types.casts[id(node)] if isinstance(node, Call) else own
+        names = [self._name(child) for child in below]
+        return [((name, dtype), (name, to)) for name, dtype, to in zip(names, own, casts, strict=True)]
 
     def _name(self, node: Node) -> int:
         """Return a number that is the same for nodes that compute the same."""
@@ -147,8 +148,3 @@ class Live:
                     key = node
             self._names[id(node)] = self._interned.setdefault(key, len(self._interned))
         return self._names[id(node)]
-
-
-def _read(node: Node) -> Iterator[int]:
-    """Yield the number of each place that a node reads a value at."""
-    yield from range(sum(1 for _ in children(node)))

@@ -273,6 +273,8 @@ def test_kind_and_evidence_follow(element: Element) -> None:
         ("sum(exp(x * 2)) + sum(abs(x * 2))", 4 * 32 - 4),
         ("sum(exp(x * 2)) + sum(abs(x * 3))", 2 * (32 + 4) - 4),
         ("reshape(reshape(x * 2, [-1, 1]), [-1]) + 1", 0),
+        ("sum((x * 2)[1:]) + sum(x * 2 + 1)", 32 + 28 + 2 * 32 - 4),
+        ("sum(float64(x * 2)) + sum(x * 2 + 1)", 32 + 64 + 2 * 32 - 8),
         ("sum(reshape(x * 2, [-1]) + 1) + sum(reshape(x * 2, [-1]) + 2)", 4 * 32 - 4),
         ("reshape(x, [-1])", 0),
         ("x + y[0]", 4),
