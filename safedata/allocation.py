@@ -36,16 +36,16 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     if live is None:
         return None
     elements = _blocks(plan)
-    largest = max((size for sizes in elements for size in sizes), default=0)
+    widest = max((size for sizes in elements for size in sizes), default=0)
     code = sum(step.node.code for step in plan.steps if isinstance(step.node, Root))
-    heap, inside, lost = _heap(plan), _inside_calls(plan, largest), add(*_unsplit(plan, elements))
+    heap, inside, lost = _heap(plan), _inside_calls(plan, widest), add(*_unsplit(plan, elements))
     if heap is None or inside is None or lost is None:
         return None
     asked = allocator.Asked(
         room=allocator.room(elements),
         calls=inside,
         loose=allocator.unruly(elements, _calls_before_fill(plan)),
-        largest=largest,
+        largest=widest,
         heap=heap - code,
         lost=lost,
         later=_laid_later(plan),

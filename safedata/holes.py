@@ -15,7 +15,7 @@ from safedata.memory import HOST, add
 from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import slot_bytes
-from safedata.stages.base import ElementNode
+from safedata.stages.base import ElementNode, replaced
 from safedata.types import Stream, Tensor
 from safedata.walk import PlannedStep
 
@@ -29,6 +29,9 @@ _LARGER: Final = (1.5, 0.7)
 _MUCH_LARGER: Final = (4.0, 0.2)
 """And of more than four times its size: 0.2 and less, with what is counted for any heap."""
 
+_HOLES: Final = (_MUCH_LARGER, _LARGER, _ALIKE)
+_TOGETHER: Final = 0.4
+"""Several smaller ones of more than 0.6 times its size together: 0.31 for two of half the size."""
 _TEXT_AGAIN: Final = 290
 """Bytes for each text in a buffer that a function made, in pages that earlier epochs have broken up. Measured beside
 what the first epoch took: 105,000 texts of 400 B 30 to 35 MiB from the tenth epoch on, of thirty, most of them broken
@@ -52,7 +55,7 @@ def between_elements(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
             _made_anew(step.node, step.before, step.after, scope, beside)
             continue
         waste = sum(beside.values())
-        if waste and step.before.place == HOST and not step.before.batch_dims:
+        if waste and step.before.place == HOST:
             total = add(total, _beside_kept(step, scope, waste))
         if step.node.fills:
             beside.clear()
@@ -73,17 +76,15 @@ def _made_anew(
 ) -> None:
     """Put into `beside` the holes that a call leaves beside each component that it makes."""
     made = node.makes(before, after)
-    gone = [one for name, one in before.element.items() if name in made or name not in after.element]
     freed = [
-        *(size for one in gone for size in _size(one)),
+        *(size for one in replaced(before, made, after) for size in _size(one)),
         *(size for size in node.freed(before, scope) if _in_heap(size)),
     ]
     for name in before.element:
         if name not in after.element:
             beside.pop(name, None)
     for name in made:
-        kept = _size(after.element[name])
-        beside[name] = max((_hole(one, size) for size in kept for one in freed), default=0.0)
+        beside[name] = max((_hole(freed, kept) for kept in _size(after.element[name])), default=0.0)
 
 
 def _size(tensor: Tensor) -> Iterator[int]:
@@ -96,12 +97,11 @@ def _in_heap(size: int) -> bool:
     return 0 < size < allocator.ALWAYS_POOLED
 
 
-def _hole(freed: int, kept: int) -> float:
-    """Return the bytes beside a kept block that one leaves which was freed."""
-    for more, part in (_MUCH_LARGER, _LARGER, _ALIKE):
-        if freed > more * kept:
-            return part * kept
-    return 0.0
+def _hole(freed: Sequence[int], kept: int) -> float:
+    """Return the bytes of the hole beside a kept block that blocks leave which were freed."""
+    parts = [next((part for more, part in _HOLES if one > more * kept), 0.0) for one in freed]
+    together = _TOGETHER if sum(freed) > _ALIKE[0] * kept else 0.0
+    return max(*parts, together, 0.0) * kept
 
 
 def _beside_kept(step: PlannedStep, scope: Scope, waste: float) -> int | None:
@@ -117,7 +117,8 @@ def _beside_kept(step: PlannedStep, scope: Scope, waste: float) -> int | None:
 
 def between_texts(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
     """Return what texts that functions make leave over the epochs, in all buffers; None where nobody knows how many."""
-    return add(*(_texts_left(step, scope, _kept_apart(steps)) for step in steps))
+    others = _kept_apart(steps)
+    return add(*(_texts_left(step, scope, others) for step in steps))
 
 
 def _kept_apart(steps: Sequence[PlannedStep]) -> frozenset[Tensor]:

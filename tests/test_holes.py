@@ -48,6 +48,7 @@ def holes(
         ([{"map": {"x": [{"cast": "float32"}, {"cast": "uint8"}]}}], 1.0),
         ([{"map": {"x": [{"reverse": 0}]}}, {"map": {"y": "= shape(x)[0]"}}], 1.0),
         ([{"map": {"x": [{"cast": "float32"}]}}], 0.0),
+        ([{"map": {"x": [{"reverse": 0}, {"cast": "float16"}]}}], 0.8),  # of twice the bytes
         ([{"map": {"x": [{"cast": "float16"}]}}], 0.0),
     ],
 )
