@@ -11,7 +11,7 @@ from safedata.memory import Evidence, Hold, add, largest, weakest
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope, unheard
-from safedata.stages.base import ElementNode
+from safedata.stages.base import ElementNode, replaced
 from safedata.types import Stream
 
 _Parts = tuple[tuple[ElementNode, Stream, Stream], ...]
@@ -148,11 +148,9 @@ class Fused(ElementNode):
         silent, found = replace(scope, report=unheard), list[int]()
         for number, (part, entering, leaving) in enumerate(self._around(before, scope).parts):
             found += part.freed(entering, silent)
-            made = part.makes(entering, leaving) if number else frozenset[str]()
-            gone = (
-                one for name, one in entering.element.items() if name in made or name not in leaving.element
-            )
-            found += [one.bytes for one in gone if number and one.dtype != "string" and one.bytes]
+            if number:  # what came into the call is the caller's to count
+                gone = replaced(entering, part.makes(entering, leaving), leaving)
+                found += [one.bytes for one in gone if one.dtype != "string" and one.bytes]
         return found
 
     def timed(self) -> int:
@@ -235,6 +233,5 @@ def _replaced(parts: _Parts) -> Iterator[int | None]:
     before = parts[0][1]
     made = frozenset[str]()
     for part, entering, leaving in parts:
-        gone = (one for name, one in before.element.items() if name in made or name not in entering.element)
-        yield add(*(one.bytes for one in gone))
+        yield add(*(one.bytes for one in replaced(before, made, entering)))
         made |= part.makes(entering, leaving)

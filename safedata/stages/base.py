@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,7 +15,7 @@ from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes
 from safedata.stages._gpu import working_bytes
 from safedata.stages._parsing import Parsing as Parsing
-from safedata.types import Stream
+from safedata.types import Stream, Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -209,6 +209,11 @@ class Stage(Node, BaseModel):
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield nothing: elements pass through, held by the step that made them."""
         yield from ()
+
+
+def replaced(before: Stream, made: Collection[str], after: Stream) -> Iterator[Tensor]:
+    """Yield the components of one stream that are not in another: made anew in between, or dropped."""
+    return (one for name, one in before.element.items() if name in made or name not in after.element)
 
 
 class ElementNode(Node):
