@@ -24,7 +24,7 @@ class Link:
 
 
 Links = tuple[Link, ...]
-_TYPO: Final = 0.8
+_TYPO: Final = 0.7
 """How much a name is like an operation's that was only mistyped."""
 
 
