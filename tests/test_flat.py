@@ -21,6 +21,15 @@ steps:
   - batch: 64
 runtime: {{on_error: {{skip: {{max: 5}}}}}}
 """
+LARGE = """
+safedata: 1
+source: {synthetic: {components: {image: "uint8[224, 224, 3]"}, count: 300}}
+steps:
+  - map: {image: [{cast: float32}]}
+  - shuffle: 100
+  - batch: 32
+  - prefetch: 2
+"""
 
 
 def rss() -> int:
@@ -79,3 +88,9 @@ def test_memory_stays_flat(what: object, size: int) -> None:
     """Fifty epochs, and fifty rounds, of 23 MiB in small tensors or 59 MiB in ones that TensorFlow pools."""
     run = epochs if what is epochs else rounds
     hold_flat(safedata.isolated(run, SPEC.format(size=size, count=2000 if size == 64 else 200), 50))
+
+
+@pytest.mark.slow
+def test_large_tensors_leave_nothing() -> None:
+    """Of 120 MiB in TensorFlow's pool nothing stays in any of thirty rounds: the process has what it had after five."""
+    hold_flat(safedata.isolated(rounds, LARGE, 30))

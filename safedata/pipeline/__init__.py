@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from safedata.budget import Verdict
 from safedata.compile import Compiled, compile_plan, tensorflow
 from safedata.machine import resident
+from safedata.machine.pool import give_back
 from safedata.machine.release import release
 from safedata.manifest import manifest_of
 from safedata.memory import HOST, Place, format_size, gpu
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from safedata.resume.iteration import Iteration
+
+_open: Final[weakref.WeakSet[Pipeline]] = weakref.WeakSet()
+"""Those that were not left yet."""
 
 LOG: Final = logging.getLogger("safedata")
 """What was freed goes here: as INFO, and as WARNING where buffers or a memory cache are still held."""
@@ -41,8 +45,10 @@ class Freed:
     """Resident bytes afterwards, with the allocator's free pages given back."""
     pools: Mapping[Place, tuple[int, int]]
     """For each of TensorFlow's pools of memory, `host` and `gpu:0`, the bytes in use before and after. A pool keeps
-    what is freed for its next tensors; only the end of the process gives that back (`safedata.isolated`). The host's
-    has tensors of 256 KiB and more where TensorFlow uses oneDNN, and all where it was told to pool them."""
+    what is freed for its next tensors. The host's has all tensors where TensorFlow was told to pool them, and the pages
+    of what is free go back to the system then, unless another pipeline is open; otherwise it has those of 256 KiB and
+    more where TensorFlow uses oneDNN. Of these, and of a GPU's, only the end of the process gives anything back
+    (`safedata.isolated`)."""
     held: tuple[Held, ...]
     """What still keeps the dataset, an iterator or tensors of the pipeline, and who."""
 
@@ -117,6 +123,7 @@ class Pipeline:
         self.element_spec = self._dataset.element_spec
         self.manifest = manifest_of(verdict)
         self.freed = None
+        _open.add(self)
 
     @property
     def dataset(self) -> Any:
@@ -201,6 +208,9 @@ class Pipeline:
         if self._clear_keras and "keras" in sys.modules:
             tf.keras.backend.clear_session(free_memory=False)  # collected below, once
         release()
+        _open.discard(self)
+        if not _open:  # threads of another one would make the pool grow
+            give_back(tf)
         after = _pools(tf)
         both = {name: (count, after.get(name, count)) for name, count in pools.items()}
         host_after = resident().now
