@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
+from safedata.held.objects import objects
 from safedata.holes import between_elements, between_texts
 from safedata.memory import HOST, add, largest, times
 from safedata.scope import COMPONENT_BYTES, Scope
@@ -47,10 +48,12 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
         loose=allocator.unruly(elements, _calls_before_fill(plan)),
         largest=widest,
         heap=heap - code,
+        objects=objects(plan.steps, plan.scope),
         lost=lost,
         later=_laid_later(plan),
         parallel=any(step.calls > 1 for step in plan.steps if not isinstance(step.node, Root)),
         steady=_steady(plan),
+        single=_single(plan, widest),
         result=max(_sizes(plan.result.element), default=0) if plan.result.place == HOST else 0,
     )
     share = allocator.share(live - code, asked, pooled=plan.scope.pooled)
@@ -157,6 +160,20 @@ def _steady(plan: Plan) -> bool:
     if stacked != 1 or not all(one.static and not one.ragged_rank for one in numbers):
         return False
     return sum(one.bytes is None or one.bytes > allocator.LEAST for one in numbers) <= 1
+
+
+def _single(plan: Plan, widest: int) -> bool:
+    """Return whether the largest tensors are there one at a time: a thread stacks them, and takes them apart again."""
+    for number, step in enumerate(plan.steps):
+        if isinstance(step.node, Root):
+            if step is not plan.source:
+                return False
+        elif step.before is None or step.node.ahead or not step.node.orderly(step.before):
+            return False
+        elif max(_sizes(step.after.element), default=0) == widest:
+            following = plan.steps[number + 1].node
+            return not isinstance(following, Root) and following.unstacks
+    return False
 
 
 def _heap(plan: Plan) -> int | None:

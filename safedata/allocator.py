@@ -49,12 +49,16 @@ is alive: 0.1 (ten scalars), 0.3 (180,000 texts of 20 B, with what is counted fo
 _ANEW_PERCENT: Final = 130
 _STEADY_PERCENT: Final = 25
 """Room taken anew for the largest block in the pool, in percent of it, and where each element finds its own room."""
-_HALF_FULL: Final = (0.43, 0.41)
+_HALF_FULL: Final = (0.43, 0.405)
 """Which part of a region is full when a batch in the middle of it may leave the unused end the smaller one: where one
 thread makes the elements, and where calls run at once, whose blocks lie further apart."""
-_BEYOND_HALF: Final = 0.53
-"""The same where what the consumer gets is less than a hundredth of the region, and may lie anywhere in it."""
-_SMALL: Final = 100
+
+_SIDE_BY_SIDE: Final = 8
+"""Where what the consumer gets is small it is half a region, less so many of these, which lie behind the elements of
+buffers: batches ready and in work, that of the epoch before, and the room of some that have gone. Measured with epochs
+broken off, regions of 126 MiB: three components of 4 kB, batches of 0.47, 0.44 of the last region, 148; rows of 48 kB,
+one at a time, 0.44 of it, 112; 30,300 arrays of 3,072 B, all of them in a shuffle, batches of 0.75, 0.47 of it, 113 in
+four epochs and 144 in the fifth."""
 
 LARGE: Final = MIB
 """Blocks below it find room in what is counted for the allocator in any case."""
@@ -87,6 +91,8 @@ class Asked(NamedTuple):
     """The largest tensor that a step hands on."""
     heap: int = 0
     """How many of the live bytes lie in glibc's heap although these tensors do not."""
+    objects: int = 0
+    """How many of the others are tensors' objects, which lie in no region of the pool."""
     lost: int = 0
     """What pieces that a memory cache keeps have too much: `unsplit`."""
     later: int = 0
@@ -98,6 +104,11 @@ class Asked(NamedTuple):
 
     Replayed with the pool's rules and random timing, batches and windows of 55 to 115 MB with up to one ready: 1
     percent more than was alive, 9 with a label beside each image. With two ready it is the largest block.
+    """
+    single: bool = False
+    """Whether no two of the largest tensors are there at a time, so that one's room is all that others may stand in.
+
+    Batches of 26 MiB taken apart again, shuffled and stacked: 92 MiB with 65 alive, 126 with 111 (a larger shuffle).
     """
     result: int = 0
     """The largest tensor that the consumer gets, and may still have when the next epoch begins."""
@@ -124,11 +135,12 @@ def share(live: int, asked: Asked, *, pooled: bool) -> int:
     beside += floor + inside * percent // 100
     if not in_pool:
         return beside + block
-    whole = inside + asked.lost
+    whole = max(0, inside - asked.objects) + asked.lost
     if asked.steady:
         anew = block * _STEADY_PERCENT // 100
     else:
-        usual = max(asked.room * _ANEW_PERCENT // 100, asked.calls)
+        alone = asked.single and asked.room == asked.largest
+        usual = max(asked.room if alone else asked.room * _ANEW_PERCENT // 100, asked.calls)
         anew = max(usual, min(asked.loose, regions(whole) - whole + block))
     if asked.steady and asked.result * _ALIKE < asked.largest:  # it lies in a small region, in nobody's way
         return asked.lost + beside + anew
@@ -152,8 +164,8 @@ def _split(live: int, asked: Asked) -> int:
     """
     found = regions(live)
     last = (found + _FIRST_REGION) // 2
-    full = _BEYOND_HALF if asked.result * _SMALL < last else _HALF_FULL[asked.parallel]
-    if live - asked.later - (found - last) <= full * last:
+    full = max(_HALF_FULL[asked.parallel] * last, last // 2 - _SIDE_BY_SIDE * asked.result)
+    if live - asked.later - (found - last) <= full:
         return 0
     return found - live + asked.largest + (2 * found + _FIRST_REGION) // 32
 

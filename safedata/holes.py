@@ -105,14 +105,15 @@ def _hole(freed: Sequence[int], kept: int) -> float:
 
 
 def _beside_kept(step: PlannedStep, scope: Scope, waste: float) -> int | None:
-    """Return the holes beside the elements that a step keeps."""
+    """Return the holes beside the elements that a step keeps; there is none beside the room that others left."""
     assert step.before is not None
+    assert not isinstance(step.node, Root)
     kept = [hold.bytes for hold in step.holds if hold.place == HOST]
-    held = add(*(kept[:-1] if not isinstance(step.node, Root) and step.node.fills else kept))
+    held, hollow = add(*(kept[:-1] if step.node.fills else kept)), step.node.hollow(step.before, scope)
     size = slot_bytes(step.before, scope)
     if held == 0 or not kept:
         return 0
-    return None if held is None or not size else int(held / size * waste)
+    return None if held is None or hollow is None or not size else int((held - hollow) / size * waste)
 
 
 def between_texts(steps: Sequence[PlannedStep], scope: Scope) -> int | None:

@@ -65,6 +65,12 @@ def test_a_larger_block_leaves_less_of_a_hole_than_the_kept_one_is_large() -> No
     assert 0 < holes([{"map": {"x": [{"slice": {"start": 0, "stop": 300}}]}}, *SHUFFLED]) < 0.3 * COUNT * 600
 
 
+def test_room_that_others_left_has_no_hole_beside_it() -> None:
+    """A shuffle that goes on after it is full counts such room, and holes for its elements alone."""
+    turned = {"map": {"x": [{"reverse": 0}]}}
+    assert 0.49 * LAID <= holes([turned, {"shuffle": COUNT // 2}, {"batch": 64}]) <= 0.51 * LAID
+
+
 def test_a_batch_ends_it() -> None:
     """Elements are copied into a batch, so behind it only those in the making count."""
     found = holes([{"map": {"x": [{"reverse": 0}]}}, {"batch": 64}, {"prefetch": 50}])

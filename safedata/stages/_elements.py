@@ -62,6 +62,21 @@ def slot_bytes(stream: Stream, scope: Scope | None = None, *, beside: int | None
     return total if stream.together is None else min(total, stream.together)
 
 
+def blocks_bytes(stream: Stream) -> int | None:
+    """Return what the tensors of an element take in the pool without their objects, where all are dense numbers.
+
+    None for others, and where one has no bound; those of a memory cache are in it already, and take nothing.
+    """
+    if stream.shared or stream.together is not None:
+        return None
+    total = 0
+    for tensor in stream.element.values():
+        if tensor.broken or tensor.dtype == "string" or tensor.ragged_rank or tensor.bytes is None:
+            return None
+        total += _in_units(tensor.bytes)
+    return total
+
+
 def component_bytes(tensor: Tensor, batch_dims: int = 0, *, pooled: bool = False) -> int | None:
     """Return an upper bound in bytes of one buffered component, its objects and roundings included."""
     count = None if tensor.broken else tensor.elements
@@ -77,8 +92,12 @@ def component_bytes(tensor: Tensor, batch_dims: int = 0, *, pooled: bool = False
 def tensor_bytes(size: int, *, pooled: bool = False) -> int:
     """Return what a tensor of so many bytes takes: its block as the allocator rounds it, and its objects."""
     if pooled:
-        return -(-max(size, 1) // _UNIT) * _UNIT + POOLED_BYTES
+        return _in_units(size) + POOLED_BYTES
     return size + COMPONENT_BYTES + _pages(size)
+
+
+def _in_units(size: int) -> int:
+    return -(-max(size, 1) // _UNIT) * _UNIT
 
 
 def _ragged_bytes(tensor: Tensor, count: int, batch_dims: int, *, pooled: bool) -> int:

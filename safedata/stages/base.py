@@ -37,6 +37,8 @@ class Node:
     """Whether the first of its holds has a free place for the element that is being made for it."""
     aligned: ClassVar[bool] = False
     """Whether its n-th element is made of the n-th that comes, if there is one, so those left out need not be made."""
+    unstacks: ClassVar[bool] = False
+    """Whether it takes an element apart in one thread, and lets go of it before the next one is made."""
     freezes: ClassVar[bool] = False
     """Whether it replays the elements of its first epoch in every later one."""
     counts: ClassVar[bool] = False

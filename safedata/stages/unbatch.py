@@ -25,6 +25,7 @@ class Unbatch(Stage):
 
     example: ClassVar[str] = "unbatch:"
     takes: ClassVar[bool] = True
+    unstacks: ClassVar[bool] = True
 
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream of rows.

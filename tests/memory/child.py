@@ -25,8 +25,8 @@ ENDED: Any = object()
 KINDS = {"Shuffle": "shuffle", "Prefetch": "prefetch", "MemoryCacheImpl": "cache", "ParallelMapV2": "map"}
 """What the steps are called that TensorFlow's nodes stand for."""
 SLOW = (0, 3, 4, 5)
-"""The consumer takes its time with these elements unless a case names others, so that every buffer before it fills; with
-the first one too, since where an epoch has few batches nothing is left to fill them later."""
+"""The consumer takes its time with these elements unless a case names others, so that every buffer before it fills. At
+the first one too: where an epoch has few batches nothing is left to fill them later."""
 EPOCHS = 3
 """Times through the data unless a case says otherwise: threads of later epochs take up what earlier ones left."""
 UNEVEN = (0, 0, 0, 0.02, 0.1, 0.4)
