@@ -60,6 +60,9 @@ class Hold(NamedTuple):
     evidence: Evidence = "exact"
     early: bool = False
     """Whether it is let go of before any step holds elements, so that only what it has more than these counts."""
+    slots: tuple[tuple[int, int], ...] = ()
+    """The places for elements that it is made of, where each element that comes is in one of them and then handed on:
+    how many there are, and the bytes of each. What it has beside them stays whether they are full or not."""
 
 
 def parse_size(text: str) -> int:

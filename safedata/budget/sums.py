@@ -136,7 +136,9 @@ def _together(lines: list[HoldLine], several: Several | None) -> list[HoldLine]:
 def _times(line: HoldLine, count: int) -> HoldLine:
     hold = line.hold
     return line._replace(
-        hold=hold._replace(bytes=times(count, hold.bytes), why=f"{count} processes, each: {hold.why}")
+        hold=hold._replace(
+            bytes=times(count, hold.bytes), slots=(), why=f"{count} processes, each: {hold.why}"
+        )
     )
 
 

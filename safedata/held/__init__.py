@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from safedata.held.few import no_more_than_come
 from safedata.memory import HOST, Hold, add
 from safedata.sources.base import Root
 from safedata.walk import PlannedStep
@@ -17,7 +18,7 @@ def at_peak(steps: Sequence[PlannedStep]) -> list[Holds]:
     A batch in the making that has its place in a buffer already counts once; of inputs that run one after the other
     only one has full buffers; and what is there only while a table is built has made room for what comes after it.
     """
-    return _after_building(list(_placed_once(steps)))
+    return _after_building(no_more_than_come(steps, list(_placed_once(steps))))
 
 
 def busy_beside(steps: Sequence[PlannedStep]) -> int:
@@ -59,7 +60,9 @@ def _less_one(kept: Hold, filling: PlannedStep) -> Hold:
     made = filling.holds[-1].bytes
     if kept.bytes is None or made is None:
         return kept
-    return kept._replace(bytes=max(0, kept.bytes - made), why=f"{kept.why}, one of them the batch in work")
+    why = f"{kept.why}, one of them the batch in work"
+    slots = tuple((count - (not number), size) for number, (count, size) in enumerate(kept.slots))
+    return kept._replace(bytes=max(0, kept.bytes - made), why=why, slots=slots)
 
 
 def _after_building(found: list[Holds]) -> list[Holds]:

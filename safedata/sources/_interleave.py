@@ -172,7 +172,7 @@ class Interleaved(Root):
         for hold in self.inner.holds(elements, scope):
             if hold not in common:
                 why = f"{self._cycle} files open: {hold.why}"
-                yield hold._replace(bytes=times(self._cycle, hold.bytes), why=why)
+                yield hold._replace(bytes=times(self._cycle, hold.bytes), why=why, slots=())
         yield Hold(HOST, self._cycle * _OPEN, f"{self._cycle} files open: their iterators")
         if self.said.shuffle:
             longest = max(len(os.fsencode(file)) for file in self.inner.files)

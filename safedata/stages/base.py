@@ -304,12 +304,14 @@ class ElementNode(Node):
         if inside < at_once:
             what += f", {inside} of them in a function"
         aside = running if inside == at_once else self.aside_bytes(before, after, scope)
-        taken = add(
-            times(inside, largest(running, waiting)),
-            times(at_once - inside, largest(aside, waiting)),
-            times(calls - at_once, waiting),
+        places = (
+            (inside, largest(running, waiting)),
+            (at_once - inside, largest(aside, waiting)),
+            (calls - at_once, waiting),
         )
-        yield Hold(HOST, taken, what, evidence)
+        taken = add(*(times(count, size) for count, size in places))
+        slots = tuple((count, size) for count, size in places if count and size is not None)
+        yield Hold(HOST, taken, what, evidence, slots=slots)
         if (left := self.scratch(before, scope)) != 0:
             from safedata.stages._scratch import left_behind
 

@@ -65,8 +65,10 @@ class Batch(Stacking):
             from safedata.stages._filling import gathered_bytes
 
             gathered = gathered_bytes(before, self._entering(before, scope), self.size, scope)
+        made = slot_bytes(after, scope)
+        slots = ((1, made),) if made is not None else ()
         yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
-        yield Hold(HOST, slot_bytes(after, scope), f"one batch of {self.size}", after.weakest)
+        yield Hold(HOST, made, f"one batch of {self.size}", after.weakest, slots=slots)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
         """Return as many as so many batches take."""

@@ -75,13 +75,14 @@ class Prefetch(Stage):
         Source: `n (e + O_pf) + e` (memory facts, 3.1, prefetch), `e` with the consumer; on a GPU with its
         allocator's blocks (3.5), and the one handed on.
         """
-        slots, most, place = self.slots(before), before.cardinality.most, before.place
+        wanted, most, place = self.slots(before), before.cardinality.most, before.place
         one = _slot(before, scope)
-        kept = slots if slots is None or most is None else min(slots, most)
+        kept = wanted if wanted is None or most is None else min(wanted, most)
         unit = "batches" if before.batch_dims else "elements"
         what = f"{unit} without number" if kept is None else f"{kept} {unit}"
-        yield Hold(place, times(kept, one), f"{what} kept ready", before.weakest)
-        if place != HOST and (most is None or slots is None or most > slots):
+        slots = ((kept, one),) if place == HOST and kept is not None and one is not None else ()
+        yield Hold(place, times(kept, one), f"{what} kept ready", before.weakest, slots=slots)
+        if place != HOST and (most is None or wanted is None or most > wanted):
             yield Hold(place, element_blocks(after), "the element handed on", after.weakest)
 
     def emptied(self, before: Stream) -> int | None:

@@ -113,7 +113,9 @@ class Shuffle(Stage):
             if holes
             else ""
         )
-        yield Hold(HOST, add(filled, holes), f"a buffer of {what}{more}", before.weakest)
+        one = slot_bytes(before, scope) if scope.pooled else None
+        places = () if one is None or slots is None else ((slots, one),)
+        yield Hold(HOST, add(filled, holes), f"a buffer of {what}{more}", before.weakest, slots=places)
 
     def _beside(self, before: Stream) -> int | None:
         """Return what a component takes beside its payload in glibc's heap, None for what it takes in any buffer."""
