@@ -171,8 +171,8 @@ def _single(plan: Plan, widest: int) -> bool:
         elif step.before is None or step.node.ahead or not step.node.orderly(step.before):
             return False
         elif max(_sizes(step.after.element), default=0) == widest:
-            following = plan.steps[number + 1].node
-            return not isinstance(following, Root) and following.unstacks
+            behind = [one.node for one in plan.steps[number + 1 : number + 2] if not isinstance(one.node, Root)]
+            return any(node.unstacks for node in behind)
     return False
 
 
