@@ -156,7 +156,8 @@ def _worked(ran: Ran, flows: Sequence[_Flow]) -> _Lanes:
 
     Calls have worked on elements that have not left the step when it is looked at, which in a short round is much.
     """
-    totals, sums = ran.recorder.totals, {}
+    totals = ran.recorder.totals
+    sums: dict[Lane, dict[int, float]] = {}
     for lane, work in totals.lanes.items():
         ahead = totals.ahead.get(lane, {})
         sums[lane] = {
