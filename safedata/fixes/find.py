@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, cast
 from safedata.budget import Verdict
 from safedata.change import Fix, RemoveStep, SetField
 from safedata.fixes import kinds
-from safedata.fixes.case import AGAIN, FREE, LESS, Case, Kind, Proposal, excess
+from safedata.fixes.case import AGAIN, FREE, LESS, OTHER, Case, Kind, Proposal, excess
 from safedata.fixes.restore import runs_to_restore
 from safedata.fixes.together import smallest, together
 from safedata.memory import format_size
@@ -64,7 +64,7 @@ def _ways_out(case: Case) -> list[Fix]:
     alone, every = _gathered(case)
     if alone and min(one.rank for one in alone) < LESS:
         return _sorted(alone)
-    if alone:
+    if alone and min(one.rank for one in alone) < OTHER:
         free = [one for one in every if one.rank == FREE]
         best = max(one.part for one in alone)
         return _sorted([*alone, *(one for one in _combined(case, free) if one.part > best)])
@@ -74,7 +74,8 @@ def _ways_out(case: Case) -> list[Fix]:
     case.runs += more * (1 + 2 * len(free))  # `after` halves them
     moved = (case.after(one) for one in free)
     scaled = [found for one in (*moved, case) if one is not None for found in _scaled(one)]
-    return _sorted([*_combined(case, every), *scaled])
+    short = [one for one in every if one.rank < OTHER]
+    return _sorted([*alone, *_combined(case, short), *scaled])
 
 
 def _sorted(found: list[_Found]) -> list[Fix]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from safedata.budget import Verdict
 from safedata.change import Changes, SetField
-from safedata.fixes.case import LESS, Case, Proposal
+from safedata.fixes.case import LESS, OTHER, Case, Proposal
 from safedata.fixes.kinds.numbers import Knob, cost, knobs, written
 from safedata.fixes.restore import Values, restored, runs_to_restore
 
@@ -19,13 +19,19 @@ _NAMED: Final = 6
 def together(case: Case) -> Iterator[Proposal]:
     """Yield numbers that fit, made smaller by the largest factor and then put back as far as they go.
 
-    First those that cost time alone, then all; nothing where none fit.
+    First those that cost time alone, then all but those that make elements other ones, and only where these are not
+    enough all; nothing where none fit.
     """
     found = list(knobs(case))
-    slower = [knob for knob in found if knob.rank < LESS]
-    for some in [slower, found] if len(slower) < len(found) else [found]:
-        if len(some) > 1 or (some and case.done):
-            yield from _together(case, some)
+    slower, same = ([knob for knob in found if knob.rank < rank] for rank in (LESS, OTHER))
+    groups = [slower, same, found]
+    for number, some in enumerate(groups):
+        if some in groups[:number] or (len(some) < 2 and not (some and case.done)):
+            continue
+        proposals = list(_together(case, some))
+        yield from proposals
+        if proposals and some is same:
+            return
 
 
 def _together(case: Case, found: list[Knob]) -> Iterator[Proposal]:

@@ -107,3 +107,18 @@ def test_an_epoch_is_counted_with_all_numbers() -> None:
     [fix] = fixes(LARGE_BATCHES)
     size = numbers(fix)[5, "size"]
     assert f"smaller batches, of {size} in place of 512: {-(-20000 // size)} in an epoch, not 40" in fix.cost
+
+
+def test_shorter_windows_come_last() -> None:
+    """A window is made smaller only behind ways out that leave the elements as they are, and is said to be one."""
+    steps = """\
+  - map: {image: [{cast: float32}]}
+  - window: {size: 64, shift: 64, drop_remainder: true}
+  - shuffle: 40
+  - batch: 8
+"""
+    several, shorter = fixes(steps)
+    assert {step for step, _ in numbers(several)} == {2, 3}
+    assert set(numbers(shorter)) == {(1, "size")}
+    assert shorter.cost.startswith("shorter windows, of ")
+    assert shorter.cost.endswith(" in place of 64: each element is another one")

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from safedata.change import Changes, SetField
-from safedata.fixes.case import LESS, SLOWER, Case, Proposal, excess
+from safedata.fixes.case import LESS, OTHER, SLOWER, Case, Proposal, excess
 from safedata.fixes.search import Bracket, narrow
 from safedata.plan import PlannedStep
 from safedata.stages.base import Stage
 
 _TRIED: Final = 12
 """Numbers that are tried one by one, those of the steps that hold the most."""
-_RANKS: Final = {"parallel": SLOWER, "prefetch": SLOWER}
+_RANKS: Final = {"parallel": SLOWER, "prefetch": SLOWER, "window": OTHER}
 
 
 class Knob(NamedTuple):
@@ -33,7 +33,7 @@ class Knob(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """What a smaller one costs: time, or what training sees."""
+        """What a smaller one costs: time, what training sees, or what an element is."""
         return _RANKS.get(self.field, _RANKS.get(self.stage.key(), LESS))
 
 
@@ -113,6 +113,8 @@ def cost(case: Case, knob: Knob, value: int, changes: Changes) -> str:
         return f"{value} in place of {knob.now} ready when the training step asks: less evens out slow ones"
     if key == "shuffle":
         return f"shuffles less well: among {value} elements at a time in place of {knob.now}"
+    if key == "window":
+        return f"shorter windows, of {value} in place of {knob.now}: each element is another one"
     if knob.field == "size":
         return f"smaller batches, of {value} in place of {knob.now}{_per_epoch(case, knob, changes)}"
     return f"{value} in place of {knob.now}"
