@@ -59,12 +59,12 @@ def _ways_out(case: Case) -> list[Fix]:
     """Return the fixes, the cheapest first: single changes, else several together.
 
     Where every single one makes training see something else, moves that cost nothing are tried before the numbers
-    as well, which then need not become as small.
+    as well, which then need not become as small. Where it makes elements other ones, several numbers are tried too.
     """
     alone, every = _gathered(case)
     if alone and min(one.rank for one in alone) < LESS:
         return _sorted(alone)
-    if alone and min(one.rank for one in alone) < OTHER:
+    if any(one.rank % _MISTAKEN < OTHER for one in alone):
         free = [one for one in every if one.rank == FREE]
         best = max(one.part for one in alone)
         return _sorted([*alone, *(one for one in _combined(case, free) if one.part > best)])

@@ -122,3 +122,18 @@ def test_shorter_windows_come_last() -> None:
     assert set(numbers(shorter)) == {(1, "size")}
     assert shorter.cost.startswith("shorter windows, of ")
     assert shorter.cost.endswith(" in place of 64: each element is another one")
+
+
+def test_a_number_that_is_enough_alone_stays_alone() -> None:
+    """A buffer so small that it is a mistake fits by itself, and is not made smaller still with another number."""
+    steps = """\
+  - map: {image: [{cast: float32}]}
+  - filter: label < 3
+  - shuffle: 20000
+  - batch: 8
+  - prefetch: 2
+"""
+    [fix] = fixes(steps, host="800MiB")
+    assert set(numbers(fix)) == {(2, "buffer")}
+    assert "mixes" in fix.cost
+    assert len(fix.changes) == 1
