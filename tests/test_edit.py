@@ -171,14 +171,54 @@ def test_a_number_given_on_the_command_line_is_not_in_the_text() -> None:
     ("steps", "one"),
     [
         ("[{shuffle: &b 5}, {prefetch: *b}]", SetField(0, "buffer", 3)),
-        ("[{shuffle: &b 5}, {prefetch: *b}]", SetField(1, "buffer", 3)),
+        ("[&s {shuffle: 5}, *s]", SetField(1, "buffer", 3)),
+        ("[{batch: &b 5}, unbatch, &s {batch: *b}, *s]", SetField(3, "size", 3)),
         ("[&s {shuffle: 5}, *s]", MoveStep(1, 0)),
     ],
 )
 def test_what_counts_in_several_places_is_left_alone(steps: str, one: Change) -> None:
     """A value behind an anchor that is named elsewhere is not changed for all of them."""
-    with pytest.raises(EditError, match="an anchor makes this count in 2 places"):
+    with pytest.raises(EditError, match=r"an anchor makes this count in \d places"):
         change(f"safedata: 1\nsource: {{range: 3}}\nsteps: {steps}\n", one)
+
+
+@pytest.mark.parametrize(
+    ("steps", "changes", "after"),
+    [
+        ("[{shuffle: &b 5}, {prefetch: *b}]", [SetField(1, "buffer", 3)], "[{shuffle: &b 5}, {prefetch: 3}]"),
+        ("[{shuffle: &b 5}, {prefetch: *b}]", [SetField(0, "buffer", 4), SetField(1, "buffer", 3)],
+         "[{shuffle: &b 4}, {prefetch: 3}]"),
+        ("[{batch: &b {size: 7, drop_remainder: true}}, unbatch, {batch: *b}]", [SetField(2, "size", 3)],
+         "[{batch: &b {size: 7, drop_remainder: true}}, unbatch, {batch: {size: 3, drop_remainder: true}}]"),
+        ("[{map: &m {x: = 1}, parallel: &p 4}, {map: *m, parallel: *p}]", [SetField(1, "parallel", 2)],
+         "[{map: &m {x: = 1}, parallel: &p 4}, {map: *m, parallel: 2}]"),
+    ],
+)  # fmt: skip
+def test_an_alias_is_written_out_where_it_changes(steps: str, changes: list[Change], after: str) -> None:
+    """The anchor keeps its value for all others, or changes alone once no alias is left."""
+    head = "safedata: 1\nsource: {range: 3}\nsteps: "
+    assert change(f"{head}{steps}\n", *changes) == f"{head}{after}\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        ([SetField(1, "size", 3)], 'params: {n: 8}\nsteps: [{shuffle: "${n}"}, {batch: 3}]\n'),
+        ([SetField(0, "buffer", 4), SetField(1, "size", 3)], "params: {n: 8}\nsteps: [{shuffle: 4}, {batch: 3}]\n"),
+        ([SetField(0, "buffer", 3), SetField(1, "size", 3)],
+         'params: {n: 3}\nsteps: [{shuffle: "${n}"}, {batch: "${n}"}]\n'),
+        ([MoveStep(1, 0), SetField(0, "size", 3)], 'params: {n: 8}\nsteps: [{batch: 3}, {shuffle: "${n}"}]\n'),
+    ],
+)  # fmt: skip
+def test_a_parameter_of_several_values_changes_only_with_all_of_them(
+    changes: list[Change], after: str
+) -> None:
+    """A number is written out where another value that names its parameter stays as it is, and a note says so."""
+    text = 'params: {n: 8}\nsteps: [{shuffle: "${n}"}, {batch: "${n}"}]\n'
+    found = edited(text, "spec.yaml", "", changes, {})
+    assert found.text == after
+    kept = "written in place of `${n}`, which other values name too and which stays"
+    assert (kept in found.notes) == ("n: 8" in after)
 
 
 def test_an_anchor_that_nothing_names_stays() -> None:

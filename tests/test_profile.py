@@ -253,7 +253,7 @@ CALLS, AHEAD, HERE = Lane("calls", 1), Lane("ahead", 1), Lane(CONSUMER, 1)
 
 
 def advised(text: str, found: Load) -> tuple[int | None, str, str | None]:
-    return bottleneck(plan_of(text), found)
+    return bottleneck(plan_of(text), found)[:3]
 
 
 def test_what_to_change_follows_from_the_figures() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import re
+from typing import TYPE_CHECKING, Final
 
 from safedata.cli.console import Console
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 
     from safedata.budget import Verdict
     from safedata.change import Fix
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9][0-9._,]*")
+"""What somebody writes who means a number: `-1`, `1.5`."""
 
 
 def add_fix(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +31,9 @@ def ready(args: argparse.Namespace, console: Console) -> bool:
     fix: str | None = getattr(args, "fix", None)
     args.fix = fix
     if fix is not None and not (fix.isascii() and fix.isdecimal()):
+        if _NUMBER.fullmatch(fix) and not os.path.exists(fix):
+            console.error(f"safedata check: error: fixes are counted from 1, and `{fix}` is none of them")
+            return False
         args.specs, args.fix = [fix, *args.specs], "1"
     problem = None
     if not args.specs:

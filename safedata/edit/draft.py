@@ -14,6 +14,7 @@ from safedata.spec.node import Document, Node
 _BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What ends a line in YAML 1.1, by which the spans count."""
 _ANCHOR: Final = re.compile(r"&\S+\s+")
+_ALIAS: Final = re.compile(r"""["']?\s*:\s+(\*[^\s,\]}]+)""")
 
 
 class EditError(ValueError):
@@ -110,6 +111,18 @@ class Draft:
         if node is None:
             raise EditError(f"the text has nothing at `{'.'.join(map(str, path))}`")
         return self.only(node)
+
+    def alias(self, node: Node) -> tuple[int, int] | None:
+        """Return where an alias stands for a value behind its key, `batch: *size`; None where it is written out."""
+        key = node.key_span
+        if key is None or key.file != self.file:
+            return None
+        found = _ALIAS.match(self.text, self.end(key))
+        return found.span(1) if found else None
+
+    def uses(self, parameter: str) -> int:
+        """Return how many values name a parameter."""
+        return sum(f"${{{parameter}}}" in (one.raw or "").replace(" ", "") for one in self.merged_nodes())
 
     def only(self, node: Node) -> Node:
         """Return the node, if it stands in this file and nothing else refers to it.

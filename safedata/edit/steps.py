@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from safedata import registry
 from safedata.change import Change, MoveOps, MoveStep, RemoveStep, SetField
@@ -19,13 +18,19 @@ from safedata.edit.pieces import (
     key_text,
     value_replaced,
 )
+from safedata.edit.settings import (
+    field_of,
+    from_behind,
+    kept_parameters,
+    key_of,
+    main_of,
+    parameter_of,
+)
 from safedata.problem import Path
 from safedata.reader import BESIDE
 from safedata.spec.node import Node
 
-__all__ = ["EditError", "Edited", "edited", "parameter_of"]
-
-_PARAMETER: Final = re.compile(r"""["']?\$\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}["']?""")
+__all__ = ["EditError", "Edited", "edited"]
 
 
 class Edited(NamedTuple):
@@ -53,15 +58,26 @@ def edited(
     notes: list[str] = []
     ending = "" if text.endswith(("\n", "\r")) else newline_of(text)
     text += ending
-    for change in changes:
+    every = tuple(changes)
+    kept = kept_parameters(Draft(text, file, folder), every)
+    for change in from_behind(every):
         draft = Draft(text, file, folder)
-        text = draft.spliced(_splices(draft, change, overrides, notes))
+        text = draft.spliced(_splices(draft, change, _Given(overrides, kept, notes)))
     return Edited(text.removesuffix(ending), tuple(notes))
 
 
-def _splices(draft: Draft, change: Change, overrides: Mapping[str, object], notes: list[str]) -> list[Splice]:
+class _Given(NamedTuple):
+    """What every change is made with."""
+
+    overrides: Mapping[str, object]
+    kept: frozenset[str]
+    """Parameters that keep their values: a number that comes from one is written out where it changes."""
+    notes: list[str]
+
+
+def _splices(draft: Draft, change: Change, given: _Given) -> list[Splice]:
     if isinstance(change, SetField):
-        return _set(draft, change, overrides, notes)
+        return _set(draft, change, given)
     steps = _own_steps(draft)
     if isinstance(change, MoveStep):
         return entry_moved(draft, steps, change.step, change.to)
@@ -86,26 +102,36 @@ def _own_steps(draft: Draft) -> Node:
     return own
 
 
-def _set(draft: Draft, change: SetField, overrides: Mapping[str, object], notes: list[str]) -> list[Splice]:
+def _set(draft: Draft, change: SetField, given: _Given) -> list[Splice]:
     step = draft.merged.get(("steps", change.step))
     if step is None:
         raise EditError("the step is not in the text")
-    key = step.value if isinstance(step.value, str) else next(one for one in _keys(step) if one not in BESIDE)
+    key = key_of(step)
     beside = change.field in BESIDE
-    node = _field(step, key, change.field, beside=beside)
+    node = field_of(step, key, change.field)
     parameter = parameter_of(node)
+    if parameter is not None and parameter not in given.kept:
+        return _parameter(draft, parameter, change.value, given)
     if parameter is not None:
-        return _parameter(draft, parameter, change.value, overrides, notes)
+        given.notes.append(
+            f"written in place of `${{{parameter}}}`, which other values name too and which stays"
+        )
     if step.span.file != draft.file:
-        return _overridden(draft, step, key, change, notes)
+        return _overridden(draft, step, key, change, given.notes)
     if isinstance(step.value, str):
         text = (
             f"{key}: {change.value}"
-            if _main(key) == change.field
+            if main_of(key) == change.field
             else f"{key}: {{{change.field}: {change.value}}}"
         )
         flow = draft.flow(draft.find(("steps",)))
         return [value_replaced(draft, step, f"{{{text}}}" if flow else text)]
+    value = step if beside else step.child(key)
+    for one, text in _written_out(node, value, change):
+        alias = draft.alias(one)
+        if alias is not None:
+            draft.only(step)
+            return [Splice(*alias, text)]
     if node is not None:
         return [value_replaced(draft, node, change.value)]
     holder = step if beside else step.child(key)
@@ -119,7 +145,7 @@ def _set(draft: Draft, change: SetField, overrides: Mapping[str, object], notes:
 def _long(short: Node, key: str, change: SetField) -> Node:
     """Return a stage's value in its long form, with a field set; what the short form says stays, unless it is usual."""
     number = Node(change.value, short.span, raw=str(change.value))
-    main = _main(key)
+    main = main_of(key)
     if main is None or main == change.field or short.value is None:
         return short._replace(value={change.field: number})
     usual = registry.stage(key).model_fields[main].default
@@ -131,42 +157,28 @@ def _keys(node: Node) -> dict[str, Node]:
     return node.value if isinstance(node.value, dict) else {}
 
 
-def _main(key: str) -> str | None:
-    return registry.stage(key).main
+def _written_out(node: Node | None, value: Node | None, change: SetField) -> Iterator[tuple[Node, str]]:
+    """Yield what an alias may stand for, and its text with the field set: the field itself, or the stage's mapping."""
+    if node is not None:
+        yield node, str(change.value)
+    if value is not None and isinstance(value.value, dict):
+        number = Node(change.value, value.span, raw=str(change.value))
+        yield value, flow_text(value._replace(value={**value.value, change.field: number}))
 
 
-def _field(step: Node, key: str, field: str, *, beside: bool) -> Node | None:
-    """Return the value of a stage's field, in its short form or its long one; None where it is left out."""
-    if beside:
-        return step.child(field)
-    value = step.child(key)
-    if value is None or isinstance(value.value, dict):
-        return None if value is None else value.child(field)
-    return value if _main(key) == field else None
-
-
-def parameter_of(node: Node | None) -> str | None:
-    """Return the parameter that a raw node is a use of as a whole, `"${batch}"`; None for all others."""
-    if node is None or not isinstance(node.value, str):
-        return None
-    found = _PARAMETER.fullmatch(node.value)
-    return found[1] if found else None
-
-
-def _parameter(
-    draft: Draft, name: str, value: int | str, overrides: Mapping[str, object], notes: list[str]
-) -> list[Splice]:
+def _parameter(draft: Draft, name: str, value: int | str, given: _Given) -> list[Splice]:
     """Return what changes a parameter's default; for one of an extended spec, what gives it another one here."""
-    if name in overrides:
+    if name in given.overrides:
         raise EditError(
-            f"the number comes from `--set {name}={overrides[name]}`", help=f"say `--set {name}={value}`"
+            f"the number comes from `--set {name}={given.overrides[name]}`",
+            help=f"say `--set {name}={value}`",
         )
     path: Path = ("params", name)
     node = draft.merged.get(path)
     if node is None:
         raise EditError(f"the number comes from the parameter `{name}`, which the text does not declare")
-    uses = sum(f"${{{name}}}" in (one.raw or "").replace(" ", "") for one in draft.merged_nodes())
-    notes.append(f"the number is the default of the parameter `{name}`, which {_plural(uses, 'value')} names")
+    uses = _plural(draft.uses(name), "value")
+    given.notes.append(f"the number is the default of the parameter `{name}`, which {uses} names")
     if node.span.file == draft.file:
         return [value_replaced(draft, node, value)]
     section = draft.own.get(("params",))
@@ -212,7 +224,7 @@ def _with(step: Node, key: str, change: SetField) -> Node:
         children[change.field] = number
     elif isinstance(value.value, dict):
         children[key] = value._replace(value={**value.value, change.field: number})
-    elif _main(key) == change.field:
+    elif main_of(key) == change.field:
         children[key] = number
     else:
         children[key] = _long(value, key, change)

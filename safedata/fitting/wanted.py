@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from safedata.edit import Draft, parameter_of
+from safedata.edit import Draft, field_of, parameter_of
 from safedata.fixes.case import Case
 from safedata.fixes.kinds.numbers import Knob, every_knob
 from safedata.problem import Problem, SpecError, did_you_mean
@@ -64,11 +64,10 @@ def named(case: Case, name: str) -> Wanted:
     if by_name or by_stage:
         return Wanted(case, name, (by_name or by_stage)[-1:])
     draft = _draft(case)
-    uses = [one for one in draft.merged_nodes() if f"${{{name}}}" in (one.raw or "").replace(" ", "")]
     by_parameter = [knob for knob in found if _parameter(draft, knob) == name]
     if not by_parameter:
         raise _unknown(case, f"there is no number `{name}` to fit", name)
-    if len(uses) > len(by_parameter):
+    if draft.uses(name) > len(by_parameter):
         raise _unknown(case, f"the parameter `{name}` says more than how much is held", name)
     return Wanted(case, name, by_parameter)
 
@@ -82,12 +81,7 @@ def _draft(case: Case) -> Draft:
 def _parameter(draft: Draft, knob: Knob) -> str | None:
     """Return the parameter that a number comes from, None where it is written out."""
     step = draft.merged.get(("steps", knob.step))
-    value = None if step is None else step.child(knob.stage.key())
-    if step is not None and knob.field == "parallel":
-        return parameter_of(step.child("parallel"))
-    if value is not None and isinstance(value.value, dict):
-        value = value.child(knob.field)
-    return parameter_of(value)
+    return None if step is None else parameter_of(field_of(step, knob.stage.key(), knob.field))
 
 
 def _unknown(case: Case, message: str, name: str) -> SpecError:

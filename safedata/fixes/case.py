@@ -33,6 +33,8 @@ LESS: Final = 2
 """Of one that changes what training sees: smaller batches, a weaker shuffle."""
 AGAIN: Final = 3
 """Of one after which work is done again in every epoch."""
+OTHER: Final = 4
+"""Of one after which an element is another one: shorter windows."""
 
 
 class Proposal(NamedTuple):
@@ -42,7 +44,7 @@ class Proposal(NamedTuple):
     text: str
     cost: str
     rank: int
-    """How much it costs: `FREE`, `SLOWER`, `LESS`, `AGAIN`."""
+    """How much it costs: `FREE`, `SLOWER`, `LESS`, `AGAIN`, `OTHER`."""
     part: float = 1.0
     """How much is left of the number, or of what a buffer keeps: 0 to 1."""
 

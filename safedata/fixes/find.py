@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, cast
 from safedata.budget import Verdict
 from safedata.change import Fix, RemoveStep, SetField
 from safedata.fixes import kinds
-from safedata.fixes.case import AGAIN, FREE, LESS, Case, Kind, Proposal, excess
+from safedata.fixes.case import AGAIN, FREE, LESS, OTHER, Case, Kind, Proposal, excess
+from safedata.fixes.restore import runs_to_restore
 from safedata.fixes.together import smallest, together
 from safedata.memory import format_size
 from safedata.problem import Problem
@@ -58,21 +59,23 @@ def _ways_out(case: Case) -> list[Fix]:
     """Return the fixes, the cheapest first: single changes, else several together.
 
     Where every single one makes training see something else, moves that cost nothing are tried before the numbers
-    as well, which then need not become as small.
+    as well, which then need not become as small. Where it makes elements other ones, several numbers are tried too.
     """
     alone, every = _gathered(case)
     if alone and min(one.rank for one in alone) < LESS:
         return _sorted(alone)
-    if alone:
+    if any(one.rank % _MISTAKEN < OTHER for one in alone):
         free = [one for one in every if one.rank == FREE]
         best = max(one.part for one in alone)
         return _sorted([*alone, *(one for one in _combined(case, free) if one.part > best)])
     more = min(_MORE, max(3, case.most // 4))
     free = [one for one in every if one.rank == FREE and more == _MORE][:_MOVED]
+    more += runs_to_restore(case)
     case.runs += more * (1 + 2 * len(free))  # `after` halves them
     moved = (case.after(one) for one in free)
     scaled = [found for one in (*moved, case) if one is not None for found in _scaled(one)]
-    return _sorted([*_combined(case, every), *scaled])
+    short = [one for one in every if one.rank < OTHER]
+    return _sorted([*alone, *_combined(case, short), *scaled])
 
 
 def _sorted(found: list[_Found]) -> list[Fix]:
@@ -85,10 +88,9 @@ def _sorted(found: list[_Found]) -> list[Fix]:
 
 
 def _scaled(case: Case) -> list[_Found]:
-    """Return the fix in which all numbers are smaller by one factor; nothing where none fits."""
-    proposal = together(case)
-    fix = None if proposal is None else case.fix(proposal)
-    return [] if proposal is None or fix is None else [_found(case, proposal, fix)]
+    """Return the fixes in which several numbers are smaller; nothing where none fits."""
+    found = [(one, case.fix(one)) for one in together(case)]
+    return [_found(case, proposal, fix) for proposal, fix in found if fix is not None]
 
 
 def _found(case: Case, proposal: Proposal, fix: Fix) -> _Found:

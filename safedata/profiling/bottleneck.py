@@ -25,6 +25,8 @@ BUSY: Final = 0.2
 """Share of the time below which no thread works enough to be what the others wait for."""
 AHEAD: Final = 1.25
 """How many times as long as the next busiest threads the busiest ones work, where others wait for them."""
+SURE: Final = 0.5
+"""Share of the time that threads have worked from which on nothing but their work is what others wait for."""
 CPUS_BUSY: Final = 0.9
 """Share of the CPUs' time above which more threads have nothing to run on."""
 
@@ -64,6 +66,8 @@ class Bottleneck(NamedTuple):
     """The figures that say so."""
     advice: str | None
     """One thing to change; None where the figures name none."""
+    sure: bool = True
+    """Whether the figures leave no doubt; otherwise another pipeline may show more."""
 
 
 def bottleneck(plan: Plan, load: Load) -> Bottleneck:
@@ -78,10 +82,11 @@ def bottleneck(plan: Plan, load: Load) -> Bottleneck:
     (share, lane), (next_share, _) = ranked[0], ranked[1]
     if lane is None or share < BUSY or share < AHEAD * next_share:
         reason = f"no step stands out: the busiest threads worked {share:.0%} of the time, the next {next_share:.0%}"
-        return Bottleneck(None, reason, None)
+        return Bottleneck(None, reason, None, sure=False)
     step = _largest(load.lanes[lane])
     reason = f"{_threads(lane)} worked {share:.0%} of the time, the next busiest {next_share:.0%}"
-    return Bottleneck(step, f"{reason}, and the CPUs {load.cpu_share:.0%}", _advice(plan, load, lane, step))
+    reason = f"{reason}, and the CPUs {load.cpu_share:.0%}"
+    return Bottleneck(step, reason, _advice(plan, load, lane, step), sure=share >= SURE)
 
 
 def _ranked(load: Load) -> list[tuple[float, Lane | None]]:
@@ -93,6 +98,15 @@ def _ranked(load: Load) -> list[tuple[float, Lane | None]]:
     ]
     shares.sort(key=lambda one: -one[0])
     return [*shares, (0.0, None), (0.0, None)]
+
+
+def by_step(lanes: Mapping[Lane, Mapping[int, float]]) -> dict[int, float]:
+    """Return the seconds of work of each step, of all its threads together."""
+    work: dict[int, float] = {}
+    for lane in lanes.values():
+        for step, seconds in lane.items():
+            work[step] = work.get(step, 0.0) + seconds
+    return work
 
 
 def _largest(work: Mapping[int, float]) -> int:
@@ -107,10 +121,7 @@ def _threads(lane: Lane) -> str:
 
 def _all_cpus(plan: Plan, load: Load) -> Bottleneck:
     """Return the step that most CPU time goes into, where all CPUs are busy."""
-    work: dict[int, float] = {}
-    for lane in load.lanes.values():
-        for step, seconds in lane.items():
-            work[step] = work.get(step, 0.0) + seconds
+    work = by_step(load.lanes)
     step = _largest(work)
     every = sum(work.values())
     share = work[step] / every if every else 0.0
@@ -132,7 +143,7 @@ def _advice(plan: Plan, load: Load, lane: Lane, number: int) -> str | None:
 
 def _cache_advice(plan: Plan, load: Load, number: int) -> str | None:
     """Return that a memory cache behind the step would save its work, where it may stand there and fits."""
-    if not _cacheable(plan.steps, number):
+    if not cacheable(plan.steps, number):
         return None
     stream, scope = plan.steps[number].after, replace(plan.scope, report=unheard)
     holds = [hold.bytes for hold in Cache().holds(stream, stream, scope) if hold.place == HOST]
@@ -143,7 +154,7 @@ def _cache_advice(plan: Plan, load: Load, number: int) -> str | None:
     return f"`cache: memory` behind `{plan.steps[number].title}` saves this work from the second epoch on: {room}"
 
 
-def _cacheable(steps: Sequence[PlannedStep], number: int) -> bool:
+def cacheable(steps: Sequence[PlannedStep], number: int) -> bool:
     """Return whether a cache behind step `number` would hold the same elements in every epoch, and be the first.
 
     Nothing before it may draw, reorder or repeat, and no cache may stand behind it already.

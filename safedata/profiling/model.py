@@ -46,6 +46,8 @@ class Reading(NamedTuple):
     """Elements in its buffer now."""
     bytes: int
     """Their payload."""
+    calls: bool
+    """Whether its time is that of calls, which has been spent on the elements in its buffer too."""
 
 
 def readings(proto: Any, flow: Sequence[tuple[int, ...]]) -> dict[int, Reading]:
@@ -96,6 +98,7 @@ class _Walk(NamedTuple):
                 0.0 if mark else node.processing_time / 1e9,
                 int(node.buffered_elements),
                 int(node.buffered_bytes),
+                own != lane,
             ),
         )
         for before in node.inputs:
@@ -129,10 +132,10 @@ class Totals:
 
     elements: dict[int, int] = field(default_factory=dict[int, int])
     """By step: elements that left it."""
-    busy: dict[int, float] = field(default_factory=dict[int, float])
-    """By step: seconds of work, of all its threads together."""
     lanes: dict[Lane, dict[int, float]] = field(default_factory=dict[Lane, dict[int, float]])
     """By threads: seconds of work of each step that runs on them."""
+    ahead: dict[Lane, dict[int, int]] = field(default_factory=dict[Lane, dict[int, int]])
+    """By threads that make calls, and by step: elements that they have worked on and that had not left it yet."""
 
 
 class Recorder:
@@ -176,9 +179,11 @@ class Recorder:
     def _add(self, now: Reading, last: Reading | None) -> None:
         totals = self.totals
         busy = now.busy - (last.busy if last else 0.0)
-        totals.busy[now.step] = totals.busy.get(now.step, 0.0) + busy
         lane = totals.lanes.setdefault(now.lane, {})
         lane[now.step] = lane.get(now.step, 0.0) + busy
+        if now.calls:
+            ahead = totals.ahead.setdefault(now.lane, {})
+            ahead[now.step] = ahead.get(now.step, 0) + now.buffered - (last.buffered if last else 0)
         if now.mark:
             made = now.elements - (last.elements if last else 0)
             totals.elements[now.step] = totals.elements.get(now.step, 0) + made

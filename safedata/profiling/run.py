@@ -18,6 +18,7 @@ from safedata.profiling.figures import Pace, Profile, Wait
 from safedata.profiling.marks import host_part, marked
 from safedata.profiling.model import Recorder
 from safedata.profiling.summary import Ran, profile_of
+from safedata.profiling.trial import settled
 from safedata.run import Progress
 from safedata.stages.base import Node
 
@@ -38,7 +39,8 @@ def profile_verdict(
 
     The pipeline runs as it was planned, with TensorFlow's own record of it switched on, which costs some
     microseconds for each element. An epoch that ends is followed by the next; where a cache is filled in the first
-    one and it ends in time, the later ones are measured.
+    one and it ends in time, the later ones are measured. Where the figures leave open what limits it, changes
+    that may make it faster are tried for a second or two each.
 
     Raises:
         DataError: the data is bad, or cannot be read.
@@ -57,7 +59,7 @@ def profile_verdict(
         run.go(recorded(tf, compiled.dataset))
     except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise run_error(error, plan) from error
-    return profile_of(verdict, run.ran())
+    return settled(profile_of(verdict, run.ran()))
 
 
 def recorded(tf: Any, dataset: Any) -> Any:

@@ -10,9 +10,9 @@ from safedata.budget import PlaceVerdict, Verdict, judge
 from safedata.machine import cpus, resident
 from safedata.memory import HOST, add
 from safedata.plan import Plan
-from safedata.profiling.bottleneck import Bottleneck, Load, bottleneck
+from safedata.profiling.bottleneck import Bottleneck, Load, bottleneck, by_step
 from safedata.profiling.figures import Pace, Profile, StepProfile, Wait
-from safedata.profiling.model import Recorder
+from safedata.profiling.model import Lane, Recorder
 
 _OWN: Final = 2
 """Threads of TensorFlow and the consumer that may want to run beside those of the pipeline."""
@@ -20,6 +20,10 @@ _OWN: Final = 2
 
 _WHOLE: Final = 0.95
 """Share of a step's elements from which on nothing needs to be said of those that were not seen."""
+
+
+_ENOUGH: Final = 0.2
+"""Share of a step's elements from which on their times stand for all: of fewer, more are from rounds that take long."""
 
 
 _LEAST: Final = 0.001
@@ -48,10 +52,11 @@ def profile_of(verdict: Verdict, ran: Ran) -> Profile:
     """Return the figures of a run of (the steps on the host of) a verdict's plan."""
     plan = ran.plan
     host, flows = _host(verdict, plan), _flows(ran)
+    lanes = _worked(ran, flows)
     waiting = ran.waited / ran.seconds if ran.seconds else 0.0
     load = Load(
         ran.seconds,
-        {lane: _worked(work, flows) for lane, work in ran.recorder.totals.lanes.items()},
+        lanes,
         ran.cpu_seconds,
         cpus().usable or plan.scope.cpus,  # of the machine that it ran on, whatever it was checked for
         waiting,
@@ -69,8 +74,8 @@ def profile_of(verdict: Verdict, ran: Ran) -> Profile:
         waiting=waiting,
         wait=ran.wait,
         cpu=load.cpu_share,
-        steps=tuple(_steps(ran, flows)),
-        bottleneck=_unknown(ran, flows) or bottleneck(plan, load),
+        steps=tuple(_steps(ran, flows, lanes)),
+        bottleneck=_unknown(ran, flows) or _seen(ran, flows, bottleneck(plan, load)),
         estimated=None if host is None else host.bytes,
         measured=resident().peak,
         notes=tuple(_notes(verdict, ran, flows)),
@@ -85,11 +90,20 @@ class _Flow(NamedTuple):
     seen: int
 
     @property
-    def factor(self) -> float | None:
-        """How many times the work that was seen is the work for all elements; None where nobody knows."""
-        if self.seen:
-            return self.elements / self.seen
-        return None if self.elements or not self.exact else 1.0
+    def known(self) -> bool:
+        """Whether any of it was seen, or there is none."""
+        return bool(self.seen) or (self.exact and not self.elements)
+
+    def factor(self, ahead: int = 0) -> float | None:
+        """Return how many times the work that was seen is the work for all elements; None where nobody knows.
+
+        Args:
+            ahead: elements that were worked on before the last look, and had not left the step.
+        """
+        if not self.known:
+            return None
+        worked = max(self.seen, self.seen + ahead)
+        return max(self.elements, worked) / worked if worked else 1.0
 
 
 def _flows(ran: Ran) -> list[_Flow]:
@@ -105,13 +119,26 @@ def _flows(ran: Ran) -> list[_Flow]:
 
 def _unknown(ran: Ran, flows: Sequence[_Flow]) -> Bottleneck | None:
     """Return that nobody knows what limits a pipeline of which some steps were never seen."""
-    unseen = [step.title for step, flow in zip(ran.plan.steps, flows, strict=True) if flow.factor is None]
+    unseen = [step.title for step, flow in zip(ran.plan.steps, flows, strict=True) if not flow.known]
     if not unseen or not ran.batches:
         return None
     reason = (
         f"what limits it is not known: in each epoch `{unseen[-1]}` has ended before anybody can look at it"
     )
-    return Bottleneck(None, reason, None)
+    return Bottleneck(None, reason, None, sure=False)
+
+
+def _seen(ran: Ran, flows: Sequence[_Flow], found: Bottleneck) -> Bottleneck:
+    """Return what was found to limit the pipeline, unless too little of that step was seen to tell."""
+    flow = None if found.step is None else flows[found.step]
+    if found.step is None or flow is None or flow.seen >= flow.elements * _ENOUGH:
+        return found
+    title = ran.plan.steps[found.step].title
+    reason = (
+        f"what limits it is not known: rounds are so short that of `{title}`, which seems to work most, "
+        f"{flow.seen / flow.elements:.0%} of the elements were seen"
+    )
+    return Bottleneck(None, reason, None, sure=False)
 
 
 def _host(verdict: Verdict, plan: Plan) -> PlaceVerdict | None:
@@ -121,19 +148,31 @@ def _host(verdict: Verdict, plan: Plan) -> PlaceVerdict | None:
     return verdict.places.get(HOST)
 
 
-def _worked(work: Mapping[int, float], flows: Sequence[_Flow]) -> dict[int, float]:
-    """Return the work for all elements, by step; without that of the root iterator, which belongs to no step."""
-    return {
-        step: seconds * (flows[step].factor or 0.0) for step, seconds in work.items() if step < len(flows)
-    }
+_Lanes = Mapping[Lane, Mapping[int, float]]
 
 
-def _steps(ran: Ran, flows: Sequence[_Flow]) -> Iterator[StepProfile]:
+def _worked(ran: Ran, flows: Sequence[_Flow]) -> _Lanes:
+    """Return the work for all elements, by threads and step; without the root iterator's, which belongs to no step.
+
+    Calls have worked on elements that have not left the step when it is looked at, which in a short round is much.
+    """
     totals = ran.recorder.totals
-    work = _worked(totals.busy, flows)
-    every = None if any(flow.factor is None for flow in flows) else sum(work.values())
+    sums: dict[Lane, dict[int, float]] = {}
+    for lane, work in totals.lanes.items():
+        ahead = totals.ahead.get(lane, {})
+        sums[lane] = {
+            step: seconds * (flows[step].factor(ahead.get(step, 0)) or 0.0)
+            for step, seconds in work.items()
+            if step < len(flows)
+        }
+    return sums
+
+
+def _steps(ran: Ran, flows: Sequence[_Flow], lanes: _Lanes) -> Iterator[StepProfile]:
+    work = by_step(lanes)
+    every = sum(work.values()) if all(flow.known for flow in flows) else None
     for number, (step, flow) in enumerate(zip(ran.plan.steps, flows, strict=True)):
-        seconds = None if flow.factor is None else work.get(number, 0.0)
+        seconds = work.get(number, 0.0) if flow.known else None
         yield StepProfile(
             number,
             flow.elements,

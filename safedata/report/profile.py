@@ -97,12 +97,12 @@ def _over(one: StepProfile) -> bool:
 
 def _bottleneck(profile: Profile) -> list[str]:
     found = profile.bottleneck
-    if found.step is None:
-        return [f"  {found.reason}"]
-    step = profile.plan.steps[found.step]
-    line = line_of(profile.plan, step)
-    place = "" if line is None else f", line {line}"
-    lines = [f"  bottleneck: {found.step} {step.title}{place}: {found.reason}"]
+    lines = [f"  {found.reason}"]
+    if found.step is not None:
+        step = profile.plan.steps[found.step]
+        line = line_of(profile.plan, step)
+        place = "" if line is None else f", line {line}"
+        lines = [f"  bottleneck: {found.step} {step.title}{place}: {found.reason}"]
     return [*lines, f"  to change: {found.advice}"] if found.advice else lines
 
 

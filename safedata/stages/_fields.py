@@ -53,9 +53,11 @@ class Volume:
 def _volume(value: object) -> object:
     if isinstance(value, Volume):
         return value
-    if isinstance(value, str):
+    if isinstance(value, str) and any(one.isdigit() for one in value):
         return Volume(read_size(value))
-    raise ValueError("a size is a number with a unit, such as `4GiB` or `500MB`")
+    way_out = "write a whole number above 0, or a size such as `64MiB`"
+    what = f"`{value}` is" if isinstance(value, (str, int, float)) else "this is"
+    raise ValueError(f"{what} neither a number of elements nor a size; {way_out}")
 
 
 Buffer = Annotated[

@@ -146,10 +146,13 @@ def test_there_are_only_so_many_fixes(run: Command, spec: Path) -> None:
     assert spec.read_bytes() == SPEC.encode()
 
 
-@pytest.mark.parametrize("flags", [("--fix", "0"), ("--fix", "1", "--together")])
+@pytest.mark.parametrize(
+    "flags", [("--fix", "0"), ("--fix", "1", "--together"), ("--fix", "-1"), ("--fix", "1.5")]
+)
 def test_a_fix_is_counted_from_1_and_of_one_spec(run: Command, spec: Path, flags: tuple[str, ...]) -> None:
     """What `--fix` cannot mean is a wrong command line."""
-    assert run("check", spec, *flags).status == 2
+    assert run("check", spec, *flags, "--target", "small").status == 2
+    assert spec.read_bytes() == SPEC.encode()
 
 
 def test_a_file_that_has_changed_meanwhile_is_left_alone(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import safedata
 from safedata.cardinality import UNKNOWN, exactly
 from safedata.problem import Fault
 from safedata.stages.shuffle import Shuffle
@@ -104,3 +105,13 @@ def test_order(run: Any) -> None:
     assert data[:10] != data[10:]
     fixed = run("shuffle: {buffer: all, seed: 3, reshuffle: false}", "repeat: 2").values
     assert fixed[:10] == fixed[10:]
+
+
+@pytest.mark.parametrize("buffer", ["-5", "0", "3.5", "some", "true", "[5]"])
+def test_what_is_no_buffer(buffer: str) -> None:
+    """What is neither a number of elements nor a size is refused with both forms to write."""
+    verdict = safedata.check(f"safedata: 1\nsource: {{range: 3}}\nsteps: [{{shuffle: {buffer}}}]\n")
+    [problem] = verdict.problems
+    assert (problem.code, problem.span and problem.span.line) == ("SD105", 3)
+    assert problem.message.endswith("is neither a number of elements nor a size")
+    assert problem.help == "write a whole number above 0, or a size such as `64MiB`"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from safedata.change import Changes, SetField
-from safedata.fixes.case import LESS, SLOWER, Case, Proposal, excess
+from safedata.fixes.case import LESS, OTHER, SLOWER, Case, Proposal, excess
 from safedata.fixes.search import Bracket, narrow
 from safedata.plan import PlannedStep
 from safedata.stages.base import Stage
 
 _TRIED: Final = 12
 """Numbers that are tried one by one, those of the steps that hold the most."""
-_RANKS: Final = {"parallel": SLOWER, "prefetch": SLOWER}
+_RANKS: Final = {"parallel": SLOWER, "prefetch": SLOWER, "window": OTHER}
 
 
 class Knob(NamedTuple):
@@ -33,7 +33,7 @@ class Knob(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """What a smaller one costs: time, or what training sees."""
+        """What a smaller one costs: time, what training sees, or what an element is."""
         return _RANKS.get(self.field, _RANKS.get(self.stage.key(), LESS))
 
 
@@ -46,15 +46,20 @@ def propose(case: Case) -> Iterator[Proposal]:
     for knob in ranked[:_TRIED]:
         value = _largest(case, knob)
         if value is not None:
-            where = f" {case.where(knob.step)}" if names.count(knob.name) > 1 else ""
             changes: Changes = (SetField(knob.step, knob.field, value),)
             yield Proposal(
                 changes,
-                f"`{knob.name}: {value}`{where}",
-                cost(case, knob, changes),
+                written(case, knob, value, names),
+                cost(case, knob, value, changes),
                 knob.rank,
                 value / knob.now,
             )
+
+
+def written(case: Case, knob: Knob, value: int, names: Sequence[str]) -> str:
+    """Return a number as a spec says it, with its line where several have its name: `batch: 64`."""
+    where = f" {case.where(knob.step)}" if names.count(knob.name) > 1 else ""
+    return f"`{knob.name}: {value}`{where}"
 
 
 def knobs(case: Case) -> Iterator[Knob]:
@@ -99,15 +104,17 @@ def _largest(case: Case, knob: Knob) -> int | None:
     return narrow(over, Bracket(1, least, knob.now, max(excess(case.verdict), 1.0))).low
 
 
-def cost(case: Case, knob: Knob, changes: Changes) -> str:
-    """Return what a smaller number costs, in words."""
-    value, key = next(one.value for one in changes if isinstance(one, SetField)), knob.stage.key()
+def cost(case: Case, knob: Knob, value: int, changes: Changes) -> str:
+    """Return what a smaller number costs, in words, as one of the changes or all of them."""
+    key = knob.stage.key()
     if knob.field == "parallel":
         return f"{value} in place of {knob.now} calls at once: slower where this map is the slowest step"
     if key == "prefetch":
         return f"{value} in place of {knob.now} ready when the training step asks: less evens out slow ones"
     if key == "shuffle":
         return f"shuffles less well: among {value} elements at a time in place of {knob.now}"
+    if key == "window":
+        return f"shorter windows, of {value} in place of {knob.now}: each element is another one"
     if knob.field == "size":
         return f"smaller batches, of {value} in place of {knob.now}{_per_epoch(case, knob, changes)}"
     return f"{value} in place of {knob.now}"
