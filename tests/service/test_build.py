@@ -21,7 +21,8 @@ from safedata.service.probe import workers
 from safedata.service.reader import Reader
 from safedata.stages._address import parse_address
 
-from .conftest import Cluster, Near, free_port
+from .conftest import Near
+from tests.serving import Cluster, free_port
 
 TEXT = """\
 safedata: 1

@@ -11,7 +11,8 @@ import pytest
 import safedata
 from safedata.problem import DataError, StateError
 
-from .conftest import Near, free_port
+from .conftest import Near
+from tests.serving import free_port
 
 FAR = "grpc://dispatcher:5050"
 

@@ -18,7 +18,8 @@ from safedata.problem import DataError
 from safedata.service.servers import Dispatcher, dispatcher, local_address
 from safedata.stages._address import parse_address
 
-from .conftest import ROOT, Serve, free_port
+from .conftest import Serve
+from tests.serving import ROOT, free_port
 
 
 def test_servers_tell_their_address_and_end_on_signals(serve: Serve, tmp_path: Path) -> None:
