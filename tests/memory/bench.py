@@ -162,7 +162,9 @@ class Result:
 
 def _values(written: Any, key: str) -> Iterator[Any]:
     """Yield what stands under a key, wherever in a spec that is, in the specs within it too."""
-    for one in written.values() if isinstance(written, dict) else written if isinstance(written, list) else ():
+    for one in (
+        written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
+    ):
         yield from _values(one, key)
     if isinstance(written, dict) and key in written:
         yield written[key]

@@ -83,7 +83,7 @@ def tensorflow_bytes(verdict: Verdict) -> int:
     return next(line.hold.bytes or 0 for line in verdict.lines if line.hold.place == HOST)
 
 
-def checked(text: str, folder: str, given: Mapping[str, object]) -> Verdict:
+def checked(text: str, folder: str, given: Mapping[str, Any]) -> Verdict:
     """Return the verdict on a spec in a folder, with these values for its parameters.
 
     Raises:

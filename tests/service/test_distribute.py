@@ -10,9 +10,9 @@ import pytest
 
 import safedata
 from safedata.problem import DataError, StateError
+from tests.serving import free_port
 
 from .conftest import Near
-from tests.serving import free_port
 
 FAR = "grpc://dispatcher:5050"
 

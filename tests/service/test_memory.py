@@ -12,7 +12,6 @@ import pytest
 
 from safedata.machine import calibration
 from tests.proc import ONLY_LINUX
-
 from tests.serving import ROOT, Cluster
 
 pytestmark = [pytest.mark.slow, ONLY_LINUX]
