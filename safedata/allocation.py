@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
+from safedata.apart import Apart, apart
 from safedata.holes import between_elements, between_texts
 from safedata.memory import HOST, add, largest, times
 from safedata.scope import COMPONENT_BYTES, Scope
@@ -35,11 +36,12 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     """
     if live is None:
         return None
-    elements = _blocks(plan)
+    own = apart(plan.steps, plan.result.bytes)
+    elements = _blocks(plan, own)
     widest = max((size for sizes in elements for size in sizes), default=0)
     code = sum(step.node.code for step in plan.steps if isinstance(step.node, Root))
     heap, inside, lost = _heap(plan), _inside_calls(plan, widest), add(*_unsplit(plan, elements))
-    if heap is None or inside is None or lost is None:
+    if heap is None or inside is None or lost is None or own.bytes is None:
         return None
     asked = allocator.Asked(
         room=allocator.room(elements),
@@ -53,7 +55,7 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
         steady=_steady(plan),
         result=max(_sizes(plan.result.element), default=0) if plan.result.place == HOST else 0,
     )
-    share = allocator.share(live - code, asked, pooled=plan.scope.pooled)
+    share = allocator.share(live - code - own.bytes, asked, pooled=plan.scope.pooled)
     return add(share, _left(plan), _scattered_texts(plan), between_elements(plan.steps, plan.scope))
 
 
@@ -312,13 +314,15 @@ def _enlarges(step: PlannedStep) -> bool:
     return large or isinstance(step.node, ElementNode)
 
 
-def _blocks(plan: Plan) -> list[list[int]]:
-    """Return for each element that a step hands on the bytes of its numeric tensors."""
-    made = [step.after for step in plan.steps if step.after.place == HOST]
+def _blocks(plan: Plan, own: Apart) -> list[list[int]]:
+    """Return for each element that a step hands on the bytes of its numeric tensors, but of those that are `own`."""
+    made = [step.after for step in plan.steps[own.steps :] if step.after.place == HOST]
     different = {
         (id(one.element), one.together): one for one in made
     }.values()  # many steps change no component
-    return [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
+    sizes = [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
+    handed_on = plan.steps[0].after.element if own.steps else {}
+    return [*sizes, _sizes({name: one for name, one in handed_on.items() if name not in own.names})]
 
 
 def _sizes(element: Element) -> list[int]:
