@@ -175,14 +175,15 @@ def _heap(plan: Plan) -> int | None:
 
 def _scratch(step: PlannedStep, scope: Scope) -> int | None:
     """Return what a step's calls take from `malloc` themselves, and leave in the threads that they ran in."""
-    if not isinstance(step.node, ElementNode) or step.before is None or step.before.place != HOST:
+    if isinstance(step.node, Root) or step.before is None or step.before.place != HOST:
         return 0
     left = step.node.scratch(step.before, scope)
     if left == 0:
         return 0
     from safedata.stages._scratch import left_behind
 
-    at_once = min(step.calls, max(1, scope.cpus))
+    turns = step.node.turns() if isinstance(step.node, ElementNode) else None
+    at_once = min(step.calls, max(1, scope.cpus), turns or step.calls)
     behind = left_behind(left, at_once, scope, step.before.weakest)
     return add(times(at_once, left), *(hold.bytes for hold in behind))
 
