@@ -322,7 +322,9 @@ def _blocks(plan: Plan, own: Apart) -> list[list[int]]:
         (id(one.element), one.together): one for one in made
     }.values()  # many steps change no component
     sizes = [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
-    handed_on = plan.steps[0].after.element if own.steps else {}
+    if not own.steps:
+        return sizes
+    handed_on = plan.steps[0].after.element
     return [*sizes, _sizes({name: one for name, one in handed_on.items() if name not in own.names})]
 
 

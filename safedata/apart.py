@@ -56,9 +56,10 @@ def _passes_on(step: PlannedStep, names: frozenset[str]) -> bool:
     node = step.node
     if isinstance(node, (Root, ElementNode)) or node.freezes or node.fills or step.after.place != HOST:
         return False
-    before = {} if step.before is None else step.before.element
-    same = all(name in before and before[name] is step.after.element.get(name) for name in names)
-    return same and (node.takes or not step.holds)
+    before, after = step.before, step.after
+    if before is None or (step.holds and not node.takes):
+        return False
+    return all(name in before.element and before.element[name] is after.element.get(name) for name in names)
 
 
 def _own(held: int | None, stream: Stream, names: frozenset[str]) -> int | None:
