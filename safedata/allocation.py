@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
+from safedata.apart import Apart, apart
+from safedata.held import at_peak
 from safedata.held.objects import objects
 from safedata.holes import between_elements, between_texts
 from safedata.memory import HOST, add, largest, times
@@ -36,11 +38,12 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     """
     if live is None:
         return None
-    elements = _blocks(plan)
+    own = apart(plan.steps, at_peak(plan.steps), plan.result.bytes)
+    elements = _blocks(plan, own)
     widest = max((size for sizes in elements for size in sizes), default=0)
     code = sum(step.node.code for step in plan.steps if isinstance(step.node, Root))
     heap, inside, lost = _heap(plan), _inside_calls(plan, widest), add(*_unsplit(plan, elements))
-    if heap is None or inside is None or lost is None:
+    if heap is None or inside is None or lost is None or own.bytes is None:
         return None
     asked = allocator.Asked(
         room=allocator.room(elements),
@@ -56,7 +59,7 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
         single=_single(plan, widest),
         result=max(_sizes(plan.result.element), default=0) if plan.result.place == HOST else 0,
     )
-    share = allocator.share(live - code, asked, pooled=plan.scope.pooled)
+    share = allocator.share(live - code - own.bytes, asked, pooled=plan.scope.pooled)
     return add(share, _left(plan), _scattered_texts(plan), between_elements(plan.steps, plan.scope))
 
 
@@ -171,7 +174,9 @@ def _single(plan: Plan, widest: int) -> bool:
         elif step.before is None or step.node.ahead or not step.node.orderly(step.before):
             return False
         elif max(_sizes(step.after.element), default=0) == widest:
-            behind = [one.node for one in plan.steps[number + 1 : number + 2] if not isinstance(one.node, Root)]
+            behind = [
+                one.node for one in plan.steps[number + 1 : number + 2] if not isinstance(one.node, Root)
+            ]
             return any(node.unstacks for node in behind)
     return False
 
@@ -190,14 +195,15 @@ def _heap(plan: Plan) -> int | None:
 
 def _scratch(step: PlannedStep, scope: Scope) -> int | None:
     """Return what a step's calls take from `malloc` themselves, and leave in the threads that they ran in."""
-    if not isinstance(step.node, ElementNode) or step.before is None or step.before.place != HOST:
+    if isinstance(step.node, Root) or step.before is None or step.before.place != HOST:
         return 0
     left = step.node.scratch(step.before, scope)
     if left == 0:
         return 0
     from safedata.stages._scratch import left_behind
 
-    at_once = min(step.calls, max(1, scope.cpus))
+    turns = step.node.turns() if isinstance(step.node, ElementNode) else None
+    at_once = min(step.calls, max(1, scope.cpus), turns or step.calls)
     behind = left_behind(left, at_once, scope, step.before.weakest)
     return add(times(at_once, left), *(hold.bytes for hold in behind))
 
@@ -329,13 +335,17 @@ def _enlarges(step: PlannedStep) -> bool:
     return large or isinstance(step.node, ElementNode)
 
 
-def _blocks(plan: Plan) -> list[list[int]]:
-    """Return for each element that a step hands on the bytes of its numeric tensors."""
-    made = [step.after for step in plan.steps if step.after.place == HOST]
+def _blocks(plan: Plan, own: Apart) -> list[list[int]]:
+    """Return for each element that a step hands on the bytes of its numeric tensors, but of those that are `own`."""
+    made = [step.after for step in plan.steps[own.steps :] if step.after.place == HOST]
     different = {
         (id(one.element), one.together): one for one in made
     }.values()  # many steps change no component
-    return [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
+    sizes = [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
+    if not own.steps:
+        return sizes
+    handed_on = plan.steps[0].after.element
+    return [*sizes, _sizes({name: one for name, one in handed_on.items() if name not in own.names})]
 
 
 def _sizes(element: Element) -> list[int]:

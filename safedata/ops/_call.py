@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 from pydantic import Field, PositiveInt, PrivateAttr, ValidationError, model_validator
 
 from safedata import draws
-from safedata.external.arguments import crossing_bytes, seed_of
+from safedata.external.arguments import crossing_bytes, scratch_bytes, seed_of
 from safedata.external.declared import Result, types
 from safedata.external.function import Arguments, Seconds, check_names, unsaid
 from safedata.external.target import Target, find, parse_target
@@ -165,6 +165,10 @@ class PythonCall(Joint):
         none while they are in the function.
         """
         return times(count, add(*(crossing_bytes(one) for one in (*xs, *ys))))
+
+    def scratch_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int | None) -> int | None:
+        """Return what a function of Python's may leave in its thread's arena."""
+        return 0 if self.graph else scratch_bytes(self.space, ys, count)
 
     @property
     def turns(self) -> int | None:

@@ -253,6 +253,10 @@ class Joint(Op):
         """Return the same for a call before or behind its turn, where only some may run it at once (`turns`)."""
         return self.batch_workspace_all(xs, ys, count)
 
+    def scratch_all(self, xs: tuple[Tensor, ...], ys: tuple[Tensor, ...], count: int | None) -> int | None:
+        """Return the bound of `scratch` for so many elements at once, the number None where nothing bounds it."""
+        return 0
+
     def off_gpu(self, xs: tuple[Tensor, ...]) -> Tensor | None:
         """Return the first of these components that no GPU can take, None where one takes all; text is left out."""
         known = (x for x in xs if not x.broken and x.dtype != "string")

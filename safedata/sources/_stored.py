@@ -14,6 +14,7 @@ from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import batched, slot_bytes
 from safedata.stages._shelve import frame_size, text_bytes
+from safedata.store.buffers import TAKEN_OVER
 from safedata.store.codec import CODECS, UNPACKING_BYTES
 from safedata.store.entry import Entry, read_entry
 from safedata.types import SCALAR_INT64, Dim, Stream, element_bytes
@@ -158,6 +159,17 @@ class StoredRoot(Root):
 
     def _size(self) -> int | None:
         return times(self.kept.cardinality.most, element_bytes(self.kept.visible))
+
+    def apart(self, after: Stream) -> frozenset[str]:
+        """Return the numbers of batches that leave as they were read, in buffers of the store's.
+
+        The last batch of an epoch may be smaller, and a buffer that TensorFlow copies then is the allocator's: it is
+        counted as large as the others all the same.
+        """
+        if not self.batches or self.parted:
+            return frozenset()
+        numbers = ((name, one) for name, one in after.visible.items() if one.dtype != "string" and one.bytes)
+        return frozenset(name for name, one in numbers if (one.bytes or 0) >= TAKEN_OVER)
 
     def calls(self, scope: Scope) -> int:
         """Return how many chunks are copied at once: the fewer the larger they are."""

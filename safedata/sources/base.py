@@ -50,6 +50,14 @@ class Root:
         """Return the index that the element of input `number` with this index has behind the combinator."""
         return index
 
+    def apart(self, after: Stream) -> frozenset[str]:
+        """Return the components that leave in buffers of its own, which TensorFlow takes over as they are."""
+        return frozenset()
+
+    def scratch(self, after: Stream, scope: Scope) -> int | None:
+        """Return a bound on the bytes of `malloc`'s blocks that making an element leaves in its thread's arena."""
+        return 0
+
     @abstractmethod
     def infer(self, scope: Scope) -> Stream:
         """Return the type of its elements; reads no file."""

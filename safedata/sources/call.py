@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from safedata import draws
 from safedata.cardinality import INFINITE, UNKNOWN, Cardinality, at_most, exactly
-from safedata.external.arguments import crossing_bytes, positive
+from safedata.external.arguments import crossing_bytes, positive, scratch_bytes
 from safedata.external.function import Function
 from safedata.internal.keys import each_epoch
 from safedata.lowering import Lowering, as_written
@@ -17,6 +17,7 @@ from safedata.memory import HOST, Hold, add, times
 from safedata.records import record
 from safedata.scope import THREAD_BYTES, Scope
 from safedata.sources.base import Inspected, Root, Source
+from safedata.stages._scratch import left_behind
 from safedata.stages._stacking import counted
 from safedata.types import Stream, element_bytes
 
@@ -123,8 +124,13 @@ class CallRoot(Root):
             HOST, add(times(2, made), crossing), "an element, as Python's and as TensorFlow's", "declared"
         )
         yield Hold(HOST, _MACHINERY, "the generator")
+        yield from left_behind(self.scratch(after, scope), 1, scope, "declared")
         if self.source.timeout_s is not None:
             yield Hold(HOST, THREAD_BYTES, "the generator's thread")
+
+    def scratch(self, after: Stream, scope: Scope) -> int | None:
+        """Return what the function may leave in the arena of a thread that asks it for an element."""
+        return scratch_bytes(self.source.workspace, self.source.outputs.values())
 
     def lower(self, low: Lowering) -> Any:
         """Return the dataset of the elements.

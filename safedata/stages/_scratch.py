@@ -1,4 +1,4 @@
-"""What libraries such as decoders take from `malloc` themselves, and leave behind in the threads that they run in."""
+"""What decoders and functions of Python's take from `malloc` themselves, and leave in the threads that they run in."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from safedata.ops.base import Joint
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._chains import types_of
-from safedata.stages.base import ElementNode
-from safedata.types import Stream
+from safedata.stages._elements import batch_shape
+from safedata.types import Stream, Tensor
 
 if TYPE_CHECKING:
     from safedata.walk import PlannedStep
 
-_LEFT: Final = "what decoders leave behind"
+_LEFT: Final = "what calls leave behind"
 
 
 def chain_scratch(chain: Chain, before: Stream) -> int | None:
@@ -31,8 +31,11 @@ def chain_scratch(chain: Chain, before: Stream) -> int | None:
     if len(bundles) <= len(chain.links):
         return None
     total: int | None = 0
+    count = Tensor("bool", batch_shape(before)).elements  # 1 where nothing is batched
     for link, xs, ys in zip(chain.links, bundles, bundles[1:], strict=False):
-        if not isinstance(link.op, Joint):
+        if isinstance(link.op, Joint):
+            total = add(total, link.op.scratch_all(xs, ys, count))
+        else:
             total = add(total, *(link.op.scratch(x, y) for x, y in zip(xs, ys, strict=True)))
     return total
 
@@ -69,7 +72,7 @@ def left_elsewhere(steps: Sequence[PlannedStep], threads: int, scope: Scope) -> 
     """
     for step in steps:
         kept = next((hold for hold in step.holds if hold.why.startswith(_LEFT)), None)
-        if kept is not None and step.before is not None and isinstance(step.node, ElementNode):
-            left = step.node.scratch(step.before, scope)
+        if kept is not None:
+            left = step.node.scratch(step.before or step.after, scope)
             elsewhere = None if left is None else threads * (left + left // 4)
             yield Hold(HOST, elsewhere, f"{_LEFT} in {threads} other threads", kept.evidence)

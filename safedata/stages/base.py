@@ -108,6 +108,10 @@ class Node:
         """
         return False
 
+    def scratch(self, before: Stream, scope: Scope) -> int | None:
+        """Return a bound on the bytes of `malloc`'s blocks that a call leaves behind in its thread's arena."""
+        return 0
+
     def emptied(self, before: Stream) -> int | None:
         """Return what is left of the first of its holds, in bytes, once the last element has left; None for all."""
         return None
@@ -233,10 +237,6 @@ class ElementNode(Node):
         """Return an upper bound in bytes of a running call that is in none of these functions."""
         return self.call_bytes(before, after, scope)
 
-    def scratch(self, before: Stream, scope: Scope) -> int | None:
-        """Return a bound on the bytes of `malloc`'s blocks that a call leaves behind in its thread's arena."""
-        return 0
-
     def inside(self, before: Stream, scope: Scope) -> int | None:
         """Return the bytes of the largest tensor that a call makes and does not hand on; None without a bound."""
         return 0
@@ -315,7 +315,7 @@ class ElementNode(Node):
         if (left := self.scratch(before, scope)) != 0:
             from safedata.stages._scratch import left_behind
 
-            yield from left_behind(left, at_once, scope, evidence)
+            yield from left_behind(left, inside, scope, evidence)
         if (timed := self.timed()) > 0:
             from safedata.external.timed import left_alone
 

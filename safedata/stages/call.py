@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from safedata import lowering
 from safedata.cardinality import Cardinality
-from safedata.external.arguments import crossing_bytes, seed_of
+from safedata.external.arguments import crossing_bytes, scratch_bytes, seed_of
 from safedata.external.function import Function
 from safedata.external.leaving import LeavingOut, most_left_out
 from safedata.external.several import COUNT, SeveralCaller, packed, sizes_of
@@ -20,6 +20,7 @@ from safedata.records import record, replace
 from safedata.scope import Scope
 from safedata.stages._elements import slot_bytes
 from safedata.stages._fields import Count, Names
+from safedata.stages._scratch import left_behind
 from safedata.stages._stacking import check_single
 from safedata.stages.base import Parsing, Stage
 from safedata.types import SCALAR_INT64, Element, Stream
@@ -184,8 +185,11 @@ class Call(Function, Stage):
         running = self._running(before)
         waiting = largest(slot_bytes(before, scope), made)
         what = "1 call" if self.parallel == 1 else f"{self.parallel} calls at once"
+        at_once = min(self.parallel, max(1, scope.cpus))
+        left = left_behind(self.scratch(before, scope), at_once, scope, evidence)
         if self.cardinality == "one":
             yield Hold(HOST, times(self.parallel, largest(running, waiting)), what, evidence)
+            yield from left
             return
         apart = add(made, times(2, after.bytes))
         if self.parallel == 1:
@@ -195,6 +199,14 @@ class Call(Function, Stage):
             yield Hold(HOST, times(self.parallel, largest(running, waiting)), what, evidence)
             yield Hold(HOST, apart, "the elements of one call, taken apart", evidence)
         yield Hold(HOST, _NESTED, "what hands them out")
+        yield from left
+
+    def scratch(self, before: Stream, scope: Scope) -> int | None:
+        """Return what a call may leave in its thread's arena: of several elements the room that they are put into."""
+        of_one = scratch_bytes(self.workspace, self.outputs.values())
+        if self.cardinality == "one":
+            return of_one
+        return add(of_one, scratch_bytes(0, self.outputs.values(), self.most))
 
     def hollow(self, before: Stream, scope: Scope) -> int | None:
         """Return what functions hold beside elements, which no buffer leaves behind when an epoch ends."""

@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from typing import Any, Final
 
-_TAKEN_OVER: Final = 256 << 10
+TAKEN_OVER: Final = 256 << 10
 """From this size on TensorFlow takes a buffer over as it is: whole pages for each would be too much for less."""
 _ALIGNED: Final = 64
 """What TensorFlow wants an address to be a multiple of (`EIGEN_MAX_ALIGN_BYTES`); others it copies at once."""
@@ -28,7 +28,7 @@ class Buffers:
         """
         import numpy as np
 
-        if size < _TAKEN_OVER:
+        if size < TAKEN_OVER:
             small = np.empty(size + _ALIGNED, "uint8")
             start = (_ALIGNED // 2 - small.ctypes.data) % _ALIGNED
             return small[start : start + size]

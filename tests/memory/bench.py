@@ -17,6 +17,7 @@ import yaml
 
 from safedata.machine.footprint import tensorflow_footprint
 from safedata.memory import MIB
+from tests.memory.given import given
 
 ROOT: Final = Path(__file__).parents[2]
 CASES: Final = Path(__file__).parent / "cases"
@@ -24,7 +25,7 @@ WHOLE: Final = 1.10
 """The estimate is at most this many times the measured peak of the whole process."""
 PART: Final = 1.25
 """And for the pipeline's own part at most this many times what was measured of it,"""
-MADE_UP: Final = {"range", "synthetic"}
+MADE_UP: Final = {"range", "synthetic", "call"}
 """Sources that read nothing."""
 PART_FROM: Final = 64 * MIB
 """once that is above so many bytes: a smaller part is lost among the pages of TensorFlow's libraries."""
@@ -75,7 +76,18 @@ class Case:
     @property
     def reads_files(self) -> bool:
         """Whether any of its sources reads what `data.make` writes."""
-        return any(kind not in MADE_UP for kind in _sources([self.spec, self.run]))
+        return any(kind not in MADE_UP for kind in self.sources())
+
+    def sources(self) -> Iterator[str]:
+        """Yield the kind of each of its sources."""
+        for source in _values([self.spec, self.run], "source"):
+            yield from source
+
+    def stages(self) -> Iterator[tuple[str, Any]]:
+        """Yield the kind of each of its steps, with what the step is told; what stands beside the kind too."""
+        for steps in _values([self.spec, self.run], "steps"):
+            for step in steps:
+                yield from step.items() if isinstance(step, dict) else [(step, None)]
 
     def texts(self) -> list[str]:
         """Return the specs as YAML: one, or two that are alive at the same time."""
@@ -148,17 +160,14 @@ class Result:
         return self.whole_ratio <= WHOLE and (self.part_ratio is None or self.part_ratio <= PART)
 
 
-def _sources(written: Any) -> Iterator[str]:
-    """Yield the kind of every source in a spec, those of specs within it too."""
-    if isinstance(written, list):
-        for one in written:
-            yield from _sources(one)
-    elif isinstance(written, dict):
-        for key, value in written.items():
-            if key == "source":
-                yield from value
-            else:
-                yield from _sources(value)
+def _values(written: Any, key: str) -> Iterator[Any]:
+    """Yield what stands under a key, wherever in a spec that is, in the specs within it too."""
+    for one in (
+        written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
+    ):
+        yield from _values(one, key)
+    if isinstance(written, dict) and key in written:
+        yield written[key]
 
 
 def load_cases() -> Iterator[Case]:
@@ -210,8 +219,8 @@ def busy(each: int) -> Iterator[None]:
 def run(case: Case, folder: Path, base: int, regime: Regime = REGIMES[0]) -> Run:
     """Run a case once in a fresh process."""
     start = time.monotonic()
-    with busy(regime.busy):
-        found = ask(case.request(**regime.asked), folder)
+    with given(case.spec) as values, busy(regime.busy):
+        found = ask(case.request(**regime.asked, given=values), folder)
     own = found["measured"] - max(base, found["beside"])
     return Run(own, round(time.monotonic() - start), estimated(found["estimates"], found["tensorflow"]))
 
@@ -243,5 +252,6 @@ def buffers(case: Case, folder: Path) -> dict[str, tuple[int, int]]:
 
     TensorFlow's own books (`tf.data.experimental.get_model_proto`) count tensors' blocks alone, none of their objects.
     """
-    found = ask(case.request(stages=True), folder)["stages"]
+    with given(case.spec) as values:
+        found = ask(case.request(stages=True, given=values), folder)["stages"]
     return {kind: (held, seen) for kind, (held, seen) in found.items()}

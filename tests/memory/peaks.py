@@ -17,9 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import safedata
 from safedata.machine.footprint import installed_version
-from safedata.request import raise_for
 from tests.memory.bench import Case, Result, Run, allowed, estimated
-from tests.memory.child import host_bytes
+from tests.memory.child import checked, host_bytes, tensorflow_bytes
 
 PATH: Final = Path(__file__).with_name("peaks.json")
 
@@ -131,9 +130,8 @@ def owns(case: Case, folder: Path) -> Iterator[int]:
     for text in case.texts():
         if case.run.get("measured"):
             safedata.measure(text, folder=str(folder))
-        verdict = safedata.check(text, host="1TiB", folder=str(folder))
-        raise_for(verdict)
-        yield host_bytes(verdict) - (verdict.lines[0].hold.bytes or 0)  # the first is TensorFlow itself
+        verdict = checked(text, str(folder), {})
+        yield host_bytes(verdict) - tensorflow_bytes(verdict)
 
 
 def results(found: Peaks, cases: Iterable[Case], folder: Path) -> list[Result]:

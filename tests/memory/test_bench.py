@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import pytest
 
+from safedata import registry
 from safedata.machine import Cpus, calibration
 from tests.memory import bench, data, drawn, peaks, report
+from tests.memory.given import given
 from tests.proc import ONLY_LINUX
 
 CASES: Final = {case.title: case for case in bench.load_cases()}
@@ -120,6 +122,40 @@ def test_no_buffer_has_more_in_it_than_its_step_holds(title: str, base: int, fol
     """What TensorFlow itself says is buffered is never more than steps of that kind and the allocator hold."""
     for kind, (held, seen) in bench.buffers(CASES[title], folder).items():
         assert seen <= held, f"{kind}: {seen} of {held}"
+
+
+def test_every_source_and_stage_is_in_a_case() -> None:
+    """Whoever adds one adds a case of it: there is none whose bytes were never measured in a whole pipeline."""
+    sources = {kind for case in CASES.values() for kind in case.sources()}
+    stages = [step for case in CASES.values() for step in case.stages()]
+    assert registry.names("sources").keys() - sources == set()
+    assert registry.names("stages").keys() - {kind for kind, _ in stages} == set()
+    assert any(kind == "cache" and isinstance(told, dict) for kind, told in stages), (
+        "none has a cache on disk"
+    )
+
+
+def test_a_case_tells_its_sources_and_steps_those_of_inputs_too() -> None:
+    """Sources and steps of a combinator's inputs, and of a second pipeline that is alive beside the first."""
+    one = {"source": {"range": 9}, "steps": ["unbatch", {"batch": 2, "parallel": 2}]}
+    mixed = {"source": {"zip": {"a": one, "b": {"source": {"files": {"path": "x"}}}}}, "steps": [{"take": 1}]}
+    case = bench.Case(
+        "group", "name", mixed, {"beside": {"source": {"text": "y"}, "steps": [{"cache": "memory"}]}}
+    )
+    assert sorted(case.sources()) == ["files", "range", "text", "zip"]
+    assert {"unbatch", "batch", "take", "cache"} <= {kind for kind, _ in case.stages()}
+    assert case.reads_files
+
+
+def test_each_run_has_a_folder_of_its_own() -> None:
+    """Nothing that one run keeps on disk is there in the next one, nor stays behind; others are given nothing."""
+    wanted = {"params": {"scratch": "scratch"}}
+    with given({}) as nothing, given(wanted) as first, given(wanted) as second:
+        folders = [Path(one["scratch"]) for one in (first, second)]
+        assert nothing == {}
+        assert folders[0] != folders[1]
+        assert [list(one.iterdir()) for one in folders] == [[], []]
+    assert not any(one.exists() for one in folders)
 
 
 def result(estimate: int, measured: int, runs: int = 1, group: str = "group", **more: Any) -> bench.Result:

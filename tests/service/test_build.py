@@ -20,8 +20,9 @@ from safedata.service import building
 from safedata.service.probe import workers
 from safedata.service.reader import Reader
 from safedata.stages._address import parse_address
+from tests.serving import Cluster, free_port
 
-from .conftest import Cluster, Near, free_port
+from .conftest import Near
 
 TEXT = """\
 safedata: 1

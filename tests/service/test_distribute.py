@@ -10,8 +10,9 @@ import pytest
 
 import safedata
 from safedata.problem import DataError, StateError
+from tests.serving import free_port
 
-from .conftest import Near, free_port
+from .conftest import Near
 
 FAR = "grpc://dispatcher:5050"
 

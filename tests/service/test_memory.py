@@ -12,8 +12,7 @@ import pytest
 
 from safedata.machine import calibration
 from tests.proc import ONLY_LINUX
-
-from .conftest import ROOT, Cluster
+from tests.serving import ROOT, Cluster
 
 pytestmark = [pytest.mark.slow, ONLY_LINUX]
 

@@ -17,8 +17,9 @@ from safedata.__main__ import main
 from safedata.problem import DataError
 from safedata.service.servers import Dispatcher, dispatcher, local_address
 from safedata.stages._address import parse_address
+from tests.serving import ROOT, free_port
 
-from .conftest import ROOT, Serve, free_port
+from .conftest import Serve
 
 
 def test_servers_tell_their_address_and_end_on_signals(serve: Serve, tmp_path: Path) -> None:
