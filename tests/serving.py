@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -55,17 +56,18 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A dispatcher with two workers that it knows from the start."""
+    """A dispatcher with workers that it knows from the start."""
 
-    def __init__(self) -> None:
-        ports = [free_port(), free_port()]
+    def __init__(self, count: int = 2) -> None:
+        ports = [free_port() for _ in range(count)]
         known = [flag for port in ports for flag in ("--worker", f"127.0.0.1:{port}")]
         self.dispatcher = Server("dispatcher", "--host", "127.0.0.1", *known, "--worker-timeout", "2")
         self.address = self.dispatcher.address
-        self.workers = [
-            Server("worker", "--dispatcher", self.address, "--port", str(port), "--heartbeat", "0.2")
-            for port in ports
-        ]
+        with ThreadPoolExecutor(count) as starting:
+            self.workers = list(starting.map(self._worker, ports))
+
+    def _worker(self, port: int) -> Server:
+        return Server("worker", "--dispatcher", self.address, "--port", str(port), "--heartbeat", "0.2")
 
     def end(self) -> None:
         """Kill all of them."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from safedata.chain import Chain
-from safedata.memory import HOST, Evidence, Hold, add
-from safedata.ops.base import Joint
+from safedata.memory import HOST, Evidence, Hold
+from safedata.ops._left import left
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.stages._chains import types_of
@@ -30,30 +30,24 @@ def chain_scratch(chain: Chain, before: Stream) -> int | None:
         return None
     if len(bundles) <= len(chain.links):
         return None
-    total: int | None = 0
     count = Tensor("bool", batch_shape(before)).elements  # 1 where nothing is batched
-    for link, xs, ys in zip(chain.links, bundles, bundles[1:], strict=False):
-        if isinstance(link.op, Joint):
-            total = add(total, link.op.scratch_all(xs, ys, count))
-        else:
-            total = add(total, *(link.op.scratch(x, y) for x, y in zip(xs, ys, strict=True)))
-    return total
+    return left(chain.links, bundles, count)
 
 
-def left_behind(left: int | None, running: int, scope: Scope, evidence: Evidence) -> Iterator[Hold]:
+def left_behind(each: int | None, running: int, scope: Scope, evidence: Evidence) -> Iterator[Hold]:
     """Yield what stays in the arenas of all threads beside what the running calls hold.
 
     A call may run on any thread, whose arena then keeps its blocks, with holes of what was laid between them.
 
     Args:
-        left: what one call leaves behind, in bytes.
+        each: what one call leaves behind, in bytes.
         running: how many calls run at once.
         scope: has the number of threads.
         evidence: what that rests on.
     """
     threads = max(1, scope.cpus)
-    if left != 0:
-        kept = None if left is None else (threads - running) * left + threads * left // 4
+    if each != 0:
+        kept = None if each is None else (threads - running) * each + threads * each // 4
         yield Hold(HOST, kept, f"{_LEFT} in {threads} threads", evidence)
 
 
@@ -73,6 +67,6 @@ def left_elsewhere(steps: Sequence[PlannedStep], threads: int, scope: Scope) -> 
     for step in steps:
         kept = next((hold for hold in step.holds if hold.why.startswith(_LEFT)), None)
         if kept is not None:
-            left = step.node.scratch(step.before or step.after, scope)
-            elsewhere = None if left is None else threads * (left + left // 4)
+            each = step.node.scratch(step.before or step.after, scope)
+            elsewhere = None if each is None else threads * (each + each // 4)
             yield Hold(HOST, elsewhere, f"{_LEFT} in {threads} other threads", kept.evidence)

@@ -53,6 +53,17 @@ def test_each_thread_keeps_what_a_function_has_taken() -> None:
     assert left_behind(spec(feed("big_rows", 'x: "float32[1024, 1024]"'), "take: 9", rest=behind)) > 4 * image
 
 
+def test_a_function_inside_an_operation_leaves_as_much() -> None:
+    """One that is applied at random, or in one of several views, runs on the same threads."""
+    call = '{call: "mine.feeds:big_batch", returns: {value: "float32[1024, 1024]"}, workspace: 4MiB}'
+    batch = "batch: 4"
+    alone = left_behind(spec("range: 64", batch, f"map: {{value: [{call}]}}"))
+    chosen = f"map: {{value: [{{random_choice: {{ops: [{call}, {call}]}}}}]}}"
+    inside = left_behind(spec("range: 64", batch, chosen))
+    assert alone > 0
+    assert inside >= alone
+
+
 def test_large_arrays_have_pages_of_their_own() -> None:
     """An array of more than 32 MiB, always as large, goes back to the system when it is freed."""
     large = step("big", 'x: "float32[4096, 4096]"').replace("1KiB", "0 B")

@@ -63,8 +63,8 @@ class Case:
     name: str
     spec: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict[str, Any])
-    """`epochs`, `take`, `pause`, `slow`, `uneven`, `fit`; `measured`: after `safedata measure`; and `beside`: a second
-    spec, alive at the same time."""
+    """`epochs`, `take`, `pause`, `slow`, `uneven`, `fit`; `measured`: after `safedata measure`; `workers` of the
+    service; and `beside`: a second spec, alive at the same time."""
     loose: str | None = None
     """Why its estimate is further above than the limits say; None where it is within them."""
 
@@ -219,7 +219,7 @@ def busy(each: int) -> Iterator[None]:
 def run(case: Case, folder: Path, base: int, regime: Regime = REGIMES[0]) -> Run:
     """Run a case once in a fresh process."""
     start = time.monotonic()
-    with given(case.spec) as values, busy(regime.busy):
+    with given(case.spec, case.run.get("workers", 2)) as values, busy(regime.busy):
         found = ask(case.request(**regime.asked, given=values), folder)
     own = found["measured"] - max(base, found["beside"])
     return Run(own, round(time.monotonic() - start), estimated(found["estimates"], found["tensorflow"]))
@@ -252,6 +252,6 @@ def buffers(case: Case, folder: Path) -> dict[str, tuple[int, int]]:
 
     TensorFlow's own books (`tf.data.experimental.get_model_proto`) count tensors' blocks alone, none of their objects.
     """
-    with given(case.spec) as values:
+    with given(case.spec, case.run.get("workers", 2)) as values:
         found = ask(case.request(stages=True, given=values), folder)["stages"]
     return {kind: (held, seen) for kind, (held, seen) in found.items()}

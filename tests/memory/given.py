@@ -17,12 +17,13 @@ ALLOW: Final = ("tests.memory.functions",)
 
 
 @contextmanager
-def given(spec: dict[str, Any]) -> Iterator[dict[str, str]]:
+def given(spec: dict[str, Any], workers: int = 2) -> Iterator[dict[str, str]]:
     """Give a spec's parameters values for one run: what is named `scratch` and `service` is there until it ends.
 
     Args:
         spec: a case's. `scratch` is a folder that nothing was written to, so that no run reads what another has kept;
-            `service` the address of a dispatcher that knows two workers.
+            `service` the address of a dispatcher.
+        workers: how many it knows.
     """
     wanted = spec.get("params", {})
     with ExitStack() as stack:
@@ -30,7 +31,7 @@ def given(spec: dict[str, Any]) -> Iterator[dict[str, str]]:
         if "scratch" in wanted:
             found["scratch"] = stack.enter_context(tempfile.TemporaryDirectory())
         if "service" in wanted:
-            cluster = Cluster()
+            cluster = Cluster(workers)
             stack.callback(cluster.end)
             found["service"] = cluster.address
         yield found

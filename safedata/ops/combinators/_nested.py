@@ -12,8 +12,10 @@ from pydantic import Field, PrivateAttr, WithJsonSchema
 
 from safedata import draws
 from safedata.lowering import Call
+from safedata.memory import add
 from safedata.ops import _walk
 from safedata.ops._drawing import Drawing
+from safedata.ops._left import left
 from safedata.ops._links import Known, Links, Place, parse_links
 from safedata.ops._walk import Bundle
 from safedata.ops.base import Joint, Op
@@ -117,6 +119,10 @@ class Nested(Joint, Drawing):
     def peaks(self, xs: Bundle, batch: int | None = None) -> list[int | None]:
         """Return for each chain what it holds for one element, or a batch, beside `xs`, its results included."""
         return [_walk.peak(links, walked(links, xs), batch) for links in self.chains]
+
+    def scratch_all(self, xs: Bundle, ys: Bundle, count: int | None) -> int | None:
+        """Return what all chains leave behind: a thread runs one after the other, or now this one and now that."""
+        return add(*(left(links, walked(links, xs), count) for links in self.chains))
 
     def applied(self, number: int, values: tuple[Any, ...], call: Call, xs: Bundle) -> tuple[Any, ...]:
         """Return what a chain makes of `values`, with draws of its own."""
