@@ -200,7 +200,7 @@ def _payload(xs: Bundle, batch: int | None) -> int | None:
 def _held(op: Op | None, x: Tensor, y: Tensor, first: bool, batch: int | None) -> int | None:
     # What enters the first is the element itself, counted once for all chains.
     entering = 0 if first else _payload((x,), batch)
-    if op is None:
+    if op is None or op.idle(x):
         return entering
     made = 0 if op.forwards and not first and x.bytes == y.bytes else _payload((y,), batch)
     space = op.workspace(x, y) if batch is None else op.batch_workspace(x, y, batch)

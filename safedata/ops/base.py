@@ -144,6 +144,10 @@ class Op(BaseModel):
         """Return an upper bound in bytes of what one call holds beside `x` and `y`; None when unbounded."""
         return 0
 
+    def idle(self, x: Tensor) -> bool:
+        """Return whether it hands on elements of type `x` as the tensors that they are."""
+        return False
+
     def scratch(self, x: Tensor, y: Tensor) -> int | None:
         """Return which of `workspace`'s bytes are large blocks that a library takes from `malloc`, not from TensorFlow.
 

@@ -157,6 +157,15 @@ class StoredRoot(Root):
         """Whether what a call reads is taken apart into batches."""
         return self.batches and self.at_once > self.rows
 
+    @property
+    def slices(self) -> bool:
+        """Whether what a call reads is taken apart: then texts and small numbers are copied by the thread that asks.
+
+        30,000 rows of 20 texts, 28,000 of them in a shuffle, epochs broken off: 105 MiB, where 133 would be counted
+        with what earlier epochs' threads leave; 100,000 texts of 1,000 B, 60,000 in a shuffle, 83, where 123 would.
+        """
+        return self.parted or not self.batches
+
     def _size(self) -> int | None:
         return times(self.kept.cardinality.most, element_bytes(self.kept.visible))
 

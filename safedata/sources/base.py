@@ -29,10 +29,13 @@ class Root:
     """Whether a reader of TensorFlow's makes its elements, in the thread that asks for them."""
     seeks: ClassVar[bool] = False
     """Whether it starts with any of its elements, `low.first`, without reading those before it."""
-    slices: ClassVar[bool] = False
-    """Whether its elements are cut out of tensors by the thread that asks, so that they lie one behind the other."""
     code: ClassVar[int] = 0
     """Bytes among its holds that are pages of a package's own, which no allocator adds to."""
+
+    @property
+    def slices(self) -> bool:
+        """Whether the thread that asks cuts its elements out of tensors, so that they lie one behind the other."""
+        return False
 
     @abstractmethod
     def title(self) -> str:

@@ -75,6 +75,17 @@ def tensors_between(chain: Chain, before: Stream) -> list[Tensor]:
     return [x for bundle in bundles for x in bundle if not x.broken and x.dtype != "string"]
 
 
+def is_idle(chain: Chain, before: Stream) -> bool:
+    """Return whether a chain leaves its component the very tensor that it is, such as a cast to the dtype it has."""
+    if chain.expression is not None or chain.starts != chain.makes:
+        return False
+    try:
+        bundles = list(types_of(chain, before))
+    except Fault:  # the walk reports it
+        return False
+    return all(link.op.idle(x) for link, xs in zip(chain.links, bundles, strict=False) for x in xs)
+
+
 def freed_in(chain: Chain, before: Stream) -> list[int]:
     """Return the bytes of numbers that a chain makes and does not hand on; of an expression no more than its result."""
     if chain.expression is None:

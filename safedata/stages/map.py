@@ -22,6 +22,7 @@ from safedata.stages._chains import (
     chain_bytes,
     chain_evidence,
     freed_in,
+    is_idle,
     report_refused,
     require_order,
     tensors_between,
@@ -190,8 +191,10 @@ class Map(ElementNode, Stage):
         return largest(0, *(x.bytes for between in found for x in between))
 
     def makes(self, before: Stream, after: Stream) -> frozenset[str]:
-        """Return the names of the components that its chains make."""
-        made = (name for group in cast("tuple[Group, ...]", self.groups) for name in group)
+        """Return the names of the components that its chains make, those apart that they hand on as they are."""
+        entered = self._entered(before, Scope("", report=_unheard))
+        chains = ((chain, stream) for group, stream in entered for chain in chains_of(group))
+        made = (name for chain, stream in chains if not is_idle(chain, stream) for name in chain.makes)
         return super().makes(before, after) | (frozenset(made) & frozenset(after.element))
 
     def freed(self, before: Stream, scope: Scope) -> list[int]:

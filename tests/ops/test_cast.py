@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import safedata
 from safedata.types import UINT8_RANGE, Tensor, ValueRange
 from tests.ops.conformance import EXACT, FLOAT, LABEL, SIGNED, VECTOR, fault, parse, run
 
@@ -49,3 +50,20 @@ def test_strings() -> None:
     """A string is refused, with the operation that reads its bytes."""
     found = fault("cast: int16", Tensor("string"))
     assert (found.code, found.help) == ("SD202", "write `{decode_raw: int16}` for raw bytes")
+
+
+def test_a_cast_to_the_same_dtype_makes_nothing() -> None:
+    """TensorFlow hands the tensor on, so a call has its batch once; one to another dtype has both."""
+    batch = 16 * 2**20
+
+    def calls(dtype: str) -> int:
+        source = 'synthetic: {components: {x: "float32[1024, 1024]", y: "int64[]"}, count: 99}'
+        steps = f"[{{batch: 4}}, {{map: {{x: [{{cast: {dtype}}}]}}, parallel: 1}}]"
+        verdict = safedata.check(f"safedata: 1\nsource: {{{source}}}\nsteps: {steps}\n", host="64GiB")
+        assert verdict.plan is not None, verdict.problems
+        [found] = [one.bytes for one in verdict.plan.steps[2].holds]
+        assert found is not None
+        return found
+
+    assert batch <= calls("float32") < 1.01 * batch
+    assert 1.5 * batch <= calls("float16") < 1.51 * batch

@@ -73,6 +73,10 @@ class Cast(Op):
             raise Fault("SD205", f"values of {found} as {self.dtype} lose nearly all they say", help=way_out)
         return ValueRange(low, high)
 
+    def idle(self, x: Tensor) -> bool:
+        """Return whether `x` has the dtype already: `tf.cast` hands it on then."""
+        return x.dtype == self.dtype
+
     def lower(self, x: Any, call: Call) -> Any:
         """Return `x` as the other dtype."""
         return each(call.tf, x, lambda flat: call.tf.cast(flat, self.dtype))

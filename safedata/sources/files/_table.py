@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
 from safedata.cardinality import exactly
@@ -94,8 +94,6 @@ def text_column(values: Sequence[str]) -> Column:
 class TableRoot(Root):
     """The rows of a table, an element each."""
 
-    slices: ClassVar[bool] = True
-
     name: str
     """The source, for reports."""
     columns: Mapping[str, Column]
@@ -114,6 +112,11 @@ class TableRoot(Root):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what was sent, with no tensors yet."""
         self.__dict__.update(state, _tensors=WeakValueDictionary[str, Any]())
+
+    @property
+    def slices(self) -> bool:
+        """Whether its elements are cut out of tensors by the thread that asks: always."""
+        return True
 
     def title(self) -> str:
         """Return the source's name."""
