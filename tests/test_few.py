@@ -7,6 +7,8 @@ import yaml
 
 import safedata
 from safedata.budget import HoldLine
+from safedata.held import at_peak
+from safedata.records import replace
 
 pytestmark = pytest.mark.usefixtures("undecided")
 ROW = 200_000
@@ -66,6 +68,30 @@ def test_rounds_of_a_repeat_count_for_themselves() -> None:
     ready = {"prefetch": 30}
     assert rows(lines(20, ready, {"repeat": 10}, ready)) == pytest.approx(20 + 30, rel=0.01)
     assert rows(lines(20, {"repeat": 10}, ready)) == pytest.approx(30, rel=0.01)
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    """A hold without a bound keeps none, however many of its places are known and stay empty."""
+    verdict = safedata.check(
+        yaml.safe_dump(
+            {
+                "safedata": 1,
+                "source": {"synthetic": {"components": {"x": "uint8[1000]"}, "count": 10}},
+                "steps": list(BATCHES),
+            }
+        ),
+        host="1TiB",
+    )
+    assert verdict.plan is not None
+    steps = verdict.plan.steps
+    before = at_peak(steps)
+    assert any("never at once" in hold.why for holds in before for hold in holds)
+    unknown = [
+        replace(step, holds=tuple(hold._replace(bytes=None) if hold.slots else hold for hold in step.holds))
+        for step in steps
+    ]
+    for step, holds in zip(unknown, at_peak(unknown), strict=True):
+        assert [hold.bytes for hold in holds] == [hold.bytes for hold in step.holds]
 
 
 def test_an_endless_stream_fills_every_place() -> None:

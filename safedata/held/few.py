@@ -53,7 +53,8 @@ def no_more_than_come(steps: Sequence[PlannedStep], holds: Sequence[Holds]) -> l
         if isinstance(step.node, Root) or step.after.place != HOST:
             continue
         for place, hold in enumerate(found[number]):
-            chain.slots += [_Slot(number, place, count, size) for count, size in hold.slots]
+            if hold.bytes is not None:  # what is unknown stays so
+                chain.slots += [_Slot(number, place, count, size) for count, size in hold.slots]
     _settle(chain, found)
     return found
 
@@ -88,6 +89,7 @@ def _settle(chain: _Chain, found: list[Holds]) -> None:
 def _without(holds: Holds, number: int, slots: Sequence[_Slot]) -> Holds:
     """Return a step's holds, one of them without these places."""
     hold = holds[number]
-    size = max(0, (hold.bytes or 0) - sum(slot.count * slot.size for slot in slots))
+    assert hold.bytes is not None
+    size = max(0, hold.bytes - sum(slot.count * slot.size for slot in slots))
     why = f"{hold.why}, {sum(slot.count for slot in slots)} of them never at once with the rest"
     return (*holds[:number], hold._replace(bytes=size, why=why), *holds[number + 1 :])

@@ -9,6 +9,7 @@ import sys
 from typing import Any, Final
 
 from safedata.allocator import settled
+from safedata.machine.files import read_text
 from safedata.memory import KIB, MIB
 
 _LEAST: Final = 256 * KIB
@@ -52,7 +53,9 @@ def give_back(tf: Any) -> None:
         peak = _told(tf)["peak"]
     except ValueError:  # this release does not count them
         return
-    pieces = _Pieces(tf, max(_LEAST, -(-peak // _PIECES // mmap.PAGESIZE) * mmap.PAGESIZE))
+    if not (known := _writable()):  # nobody could tell whether the pool grows
+        return
+    pieces = _Pieces(tf, known, max(_LEAST, -(-peak // _PIECES // mmap.PAGESIZE) * mmap.PAGESIZE))
     while pieces.fit and (count := min(_LOOK, pieces.left(peak) // pieces.size)) > 0:
         for _ in range(count):
             pieces.take()
@@ -61,9 +64,9 @@ def give_back(tf: Any) -> None:
 class _Pieces:
     """Pieces that were free in the pool, held until this is gone, so that each is another one."""
 
-    def __init__(self, tf: Any, size: int) -> None:
+    def __init__(self, tf: Any, known: list[tuple[int, int]], size: int) -> None:
         self.size, self.fit = size, True
-        self._tf, self._libc, self._known = tf, ctypes.CDLL(None), _writable()
+        self._tf, self._libc, self._known = tf, ctypes.CDLL(None), known
         self._held = list[Any]()
         self._regions: dict[int, int] = {}
         """Where regions start that have a piece at their start, and their bytes."""
@@ -122,14 +125,9 @@ def _region(start: int) -> int | None:
 def _writable() -> list[tuple[int, int]]:
     """Return where this process has memory that it can write to, from where to where."""
     found = list[tuple[int, int]]()
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            place, rights, *_ = line.split(maxsplit=2)
+    for line in (read_text("/", "/proc/self/maps") or "").splitlines():
+        place, rights, *_ = line.split(maxsplit=2)
+        if rights.startswith("rw"):
             first, end = (int(one, 16) for one in place.split("-"))
-            if not rights.startswith("rw"):
-                continue
-            if found and found[-1][1] == first:
-                found[-1] = (found[-1][0], end)
-            else:
-                found.append((first, end))
+            found.append((first, end))
     return found

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.fresh import ROOT
+from tests.proc import ONLY_LINUX
 
 MIB = 1 << 20
 USED = """
@@ -44,7 +45,7 @@ def given_back(pooled: str) -> list[tuple[int, int, int, bool, bool]]:
 
 
 @pytest.mark.tf
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no page of a mapping can be told to go")
+@ONLY_LINUX
 def test_what_is_free_goes_back() -> None:
     """Of 180 MiB in tensors of all sizes nine tenths go, those in use keep their values, and the pool does not grow."""
     for before, after, mapped, sound, grown in given_back("true"):
@@ -55,6 +56,7 @@ def test_what_is_free_goes_back() -> None:
 
 
 @pytest.mark.tf
+@ONLY_LINUX
 def test_glibcs_tensors_are_left_alone() -> None:
     """Where tensors come from glibc nothing is done, and nothing fails."""
     assert all(sound and not grown for _, _, _, sound, grown in given_back("false"))
