@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
 from safedata.apart import Apart, apart
-from safedata.held import at_peak
 from safedata.held.objects import objects
 from safedata.holes import between_elements, between_texts
 from safedata.memory import HOST, add, largest, times
@@ -38,7 +37,7 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
     """
     if live is None:
         return None
-    own = apart(plan.steps, at_peak(plan.steps), plan.result.bytes)
+    own = apart(plan.steps, plan.result.bytes)
     elements = _blocks(plan, own)
     widest = max((size for sizes in elements for size in sizes), default=0)
     code = sum(step.node.code for step in plan.steps if isinstance(step.node, Root))

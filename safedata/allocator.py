@@ -49,7 +49,7 @@ is alive: 0.1 (ten scalars), 0.3 (180,000 texts of 20 B, with what is counted fo
 _ANEW_PERCENT: Final = 130
 _STEADY_PERCENT: Final = 25
 """Room taken anew for the largest block in the pool, in percent of it, and where each element finds its own room."""
-_HALF_FULL: Final = (0.43, 0.405)
+_HALF_FULL: Final = (0.43, 0.4)
 """Which part of a region is full when a batch in the middle of it may leave the unused end the smaller one: where one
 thread makes the elements, and where calls run at once, whose blocks lie further apart."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from safedata.memory import HOST, Hold, add
+from safedata.held import at_peak
+from safedata.memory import HOST, add
 from safedata.sources.base import Root
 from safedata.stages.base import ElementNode
 from safedata.types import Stream, element_bytes
@@ -29,7 +30,7 @@ class Apart(NamedTuple):
 NOTHING = Apart(0, frozenset(), 0)
 
 
-def apart(steps: Sequence[PlannedStep], holds: Sequence[Sequence[Hold]], consumed: int | None) -> Apart:
+def apart(steps: Sequence[PlannedStep], consumed: int | None) -> Apart:
     """Return what of a plan's tensors lies in memory of their own.
 
     A buffer or a `prefetch` keeps tensors as they come. Whatever calls a function, or puts elements together, asks an
@@ -37,14 +38,13 @@ def apart(steps: Sequence[PlannedStep], holds: Sequence[Sequence[Hold]], consume
 
     Args:
         steps: a plan's.
-        holds: what each of them holds at the peak.
         consumed: bytes of the element that the consumer keeps.
     """
     root, *behind = steps
     names = root.node.apart(root.after) if isinstance(root.node, Root) else frozenset[str]()
     if not names or any(isinstance(step.node, Root) for step in behind):
         return NOTHING
-    held = list[int | None]()
+    held, holds = list[int | None](), at_peak(steps)
     for number, step in enumerate(behind, 1):
         if step.before is None or not _passes_on(step, names):
             return Apart(number, names, add(*held))

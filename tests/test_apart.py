@@ -9,7 +9,6 @@ import pytest
 import safedata
 from safedata.allocation import allocator_share
 from safedata.apart import NOTHING, Apart, apart
-from safedata.held import at_peak
 from safedata.memory import HOST, MIB, add
 from safedata.phases import phases
 from safedata.plan import Plan, consumer
@@ -30,7 +29,7 @@ def reading(tmp_path: Path, *behind: str, components: str = "image: 'uint8[1024,
 
 def found(plan: Plan) -> Apart:
     """Return what of a plan lies in buffers of the store's."""
-    return apart(plan.steps, at_peak(plan.steps), plan.result.bytes)
+    return apart(plan.steps, plan.result.bytes)
 
 
 def test_batches_that_are_handed_on_as_they_were_read_are_not_the_allocators(tmp_path: Path) -> None:

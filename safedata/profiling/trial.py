@@ -17,7 +17,7 @@ from safedata.budget import Verdict, judge
 from safedata.change import Changes, MoveStep
 from safedata.compile import compile_plan, tensorflow
 from safedata.fixes.apply import UnfitError, changed
-from safedata.memory import HOST
+from safedata.memory import HOST, add
 from safedata.plan import Plan, leaves_out, make_plan
 from safedata.problem import SafedataError
 from safedata.profiling.bottleneck import Bottleneck, cacheable
@@ -190,9 +190,10 @@ def _fit(verdict: Verdict, other: Plan) -> bool:
         return False
     after = judge(other, verdict.machine, verdict.spec)
     here, there = verdict.places[HOST], after.places.get(HOST)
-    if not after.fits or there is None or None in (here.bytes, there.bytes, there.limit):
+    if not after.fits or there is None or there.limit is None:
         return False
-    return (here.bytes or 0) + (there.bytes or 0) <= (there.limit or 0)
+    both = add(here.bytes, there.bytes)
+    return both is not None and both <= there.limit
 
 
 class Taker:

@@ -177,8 +177,8 @@ class StoredRoot(Root):
         """
         if not self.batches or self.parted:
             return frozenset()
-        numbers = ((name, one) for name, one in after.visible.items() if one.dtype != "string" and one.bytes)
-        return frozenset(name for name, one in numbers if (one.bytes or 0) >= TAKEN_OVER)
+        numbers = {name: one.bytes for name, one in after.visible.items() if one.dtype != "string"}
+        return frozenset(name for name, size in numbers.items() if size is not None and size >= TAKEN_OVER)
 
     def calls(self, scope: Scope) -> int:
         """Return how many chunks are copied at once: the fewer the larger they are."""
