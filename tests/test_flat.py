@@ -69,7 +69,8 @@ def hold_flat(found: list[int]) -> None:
         for number in (1, WARM, 10, 20, 30, 40, 50)
         if number <= len(found)
     }
-    print("RSS in MiB:", told)  # noqa: T201
+    least, most = (f"{one(found[WARM:]) / 2**20:.1f}" for one in (min, max))
+    print("RSS in MiB:", told, "from", least, "to", most)  # noqa: T201
     assert all(abs(one - base) <= 0.01 * base for one in found[WARM:]), told
 
 

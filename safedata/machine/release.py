@@ -36,11 +36,19 @@ def release() -> None:
     """Drop what nothing refers to, and give the allocator's free pages back to the system.
 
     A traced function is a cycle of Python objects, so that only a collection drops it, and with it the graph and the
-    handle of its memory cache. `malloc_trim` gives back the holes in glibc's heaps, and the end of the main one; the
-    ends of the heaps that threads have had it leaves, 20 MiB each at times (glibc 2.36). Fifty rounds of a pipeline
-    with 24 MiB in its cache left 580 to 608 MiB without the second step, and 581.7 to 582.9 with it.
+    handle of its memory cache.
     """
     gc.collect()
+    shrink()
+
+
+def shrink() -> None:
+    """Give the allocator's free pages back to the system, and the ends of all its heaps.
+
+    `malloc_trim` gives back the holes in glibc's heaps, and the end of the main one; the ends of the heaps that threads
+    have had it leaves, 20 MiB each at times (glibc 2.36). Fifty rounds of a pipeline with 24 MiB in its cache left 580
+    to 608 MiB without the second step, and 581.7 to 582.9 with it.
+    """
     if trim():
         _shorten_all_heaps_of_threads(ctypes.CDLL(None))
 

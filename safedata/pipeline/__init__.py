@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from safedata.budget import Verdict
 from safedata.compile import Compiled, compile_plan, tensorflow
 from safedata.machine import resident
 from safedata.machine.pool import give_back
-from safedata.machine.release import release
+from safedata.machine.release import shrink
 from safedata.manifest import manifest_of
 from safedata.memory import HOST, Place, format_size, gpu
 from safedata.pipeline.holders import Held, alive_tensors, still_held
@@ -207,15 +208,16 @@ class Pipeline:
             one.close()
         if self._clear_keras and "keras" in sys.modules:
             tf.keras.backend.clear_session(free_memory=False)  # collected below, once
-        release()
+        gc.collect()  # a traced function is a cycle, and holds its graph and the handle of its memory cache
         _open.discard(self)
         if not _open:  # threads of another one would make the pool grow
             give_back(tf)
         after = _pools(tf)
         both = {name: (count, after.get(name, count)) for name, count in pools.items()}
-        host_after = resident().now
         held = still_held(tf, last(), self.element_spec, self._before)
         self._before.clear()
+        shrink()  # last: a look at all objects takes some 5 MiB, which would stay in one round and not in the next
+        host_after = resident().now
         self.freed = Freed(host, host_after, both, tuple(held))
         self._tell(self.freed)
 

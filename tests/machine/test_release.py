@@ -22,8 +22,13 @@ if sys.argv[1] == "trim alone":
     release._shorten_heaps_of_threads = lambda glibc, most: None
 release.trim()
 before = resident().now
-blocks = []
-thread = threading.Thread(target=lambda: blocks.extend(glibc.malloc(100) for _ in range(400_000)))
+blocks = [0] * 400_000  # made here: a list that grows in the thread has its own blocks there, and frees them
+
+def fill():
+    for at in range(len(blocks)):
+        blocks[at] = glibc.malloc(100)
+
+thread = threading.Thread(target=fill)
 thread.start()
 thread.join()
 kept = glibc.malloc(1)
@@ -51,7 +56,8 @@ def left(how: str) -> tuple[int, int]:
 )
 def test_the_end_of_an_ended_threads_heap_goes_back() -> None:
     """Small blocks freed last join the heap's end, which `malloc_trim` alone leaves as it is."""
-    assert left("trim alone")[0] > 30 << 20
+    # Once in some 700 runs glibc gave half of it back by itself, with other processes beside it.
+    assert any(left("trim alone")[0] > 30 << 20 for _ in range(3))
     grown, threads = left("trim")
     assert grown < 8 << 20
     assert threads == 1
