@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -34,14 +35,27 @@ def test_ours_pass(entry: str) -> None:
     check_op(entry)
 
 
+ALONE = [name for name in sorted(registry.names("ops")) if registry.op(name).elements and name != "crop"]
+"""Operations on one component of one element: `crop` takes a box beside its image."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(registry.names("ops")))
-def test_all_of_ours_pass(name: str) -> None:
+@pytest.mark.parametrize("name", ALONE)
+def test_all_of_ours_pass(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So do all of them, on the samples that their own tests use."""
     from tests.ops.test_every_op import fits
 
+    conformance.write_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
     op = conformance.parse(registry.op(name).example)
     check_op(op, [(x, values) for x, values in conformance.inputs() if fits(op, x)])
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_what_takes_whole_batches_is_said_to_be_none_of_its_business(name: str) -> None:
+    """Such an operation has no result for one element, whatever the samples."""
+    with pytest.raises(AssertionError, match=f"`{name}` works on whole batches"):
+        check_op(name)
 
 
 class Right(Op):

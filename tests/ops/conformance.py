@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -123,7 +124,7 @@ BOOLS = Tensor("bool", (Dim.exactly(3), Dim.exactly(2)))
 _WRITTEN_HEAD = b"\x08\x05\x12\x08\x12\x02\x08\x02\x12\x02\x08\x03\x22\x0c"
 FILE = Tensor("string", length=Dim.at_most(60_000, "measured"))
 PATH = Tensor("string", length=Dim.at_most(9))
-"""Paths of files below the folder that `read_file` has in its example, in `test_every_op`."""
+"""Paths of the files that `write_files` writes."""
 KNOWN_FILE = Tensor(
     "string",
     length=Dim.at_most(60_000, "measured"),
@@ -162,6 +163,14 @@ def inputs() -> list[tuple[Tensor, tuple[Any, ...]]]:
         (BOOLS, (np.array([[True, False]] * 3), np.array([[False, False]] * 3))),
         *((x, tuple(encode("RGB", "JPEG", seed=seed) for seed in range(3))) for x in (FILE, KNOWN_FILE)),
     ]
+
+
+def write_files(root: Path) -> None:
+    """Write the files that `PATH` names, below the folder that `read_file` has in its example."""
+    folder = root / "data/images/sub"
+    folder.mkdir(parents=True)
+    (folder.parent / "a.bin").write_bytes(b"a file")
+    (folder / "b.bin").write_bytes(b"")
 
 
 def encode(mode: str, fmt: str, size: tuple[int, int] = (40, 30), seed: int = 0, **how: Any) -> bytes:

@@ -108,10 +108,7 @@ MORE = [
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files that `read_file` reads are there, below the folder that its example names."""
-    folder = tmp_path / "data/images/sub"
-    folder.mkdir(parents=True)
-    (folder.parent / "a.bin").write_bytes(b"a file")
-    (folder / "b.bin").write_bytes(b"")
+    conformance.write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
 
 
