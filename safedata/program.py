@@ -11,7 +11,7 @@ from safedata.problem import Path, Problem
 from safedata.reader import Reader
 from safedata.records import record
 from safedata.sources.base import Source
-from safedata.spec.load import load
+from safedata.spec.load import resolve
 from safedata.spec.node import Document, DocumentError
 from safedata.spec.sections import Budget, Runtime
 from safedata.stages._step import Step
@@ -69,7 +69,7 @@ def parse_program(
     Raises:
         DocumentError: a `SpecError` with every problem that can be seen without types.
     """
-    return read_program(load(spec, overrides=overrides, allow_env=allow_env, folder=folder), allow)
+    return read_program(resolve(spec, overrides=overrides, allow_env=allow_env, folder=folder), allow)
 
 
 def read_program(resolved: Resolved, allow: Collection[str] = ()) -> Program:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from safedata.problem import Problem, did_you_mean
+from safedata.problem import Problem, did_you_mean, near
 from safedata.records import record
 from safedata.spec.document import parse, read
 from safedata.spec.extends import flatten
@@ -46,6 +46,7 @@ class Resolved:
     files: tuple[str, ...]
     """The spec's file, then those it extends, nearest first; without those given as text."""
     warnings: tuple[Problem, ...] = ()
+    """What was found; from `resolve` also errors, of keys at the top that nothing else hangs on."""
 
 
 def load(
@@ -55,7 +56,27 @@ def load(
     allow_env: Collection[str] = (),
     folder: str | os.PathLike[str] | None = None,
 ) -> Resolved:
-    """Return the resolved document of a spec.
+    """Return the resolved document of a spec, as `resolve` does, with nothing wrong in its form.
+
+    Raises:
+        DocumentError: a `SpecError` with every problem of the document, and the texts to show them in.
+    """
+    found = resolve(spec, overrides=overrides, allow_env=allow_env, folder=folder)
+    if any(problem.severity == "error" for problem in found.warnings):
+        raise DocumentError(found.warnings, found.document.texts)
+    return found
+
+
+def resolve(
+    spec: str | os.PathLike[str],
+    *,
+    overrides: Mapping[str, object] | None = None,
+    allow_env: Collection[str] = (),
+    folder: str | os.PathLike[str] | None = None,
+) -> Resolved:
+    """Return the resolved document of a spec, which may have keys at the top that there are not.
+
+    What such a key was most likely meant to be is read in its place, so that all problems are found at once.
 
     Args:
         spec: the path of a file; or a spec's text, which is a `str` with a line break in it.
@@ -74,8 +95,11 @@ def load(
         raise DocumentError([_not_a_mapping(document.root)], document.texts)
     base_folder = own_folder if inline else os.path.dirname(file)
     merged, files = flatten(document, file, base_folder)
-    resolved, params, problems = _resolve(merged, overrides or {}, allow_env, file)
-    if any(problem.severity == "error" for problem in problems):
+    slips = _top_level(merged)
+    if "extends" in _as_meant(_keys(merged)) or any(one.code == "SD113" for one in slips):
+        raise DocumentError(slips, merged.texts)  # what else is wrong would follow from that
+    resolved, params, problems = _resolve(merged, overrides or {}, allow_env, file, slips)
+    if any(one.severity == "error" and one not in slips for one in problems):
         raise DocumentError(problems, merged.texts)
     return Resolved(
         resolved,
@@ -87,11 +111,16 @@ def load(
 
 
 def _resolve(
-    merged: Document, overrides: Mapping[str, object], allow_env: Collection[str], file: str
+    merged: Document,
+    overrides: Mapping[str, object],
+    allow_env: Collection[str],
+    file: str,
+    slips: Sequence[Problem],
 ) -> tuple[Document, Mapping[str, Param], list[Problem]]:
-    problems = _top_level(merged)
+    problems = list(slips)
+    root = _as_meant(_keys(merged))
+    merged = merged._replace(root=merged.root._replace(value=root))
     params = params_of(merged, overrides, problems)
-    root = merged.root.value if isinstance(merged.root.value, dict) else {}
     section = root.get("params")
     declared = section.value if section and isinstance(section.value, dict) else {}
     substitution = Substitution(params, allow_env, problems, declared=declared)
@@ -99,6 +128,15 @@ def _resolve(
     if not problems:  # a use with a slip in its name would be reported twice
         problems += unused(merged, substitution.used, file)
     return merged._replace(root=merged.root._replace(value=children)), params, problems
+
+
+def _as_meant(keys: dict[str, Node]) -> dict[str, Node]:
+    """Return the nodes by the keys that they were most likely meant to have, of those that the spec has not."""
+    found = dict(keys)
+    for key in keys:
+        if key not in TOP_LEVEL and (meant := near(key, TOP_LEVEL)) and meant not in found:
+            found[meant] = found.pop(key)
+    return found
 
 
 def _not_a_mapping(root: Node) -> Problem:
@@ -112,7 +150,7 @@ def _not_a_mapping(root: Node) -> Problem:
 
 def _top_level(document: Document) -> list[Problem]:
     """Return what is wrong with the keys at the top and the version."""
-    keys = document.root.value if isinstance(document.root.value, dict) else {}
+    keys = _keys(document)
     problems = [
         Problem(
             "SD103",
@@ -124,7 +162,12 @@ def _top_level(document: Document) -> list[Problem]:
         for key, node in keys.items()
         if key not in TOP_LEVEL
     ]
-    return [*_version(document), *problems, *_texts(keys)]
+    version = [] if "safedata" in _as_meant(keys).keys() - keys.keys() else _version(document)
+    return [*version, *problems, *_texts(keys)]
+
+
+def _keys(document: Document) -> dict[str, Node]:
+    return document.root.value if isinstance(document.root.value, dict) else {}
 
 
 def _texts(keys: Mapping[str, Node]) -> list[Problem]:
