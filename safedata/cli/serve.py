@@ -40,7 +40,7 @@ def _role(roles: Any, name: str, summary: str) -> argparse.ArgumentParser:
 
 def _add_dispatcher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", metavar="NAME",
+        "--host", metavar="NAME", type=_host,
         help="the name that the printed address has (default: this machine's); it listens on all of them",
     )  # fmt: skip
     parser.add_argument(
@@ -60,7 +60,7 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
         "--dispatcher", metavar="ADDRESS", required=True, type=address, help="grpc://host:port"
     )
     parser.add_argument(
-        "--host", metavar="NAME",
+        "--host", metavar="NAME", type=_host,
         help="the name by which trainers reach it (default: the address from which it reaches the dispatcher)",
     )  # fmt: skip
     _add_seconds(parser, "--heartbeat", "between two heartbeats")
@@ -75,6 +75,16 @@ def _add_seconds(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
 
 def _worker_address(text: str) -> str:
     return address(text).target
+
+
+def _host(text: str) -> str:
+    """Return the name or number of a machine as an address has it: `::1` in brackets."""
+    try:
+        return address(f"[{text}]:1" if ":" in text and not text.startswith("[") else f"{text}:1").host
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"`{text}` is not the name or number of a machine; write `train-1`, `10.0.0.7` or `::1`"
+        ) from None
 
 
 def _port(text: str) -> int:

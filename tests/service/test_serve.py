@@ -79,6 +79,8 @@ def test_what_is_no_address_is_refused(text: str, message: str, capsys: pytest.C
     [
         (("dispatcher", "--port", "70000"), "`70000` is not a port"),
         (("dispatcher", "--worker-timeout", "0"), "`0` is not a number of seconds above 0"),
+        (("dispatcher", "--host", "grpc://train"), "`grpc://train` is not the name or number of a machine"),
+        (("dispatcher", "--host", "train:5050"), "`train:5050` is not the name or number of a machine"),
         (("worker",), "the following arguments are required: --dispatcher"),
     ],
 )
@@ -94,6 +96,14 @@ def test_addresses_are_read_with_and_without_a_protocol() -> None:
     """`host:port` is what `grpc://host:port` is, brackets of IPv6 included."""
     assert str(parse_address("data:5050")) == "grpc://data:5050"
     assert parse_address("grpc://[::1]:5050").target == "[::1]:5050"
+
+
+@pytest.mark.parametrize(("host", "shown"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("train-1", "train-1")])
+def test_a_number_of_ipv6_stands_in_brackets(serve: Serve, host: str, shown: str) -> None:
+    """The printed address is one that `--dispatcher` and a spec take."""
+    found = serve("dispatcher", "--host", host).address
+    assert found.startswith(f"grpc://{shown}:")
+    assert str(parse_address(found)) == found
 
 
 def test_a_worker_is_reached_where_it_reaches_its_dispatcher() -> None:
