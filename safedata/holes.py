@@ -32,6 +32,8 @@ _MUCH_LARGER: Final = (4.0, 0.2)
 _HOLES: Final = (_MUCH_LARGER, _LARGER, _ALIKE)
 _TOGETHER: Final = 0.4
 """Several smaller ones of more than 0.6 times its size together: 0.31 for two of half the size."""
+_SMALL: Final = 512
+"""Below it holes beside what a source makes are in a component's overhead, as those of a shuffle are."""
 _TEXT_AGAIN: Final = 290
 """Bytes for each text in a buffer that a function made, in pages that earlier epochs have broken up. Measured beside
 what the first epoch took: 105,000 texts of 400 B 30 to 35 MiB from the tenth epoch on, of thirty, most of them broken
@@ -49,6 +51,8 @@ def between_elements(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
     for step in steps:
         if step.before is None or isinstance(step.node, Root):
             lines[step.input] = _joined(lines, step.input)
+            if isinstance(step.node, Root) and step.after.place == HOST:
+                _drawn(step.node, step.after, lines[step.input])
             continue
         beside = lines.setdefault(step.input, {})
         if isinstance(step.node, ElementNode):
@@ -63,12 +67,20 @@ def between_elements(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
 
 
 def _joined(lines: dict[tuple[str, ...], dict[str, float]], joint: tuple[str, ...]) -> dict[str, float]:
-    """Return what comes out of a combinator's inputs: beside each component the most of any; of a source nothing."""
+    """Return what comes out of a combinator's inputs: beside each component the most of any; nothing where none are."""
     found: dict[str, float] = {}
     for name in [one for one in lines if len(one) > len(joint) and one[: len(joint)] == joint]:
         for component, size in lines.pop(name).items():
             found[component] = max(size, found.get(component, 0.0))
     return found
+
+
+def _drawn(root: Root, after: Stream, beside: dict[str, float]) -> None:
+    """Put into `beside` the holes that a source leaves beside each component that it makes."""
+    if freed := [size for size in root.freed(after) if _in_heap(size)]:
+        for name, tensor in after.element.items():
+            kept = [size for size in _size(tensor) if size >= _SMALL]
+            beside[name] = max((_hole(freed, size) for size in kept), default=0.0)
 
 
 def _made_anew(

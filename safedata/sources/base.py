@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -60,6 +60,10 @@ class Root:
     def scratch(self, after: Stream, scope: Scope) -> int | None:
         """Return a bound on the bytes of `malloc`'s blocks that making an element leaves in its thread's arena."""
         return 0
+
+    def freed(self, after: Stream) -> Sequence[int]:
+        """Return the bytes of numeric tensors that making an element takes and does not hand on."""
+        return ()
 
     @abstractmethod
     def infer(self, scope: Scope) -> Stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -152,9 +152,19 @@ class SyntheticRoot(Root):
             if tensor.dtype == "string":
                 text = add(times(2, tensor.length.most), 4 * len(_LETTERS), 256)
                 yield Hold(HOST, text, f"the text that `{name}` is cut from", tensor.evidence)
-            wide = times(_PER_VALUE, tensor.elements) if _through_int64(tensor) else 0
-            drawn = add(tensor.bytes if _copied(tensor) else 0, wide)
-            yield Hold(HOST, drawn, f"`{name}` while it is drawn", tensor.evidence)
+            yield Hold(HOST, _drawn(tensor), f"`{name}` while it is drawn", tensor.evidence)
+
+    def freed(self, after: Stream) -> Sequence[int]:
+        """Return the bytes of the numbers that components are copied or cast from, where there are several.
+
+        Then two threads make them at a time. Measured in glibc's heap: 72 MiB of holes beside 26,525 of uint8[3000],
+        with an int64, in a buffer that none had left yet, and none beside as many without; 35 to 61 beside 5,000 of
+        uint8[20000], and 7.
+        """
+        if len(after.element) == 1:
+            return []
+        numbers = [tensor for tensor in after.element.values() if tensor.dtype != "string"]
+        return [size for tensor in numbers if (size := _drawn(tensor))]
 
     def lower(self, low: Lowering) -> Any:
         """Return a map over the indices."""
@@ -166,6 +176,12 @@ class SyntheticRoot(Root):
             return {name: maker.make(index) for name, maker in makers.items()}
 
         return indices.map(make)
+
+
+def _drawn(tensor: Tensor) -> int | None:
+    """Return the bytes of the numbers that a component is made from, beside itself; None without a bound."""
+    wide = times(_PER_VALUE, tensor.elements) if _through_int64(tensor) else 0
+    return add(tensor.bytes if _copied(tensor) else 0, wide)
 
 
 def _copied(tensor: Tensor) -> bool:

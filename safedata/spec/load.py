@@ -63,7 +63,7 @@ def load(
     """
     found = resolve(spec, overrides=overrides, allow_env=allow_env, folder=folder)
     if any(problem.severity == "error" for problem in found.warnings):
-        raise DocumentError(found.warnings, found.document.texts)
+        raise DocumentError(list(found.warnings), found.document.texts)
     return found
 
 
