@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from safedata import allocator
 from safedata.apart import Apart, apart
 from safedata.held.objects import objects
-from safedata.holes import between_elements, between_texts
+from safedata.holes import beside_cached, between_elements, between_texts
 from safedata.memory import HOST, add, largest, times
 from safedata.scope import COMPONENT_BYTES, Scope
 from safedata.sources.base import Root
@@ -59,7 +59,8 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
         result=max(_sizes(plan.result.element), default=0) if plan.result.place == HOST else 0,
     )
     share = allocator.share(live - code - own.bytes, asked, pooled=plan.scope.pooled)
-    return add(share, _left(plan), _scattered_texts(plan), between_elements(plan.steps, plan.scope))
+    holes = add(between_elements(plan.steps, plan.scope), beside_cached(plan.steps, plan.scope))
+    return add(share, _left(plan), _scattered_texts(plan), holes)
 
 
 def _unsplit(plan: Plan, elements: list[list[int]]) -> Iterator[int | None]:

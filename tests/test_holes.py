@@ -9,7 +9,7 @@ import yaml
 
 import safedata
 from safedata.allocator import ALWAYS_POOLED
-from safedata.holes import between_elements, between_texts
+from safedata.holes import beside_cached, between_elements, between_texts
 from safedata.memory import MIB
 from safedata.request import raise_for
 
@@ -100,3 +100,41 @@ def test_texts_of_many_epochs_lie_apart(component: str, steps: list[object], eac
     """Each of a buffer that is filled anew leaves some bytes in pages that earlier epochs have broken up."""
     found = holes(steps, component, between=between_texts)
     assert 0.98 * each * COUNT <= found <= 1.45 * each * COUNT
+
+
+def test_what_a_source_of_several_components_draws_lies_beside_them() -> None:
+    """An int64 beside it makes two threads take turns; alone, or from 64 B to 64 B, nothing is between."""
+    assert holes(SHUFFLED, "uint8[3000]") == 0
+    spec = """
+safedata: 1
+source: {synthetic: {components: {x: "TYPE", y: "int64[]"}, count: 20000}}
+steps: [{shuffle: 20000}, {batch: 64}]
+runtime: {allocator: system}
+"""
+    for kind, part in (("uint8[3000]", 1.0), ("uint8[3072]", 0.0), ("uint8[500]", 0.0)):
+        plan = safedata.check(spec.replace("TYPE", kind), host="1TiB").plan
+        assert plan is not None
+        between = between_elements(plan.steps, plan.scope)
+        assert between is not None
+        assert 0.98 * part * COUNT * 3000 <= between <= 1.02 * part * COUNT * 3000
+
+
+@pytest.mark.parametrize(
+    ("behind", "component", "part"),
+    [
+        ([], "int64[400]", 0.0),
+        ([{"map": {"x": "= x * 2 + 1"}}], "int64[400]", 0.75),
+        ([{"map": {"x": [{"reverse": 0}]}}, {"batch": 8}], "int64[400]", 0.75),
+        ([{"map": {"x": [{"cast": "float32"}]}}], "int64[400]", 0.0),
+        ([{"batch": 8}, {"map": {"x": "= x * 2 + 1"}}], "int64[400]", 0.0),
+        ([{"map": {"x": "= x * 2 + 1"}}], "int64[100]", 0.0),
+    ],
+)
+def test_what_is_made_of_a_cached_element_lies_beside_it(
+    behind: list[object], component: str, part: float
+) -> None:
+    """A block of a cached one's size is freed between it and the next, where nothing is gathered before."""
+    laid = COUNT * 8 * int(component[6:-1])
+    found = holes([{"cache": "memory"}, *behind], component, between=beside_cached)
+    assert 0.98 * part * laid <= found <= 1.06 * part * laid
+    assert holes([{"cache": "memory"}, *behind], component, "pool", beside_cached) == 0
