@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from safedata import allocator
@@ -15,7 +16,7 @@ from safedata.holes import beside_cached, between_elements, between_texts
 from safedata.memory import HOST, add, largest, times
 from safedata.scope import COMPONENT_BYTES, Scope
 from safedata.sources.base import Root
-from safedata.stages._elements import batch_shape, component_bytes, slot_bytes
+from safedata.stages._elements import batch_shape, component_bytes, largest_of, slot_bytes
 from safedata.stages.base import ElementNode
 from safedata.types import Element, Stream, Tensor
 from safedata.walk import PlannedStep
@@ -56,7 +57,7 @@ def allocator_share(plan: Plan, live: int | None) -> int | None:
         parallel=any(step.calls > 1 for step in plan.steps if not isinstance(step.node, Root)),
         steady=_steady(plan),
         single=_single(plan, widest),
-        result=max(_sizes(plan.result.element), default=0) if plan.result.place == HOST else 0,
+        result=_widest(plan.result) if plan.result.place == HOST else 0,
     )
     share = allocator.share(live - code - own.bytes, asked, pooled=plan.scope.pooled)
     holes = add(between_elements(plan.steps, plan.scope), beside_cached(plan.steps, plan.scope))
@@ -69,10 +70,11 @@ def _unsplit(plan: Plan, elements: list[list[int]]) -> Iterator[int | None]:
     for step in plan.steps:
         if step.before is None or not _in_memory(step):
             continue
-        for size in _sizes(step.before.element):
+        most = step.before.cardinality.most
+        for name, size in _sizes_of(step.before):
             if plan.scope.pooled or size >= allocator.ALWAYS_POOLED:
-                part, most = allocator.unsplit(size, blocks), step.before.cardinality.most
-                yield None if most is None else int(part * size * most)
+                every = largest_of(name, step.before, most, attrgetter("bytes"))
+                yield None if every is None else int(allocator.unsplit(size, blocks) * every)
 
 
 def _in_memory(step: PlannedStep) -> bool:
@@ -106,15 +108,16 @@ def _elements_in(step: PlannedStep, scope: Scope) -> int | None:
     node = step.node
     if not (isinstance(node, ElementNode) or node.fills or node.takes or node.orderly(step.before)):
         return None
-    sizes = [hold.bytes for hold in step.holds if hold.place == HOST]
+    holds = [hold for hold in step.holds if hold.place == HOST]
     size, rows = slot_bytes(step.before, scope), _rows(step.before)
     if isinstance(step.node, ElementNode):
         return times(step.calls, rows)
     made = _rows(step.after) if step.node.fills else 0
-    held = add(*(sizes[:-1] if step.node.fills else sizes))
+    taken = holds[:-1] if step.node.fills else holds
+    held = add(*(hold.bytes for hold in taken))
     if size is None or held is None or rows is None or made is None:
         return None
-    return -(-held // size) * rows + made
+    return max(-(-held // size), sum(hold.uneven for hold in taken)) * rows + made
 
 
 def _rows(stream: Stream) -> int | None:
@@ -137,7 +140,8 @@ def _scattered_texts(plan: Plan) -> int | None:
     if plan.result.place != HOST:
         return 0
     texts = (tensor for tensor in plan.result.element.values() if tensor.dtype == "string")
-    return add(*(component_bytes(one, plan.result.batch_dims) for one in texts))
+    found = add(*(component_bytes(one, plan.result.batch_dims) for one in texts))
+    return found if found is None else min(found, plan.result.together or found)
 
 
 def _steady(plan: Plan) -> bool:
@@ -156,8 +160,7 @@ def _steady(plan: Plan) -> bool:
         if step.before is None or not step.node.orderly(step.before) or (step.node.ahead and not stacked):
             return False
         stacked += step.node.fills
-        parts = max(_sizes(step.before.element), default=0)
-        if step.node.fills and allocator.LARGE <= parts < max(_sizes(step.after.element), default=0):
+        if step.node.fills and allocator.LARGE <= _widest(step.before) < _widest(step.after):
             return False
     numbers = [one for one in element.values() if one.dtype != "string" and not one.broken]
     if stacked != 1 or not all(one.static and not one.ragged_rank for one in numbers):
@@ -173,7 +176,7 @@ def _single(plan: Plan, widest: int) -> bool:
                 return False
         elif step.before is None or step.node.ahead or not step.node.orderly(step.before):
             return False
-        elif max(_sizes(step.after.element), default=0) == widest:
+        elif _widest(step.after) == widest:
             behind = [
                 one.node for one in plan.steps[number + 1 : number + 2] if not isinstance(one.node, Root)
             ]
@@ -235,7 +238,7 @@ def _inside_calls(plan: Plan, handed: int) -> int | None:
     most = 0
     for step in plan.steps:
         if isinstance(step.node, ElementNode) and step.before is not None and step.before.place == HOST:
-            size = step.node.inside(step.before, plan.scope)
+            size = step.node.largest_inside(step.before, step.after, plan.scope)
             if size is None:
                 return None
             more = min(step.calls, plan.scope.cpus) > 1 and handed * allocator.MANY > size
@@ -331,7 +334,7 @@ def _freed(step: PlannedStep, scope: Scope, *, whole: bool = False) -> int | Non
 def _enlarges(step: PlannedStep) -> bool:
     """Return whether a step has tensors that TensorFlow's pool takes whatever is chosen; a map may, in between."""
     around = (step.before or step.after, step.after)
-    large = any(size >= allocator.ALWAYS_POOLED for one in around for size in _sizes(one.element))
+    large = any(_widest(one) >= allocator.ALWAYS_POOLED for one in around)
     return large or isinstance(step.node, ElementNode)
 
 
@@ -341,13 +344,20 @@ def _blocks(plan: Plan, own: Apart) -> list[list[int]]:
     different = {
         (id(one.element), one.together): one for one in made
     }.values()  # many steps change no component
-    sizes = [[min(size, one.together or size) for size in _sizes(one.element)] for one in different]
+    sizes = [[min(size, one.together or size) for _, size in _sizes_of(one)] for one in different]
     if not own.steps:
         return sizes
-    handed_on = plan.steps[0].after.element
-    return [*sizes, _sizes({name: one for name, one in handed_on.items() if name not in own.names})]
+    return [*sizes, [size for name, size in _sizes_of(plan.steps[0].after) if name not in own.names]]
 
 
-def _sizes(element: Element) -> list[int]:
-    numbers = [one.bytes for one in element.values() if one.dtype != "string" and not one.broken]
-    return [size for size in numbers if size]
+def _widest(stream: Stream) -> int:
+    return max((size for _, size in _sizes_of(stream)), default=0)
+
+
+def _sizes_of(stream: Stream) -> Iterator[tuple[str, int]]:
+    """Yield the numeric components of a stream's elements, each with the bytes of the largest there is."""
+    for name, tensor in stream.element.items():
+        if tensor.dtype != "string" and not tensor.broken:
+            size = largest_of(name, stream, 1, attrgetter("bytes"))
+            if size:
+                yield name, size

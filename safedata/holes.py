@@ -7,14 +7,14 @@ each element in the buffer, unless there are smaller blocks that settle in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from safedata import allocator
 from safedata.memory import HOST, add
 from safedata.scope import Scope
 from safedata.sources.base import Root
-from safedata.stages._elements import slot_bytes
+from safedata.stages._elements import largest_of, slot_bytes
 from safedata.stages.base import ElementNode, replaced
 from safedata.types import Stream, Tensor
 from safedata.walk import PlannedStep
@@ -68,9 +68,9 @@ def between_elements(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
             drawn.discard(step.input)
             continue
         # Gathered ones leave together: 1,000 of 100 kB, as a source makes them, took 462 MiB where 458 were counted.
-        waste = 0.0 if step.node.fills and step.input in drawn else sum(beside.values())
-        if waste and step.before.place == HOST:
-            total = add(total, _beside_kept(step, scope, waste))
+        together = step.node.fills and step.input in drawn
+        if not together and any(beside.values()) and step.before.place == HOST:
+            total = add(total, _beside_kept(step, scope, beside))
         if step.node.fills:
             beside.clear()
     return total
@@ -89,24 +89,27 @@ def beside_cached(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
         if step.before is None or isinstance(step.node, Root) or not step.node.freezes or not step.holds:
             continue
         freed = [size for later in steps[number + 1 :] for size in _worked_on(later, step.after, scope)]
-        kept = [size for one in step.before.element.values() for size in _size(one) if size >= _CACHED_SMALL]
-        waste = _CACHED * sum(_hole(freed, size) for size in kept)
-        if waste:
-            total = add(total, _beside_kept(step, scope, waste))
+        kept = {name: one for name, one in step.before.element.items() if _block(one) >= _CACHED_SMALL}
+        beside = {name: _CACHED * _hole(freed, one) for name, one in kept.items()}
+        if any(beside.values()):
+            total = add(total, _beside_kept(step, scope, beside))
     return total
 
 
 def _worked_on(step: PlannedStep, cached: Stream, scope: Scope) -> Iterator[int]:
-    """Yield the bytes of each block that a call makes of an element as it lies in a cache, and in the heap."""
+    """Yield the bytes of each block that a call makes of an element as it lies in a cache."""
     node, before = step.node, step.before
     if not isinstance(node, ElementNode) or before is None or before.batch_dims != cached.batch_dims:
         return
-    made = (size for name in node.makes(before, step.after) for size in _size(step.after.element[name]))
-    yield from (size for size in (*node.freed(before, scope), *made) if _in_heap(size))
+    yield from node.freed(before, scope)
+    yield from (_block(step.after.element[name]) for name in node.makes(before, step.after))
 
 
 def _joined(lines: dict[tuple[str, ...], dict[str, float]], joint: tuple[str, ...]) -> dict[str, float]:
-    """Return what comes out of a combinator's inputs: beside each component the most of any; nothing where none are."""
+    """Return what comes out of a combinator's inputs: beside each component the most of any; nothing where none are.
+
+    Holes are in parts of what they lie beside.
+    """
     found: dict[str, float] = {}
     for name in [one for one in lines if len(one) > len(joint) and one[: len(joint)] == joint]:
         for component, size in lines.pop(name).items():
@@ -116,10 +119,9 @@ def _joined(lines: dict[tuple[str, ...], dict[str, float]], joint: tuple[str, ..
 
 def _drawn(root: Root, after: Stream, beside: dict[str, float]) -> None:
     """Put into `beside` the holes that a source leaves beside each component that it makes."""
-    if freed := [size for size in root.freed(after) if _in_heap(size)]:
+    if freed := root.freed(after):
         for name, tensor in after.element.items():
-            kept = [size for size in _size(tensor) if size >= _SMALL]
-            beside[name] = max((_hole(freed, size) for size in kept), default=0.0)
+            beside[name] = _hole(freed, tensor) if _block(tensor) >= _SMALL else 0.0
 
 
 def _made_anew(
@@ -127,44 +129,62 @@ def _made_anew(
 ) -> None:
     """Put into `beside` the holes that a call leaves beside each component that it makes."""
     made = node.makes(before, after)
-    freed = [
-        *(size for one in replaced(before, made, after) for size in _size(one)),
-        *(size for size in node.freed(before, scope) if _in_heap(size)),
-    ]
+    freed = [*map(_block, replaced(before, made, after)), *node.freed(before, scope)]
     for name in before.element:
         if name not in after.element:
             beside.pop(name, None)
     for name in made:
-        beside[name] = max((_hole(freed, kept) for kept in _size(after.element[name])), default=0.0)
+        beside[name] = _hole(freed, after.element[name])
 
 
-def _size(tensor: Tensor) -> Iterator[int]:
-    """Yield the bytes of a tensor's block in glibc's heap; nothing where it has none there, or is text."""
-    if tensor.dtype != "string" and not tensor.broken and tensor.bytes and _in_heap(tensor.bytes):
-        yield tensor.bytes
+def _block(tensor: Tensor) -> int:
+    """Return the bytes of a tensor's block; 0 for text, and where they are not known."""
+    return 0 if tensor.dtype == "string" or tensor.broken else tensor.bytes or 0
+
+
+def _laid(tensor: Tensor) -> int:
+    """Return the bytes of a tensor's block in glibc's heap; of those that differ the largest that lies there."""
+    size = _block(tensor)
+    return size if _in_heap(size) else 0 if tensor.constant else min(size, allocator.ALWAYS_POOLED - 1)
 
 
 def _in_heap(size: int) -> bool:
     return 0 < size < allocator.ALWAYS_POOLED
 
 
-def _hole(freed: Sequence[int], kept: int) -> float:
-    """Return the bytes of the hole beside a kept block that blocks leave which were freed."""
-    parts = [next((part for more, part in _HOLES if one > more * kept), 0.0) for one in freed]
-    together = _TOGETHER if sum(freed) > _ALIKE[0] * kept else 0.0
-    return max(*parts, together, 0.0) * kept
+def _hole(freed: Sequence[int], kept: Tensor) -> float:
+    """Return the hole beside a kept block that blocks leave which were freed, as a part of it.
+
+    Where some of the kept ones lie in the heap, and larger ones do not, what is freed beside them is so much smaller.
+    """
+    size = _block(kept)
+    if not size or not _laid(kept):
+        return 0.0
+    near = [one for one in freed if _in_heap(one)] if _in_heap(size) else [one for one in freed if one]
+    parts = [next((part for more, part in _HOLES if one > more * size), 0.0) for one in near]
+    together = _TOGETHER if sum(near) > _ALIKE[0] * size else 0.0
+    return max(*parts, together, 0.0)
 
 
-def _beside_kept(step: PlannedStep, scope: Scope, waste: float) -> int | None:
+def _beside_kept(step: PlannedStep, scope: Scope, beside: Mapping[str, float]) -> int | None:
     """Return the holes beside the elements that a step keeps; there is none beside the room that others left."""
     assert step.before is not None
     assert not isinstance(step.node, Root)
-    kept = [hold.bytes for hold in step.holds if hold.place == HOST]
-    held, hollow = add(*(kept[:-1] if step.node.fills else kept)), step.node.hollow(step.before, scope)
+    holds = [hold for hold in step.holds if hold.place == HOST]
+    taken = holds[:-1] if step.node.fills else holds
+    held, hollow = add(*(hold.bytes for hold in taken)), step.node.hollow(step.before, scope)
     size = slot_bytes(step.before, scope)
-    if held == 0 or not kept:
+    if held == 0 or not holds:
         return 0
-    return None if held is None or hollow is None or not size else int((held - hollow) / size * waste)
+    if held is None or hollow is None or not size:
+        return None
+    uneven, total = sum(hold.uneven for hold in taken), 0.0
+    for name, part in beside.items():
+        if name in step.before.strata and uneven:
+            total += part * (largest_of(name, step.before, uneven, _laid) or 0)
+        elif name in step.before.element:
+            total += part * max((held - hollow) / size, uneven) * _laid(step.before.element[name])
+    return int(total)
 
 
 def between_texts(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
@@ -191,8 +211,11 @@ def _texts_left(step: PlannedStep, scope: Scope, others: frozenset[Tensor]) -> i
         return 0
     texts = (one for one in step.before.element.values() if one.dtype == "string" and not one.rank)
     long = sum(one.length.most is None or one.length.most > _INLINE for one in texts if one not in others)
-    held = add(*(hold.bytes for hold in step.holds if hold.place == HOST))
+    holds = [hold for hold in step.holds if hold.place == HOST]
+    held = add(*(hold.bytes for hold in holds))
     if not long or held == 0:
         return 0
     size = slot_bytes(step.before, scope)
-    return None if held is None or not size else _TEXT_AGAIN * long * (held // size)
+    if held is None or not size:
+        return None
+    return _TEXT_AGAIN * long * max(held // size, sum(hold.uneven for hold in holds))

@@ -63,6 +63,8 @@ class Hold(NamedTuple):
     slots: tuple[tuple[int, int], ...] = ()
     """The places for elements that it is made of, where each element that comes is in one of them and then handed on:
     how many there are, and the bytes of each. What it has beside them stays whether they are full or not."""
+    uneven: int = 0
+    """How many elements are in it, where they are known to differ so much that its bytes do not tell; else 0."""
 
 
 def parse_size(text: str) -> int:

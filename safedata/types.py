@@ -233,6 +233,11 @@ class Tensor:
         return all(dim.exact for dim in self.shape)
 
     @property
+    def constant(self) -> bool:
+        """Whether all tensors of this type take the same bytes."""
+        return self.static and (self.dtype != "string" or self.length.exact)
+
+    @property
     def static_shape(self) -> tuple[int | None, ...]:
         """The shape as TensorFlow's `element_spec` shows it."""
         return tuple(dim.static for dim in self.shape)
@@ -313,6 +318,13 @@ def format_element(element: Element, *, hidden: bool = False) -> str:
     return ", ".join(f"{name}: {tensor}" for name, tensor in element.items() if hidden or name[:1] != "#")
 
 
+Stratification = tuple[tuple[Tensor, int], ...]
+"""The elements of an epoch in groups of one component's size, the largest first: a type that holds for all of a group,
+and how many there are."""
+Strata = Mapping[str, tuple[Stratification, ...]]
+"""By component: its elements in strata, in one way or several."""
+
+
 @record(frozen=True, slots=True)
 class Stream:
     """What flows between two stages."""
@@ -331,6 +343,9 @@ class Stream:
     narrow: tuple[Element, int] | None = None
     """Components, and the bytes that they take at most where that is less than their types say, as for batches of
     which the longer have fewer rows. It speaks of that very object, so a step that makes new components ends it."""
+    strata: Strata = field(default_factory=dict[str, tuple[Stratification, ...]], compare=False)
+    """How many elements of an epoch are of which size, where that was seen. The walk along the steps sets it, by what
+    each step says of itself."""
 
     @property
     def together(self) -> int | None:

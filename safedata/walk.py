@@ -15,6 +15,7 @@ from safedata.scope import Scope, unheard
 from safedata.sources.base import Root
 from safedata.spec.pointing import problem_of
 from safedata.stages.base import Node
+from safedata.strata import with_strata
 from safedata.types import Stream
 
 
@@ -53,6 +54,7 @@ class Walk:
     def __init__(self, program: Program, scope: Scope, known: Iterable[PlannedStep] = ()) -> None:
         self.program = program
         self.scope = scope
+        self._silent = replace(scope, report=unheard)
         self.problems: list[Problem] = []
         self.counted: dict[Names, int] = {}
         self.steps: list[PlannedStep] = []
@@ -75,6 +77,7 @@ class Walk:
         else:
             stream = line.root.infer(scope)
             seed = draws.derive_seed(seed, *line.input, "source") if line.input else seed
+        stream = with_strata(stream, line.root.strata(stream))
         self.steps.append(PlannedStep(line.root, line.path, None, stream, seed=seed, input=line.input))
         for entry in line.entries:
             step = self._step(entry, stream, line)
@@ -130,6 +133,7 @@ class Walk:
         after = line.written.typed(entry, before, scope)
         if after is None:
             return None
+        after = with_strata(after, entry.node.strata(before, after, self._silent))
         calls = entry.node.calls(scope)
         return PlannedStep(entry.node, path, before, after, calls=calls, seed=seed, input=names)
 
@@ -141,8 +145,9 @@ class Walk:
         entered = old.before
         if entered is before:
             return old
-        alike = entered is not None and entered == before and entered.together == before.together
-        return old if alike else None
+        if entered is None or entered != before:
+            return None
+        return old if entered.together == before.together and entered.strata == before.strata else None
 
 
 def _on_gpu(node: Node, path: Path, input: Names) -> Fault:

@@ -11,8 +11,10 @@ from safedata.memory import Evidence, Hold, add, largest, weakest
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope, unheard
+from safedata.stages._elements import largest_of
 from safedata.stages.base import ElementNode, replaced
-from safedata.types import Stream
+from safedata.strata import with_strata
+from safedata.types import Strata, Stream
 
 _Parts = tuple[tuple[ElementNode, Stream, Stream], ...]
 """Parts of a call with the types around them."""
@@ -34,8 +36,8 @@ class _Known:
     def holds_for(self, before: Stream, scope: Scope) -> bool:
         """Return whether it holds where this stream enters: the same one, or one of the same types."""
         mine = self.parts[0][1]
-        alike = mine is before or (mine == before and mine.together == before.together)
-        return alike and self._settings == _settings(scope)
+        alike = mine == before and mine.together == before.together and mine.strata == before.strata
+        return (mine is before or alike) and self._settings == _settings(scope)
 
 
 _settings: Callable[[Scope], tuple[object, ...]] = attrgetter(
@@ -93,6 +95,10 @@ class Fused(ElementNode):
             return known.after
         return self._type(before, scope).after
 
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return what leaves the last part, each having been asked in its turn."""
+        return self._around(before, scope).after.strata
+
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the calls, as every element-wise step does; worked out once for as long as the same enters."""
         known = self._around(before, scope)
@@ -117,7 +123,7 @@ class Fused(ElementNode):
         silent = replace(scope, report=unheard)
         parts = self._around(before, scope).parts
         peaks = (
-            add(beside, part.aside_bytes(entering, leaving, silent))
+            add(beside, part.largest_call(entering, leaving, silent, part.aside_bytes))
             for beside, (part, entering, leaving) in zip(_replaced(parts), parts, strict=True)
         )
         return largest(*peaks)
@@ -132,9 +138,13 @@ class Fused(ElementNode):
         if before.batch_dims:
             return 0
         silent, parts = replace(scope, report=unheard), self._around(before, scope).parts
-        within = (part.inside(entering, silent) for part, entering, _ in parts)
-        handed = (x for *_, leaving in parts[:-1] for x in leaving.element.values())
-        between = (x.bytes for x in handed if x.dtype != "string" and not x.broken)
+        within = (part.largest_inside(entering, leaving, silent) for part, entering, leaving in parts)
+        handed = ((name, x, leaving) for *_, leaving in parts[:-1] for name, x in leaving.element.items())
+        between = (
+            largest_of(name, leaving, 1, attrgetter("bytes"))
+            for name, x, leaving in handed
+            if x.dtype != "string" and not x.broken
+        )
         return largest(0, *within, *between)
 
     def makes(self, before: Stream, after: Stream) -> frozenset[str]:
@@ -212,7 +222,7 @@ class Fused(ElementNode):
     def _bounds(self, parts: _Parts, scope: Scope) -> tuple[int | None, Evidence]:
         silent = replace(scope, report=unheard)
         peaks = [
-            add(beside, part.call_bytes(entering, leaving, silent))
+            add(beside, part.largest_call(entering, leaving, silent, part.call_bytes))
             for beside, (part, entering, leaving) in zip(_replaced(parts), parts, strict=True)
         ]
         found = (part.evidence(entering, leaving, silent) for part, entering, leaving in parts)
@@ -221,6 +231,7 @@ class Fused(ElementNode):
     def _streams(self, before: Stream, scope: Scope) -> Iterator[tuple[ElementNode, Stream, Stream]]:
         for part in self.parts:
             after = part.infer(before, scope)
+            after = with_strata(after, part.strata(before, after, scope))
             yield part, before, after
             before = after
 

@@ -19,6 +19,7 @@ class Identify(Node):
     """Count the elements as they leave the source: the index that errors and draws refer to."""
 
     aligned: ClassVar[bool] = True
+    once: ClassVar[bool] = True
 
     def title(self) -> str:
         """Return this step's name."""
@@ -49,6 +50,7 @@ class Epoch(Node):
     """Put the epoch's own number beside each element, another one each time the data is gone through."""
 
     aligned: ClassVar[bool] = True
+    once: ClassVar[bool] = True
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -108,6 +110,7 @@ class Readable(Node):
     """
 
     aligned: ClassVar[bool] = True
+    once: ClassVar[bool] = True
 
     def title(self) -> str:
         """Return this step's name."""

@@ -20,6 +20,7 @@ class Output(Node):
     """Give each element the structure that `output` says: a dict, or a tuple as `model.fit` takes it."""
 
     aligned: ClassVar[bool] = True
+    once: ClassVar[bool] = True
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure

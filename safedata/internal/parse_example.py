@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from safedata.examples.feature import encode
 from safedata.examples.parsing import Parsed, found_whole, parsed, parsed_named, parsing_bytes
 from safedata.insist import Where
 from safedata.lowering import INDEX, Lowering, Values, enforce
 from safedata.memory import add
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
-from safedata.types import Stream
+from safedata.strata import passing, texts_in
+from safedata.types import Strata, Stratification, Stream
 
 RECORD: Final = "#record"
 """The internal component of a record that is not parsed yet: a scalar string."""
@@ -27,6 +30,10 @@ class ParseExample(ElementNode):
     seen: bool = True
     """Whether every record was parsed at the check. One that is no `Example` is told otherwise before it is parsed:
     TensorFlow's parser shows the record in its error, and Python fails on one that is no UTF-8."""
+    images: Mapping[str, Stratification] = field(
+        default_factory=dict[str, Stratification], repr=False, compare=False
+    )
+    """By component: how many of the images in it are of which size, where they were seen."""
 
     @property
     def fallible(self) -> bool:
@@ -44,6 +51,23 @@ class ParseExample(ElementNode):
         skips = scope.on_error == "skip"
         cardinality = before.cardinality.weakened() if skips else before.cardinality
         return replace(before, element={**made, **kept}, cardinality=cardinality)
+
+    def makes(self, before: Stream, after: Stream) -> frozenset[str]:
+        """Return the features' names."""
+        return frozenset(one.name for one in self.features) & frozenset(after.element)
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return those of what passes by, and of texts: none is longer than the record that it is in."""
+        found = dict(passing(before, after))
+        records = before.strata.get(RECORD, ())
+        for one in self.features:
+            text = one.tensor.dtype == "string" and not one.tensor.rank
+            longer = max((len(encode(value)) for value in one.default or ()), default=0)
+            ways = [texts_in(one.tensor, strata, least=longer) for strata in records] if text else []
+            ways += [seen] if (seen := self.images.get(one.name)) else []
+            if ways:
+                found[one.name] = tuple(ways)
+        return found
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the record, and whatever is no feature."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safedata.insist import Check, Where, insist
@@ -12,7 +12,7 @@ from safedata.lowering import INDEX, Lowering, Values, bounds
 from safedata.memory import add
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
-from safedata.types import Dim, Stream, Tensor
+from safedata.types import Dim, Strata, Stratification, Stream, Tensor
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Read(ElementNode):
     """Where relative paths start; "" where they are the file system's own."""
     least: int = 0
     """A file with fewer bytes than this is bad data."""
+    seen: tuple[Stratification, ...] = field(default=(), repr=False)
+    """How many files there are of which size, those that an epoch has."""
 
     @property
     def fallible(self) -> bool:
@@ -49,6 +51,15 @@ class Read(ElementNode):
     def infer(self, before: Stream, scope: Scope) -> Stream:
         """Return the stream with the bytes first and the path last of what the user knows of."""
         return before.with_element({name: self._part(name, before) for name in self._order(before.element)})
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return those of the files, beside what passes by."""
+        seen = {self.name: self.seen} if self.seen else {}
+        return {**super().strata(before, after, scope), **seen}
+
+    def makes(self, before: Stream, after: Stream) -> frozenset[str]:
+        """Return the bytes' name."""
+        return frozenset((self.name,))
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the element that comes in, the path joined to its folder, and the file's bytes.

@@ -17,7 +17,7 @@ from safedata.scope import COMPONENT_BYTES, THREAD_BYTES, Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import slot_bytes
 from safedata.stages._stacking import counted
-from safedata.types import SCALAR_INT64, Stream
+from safedata.types import SCALAR_INT64, Strata, Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -157,6 +157,10 @@ class Interleaved(Root):
         """Return the files' elements, with their indices where they are wanted."""
         stream = self.inner.infer(scope)
         return stream.with_element({**stream.element, INDEX: SCALAR_INT64}) if self.indexed else stream
+
+    def strata(self, after: Stream) -> Strata:
+        """Return those of the files' elements, in whatever order they come."""
+        return self.inner.strata(after)
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield what one file's reader holds, as often as files are open, and what is read ahead.

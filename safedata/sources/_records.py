@@ -7,6 +7,7 @@ import os
 import stat
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -95,6 +96,23 @@ def damaged(
 ) -> Fault:
     """Return the fault for a file that is not what it is said to be."""
     return Fault("SD404", f"`{path}` {what}", at, notes=notes, help=way_out)
+
+
+def lengths_of(kept: Any, count: int) -> Counter[int] | None:
+    """Return what a measurement has kept of the lengths of a file's records: how many are of which length at most.
+
+    None where an earlier version measured the file.
+
+    Raises:
+        TypeError, ValueError: it cannot have been kept of so many records.
+    """
+    if kept is None:
+        return None
+    found = Counter[int](dict(kept))
+    sound = all(type(one) is int and one >= 0 for pair in found.items() for one in pair)
+    if not sound or found.total() != count:
+        raise ValueError("not the lengths of all records")
+    return found
 
 
 @dataclass(slots=True)

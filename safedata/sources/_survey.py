@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -72,6 +73,10 @@ class Seen:
     bad: Bad = field(default_factory=Bad)
     sizes: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     """Heights and widths of the images inside."""
+    pairs: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])
+    """How many images there are of which height and width at most."""
+    counted: bool = True
+    """Whether all of them are in `pairs`."""
     formats: set[str] = field(default_factory=set[str])
     images: bool = True
     """Whether every string so far starts like an image."""
@@ -185,6 +190,7 @@ def _sizes(data: bytes, pieces: Iterable[tuple[int, int]], one: Wanted, seen: Se
             size, most = [header.height, header.width], list(one.max_size)
             large = f"has an image of {size} in `{one.key}`, over the {most} of `max_size`"
         seen.sizes.add((header.height, header.width))
+        seen.pairs[header.height, header.width] += 1
         seen.formats.add(header.format)
         seen.whole = seen.whole and header.whole
         seen.coefficients = largest(seen.coefficients, header.coefficients)

@@ -13,7 +13,7 @@ from safedata.memory import Hold
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.stages.base import ElementNode
-from safedata.types import Stream
+from safedata.types import Strata, Stream
 
 if TYPE_CHECKING:
     from safedata.sources._inputs import Ready
@@ -60,6 +60,10 @@ class Root:
     def scratch(self, after: Stream, scope: Scope) -> int | None:
         """Return a bound on the bytes of `malloc`'s blocks that making an element leaves in its thread's arena."""
         return 0
+
+    def strata(self, after: Stream) -> Strata:
+        """Return how many of its elements are of which size, as far as that is known."""
+        return after.strata
 
     def freed(self, after: Stream) -> Sequence[int]:
         """Return the bytes of numeric tensors that making an element takes and does not hand on."""

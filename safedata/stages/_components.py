@@ -20,6 +20,7 @@ class Components(Stage):
     """A step that names components, also by patterns: `pixel_*`."""
 
     main: ClassVar[str | None] = "components"
+    once: ClassVar[bool] = True
 
     components: str | Names
     """One name or a list of names."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from safedata.memory import KIB
+from safedata.memory import KIB, add, format_size, largest, times
 from safedata.records import replace
 from safedata.scope import COMPONENT_BYTES, ELEMENT_BYTES, POOLED_BYTES, Scope
+from safedata.strata import together
 from safedata.types import DTYPE_BYTES, STRING_SLOT, Dim, Stream, Tensor
 
 _MAPPED_FROM: Final = 128 * KIB
@@ -60,6 +62,76 @@ def slot_bytes(stream: Stream, scope: Scope | None = None, *, beside: int | None
             usual = _FEW_BYTES if few and not tensor.rank else COMPONENT_BYTES
             total -= COMPONENT_BYTES - (usual if beside is None else beside)
     return total if stream.together is None else min(total, stream.together)
+
+
+def many_bytes(
+    stream: Stream, count: int | None, scope: Scope, *, beside: int | None = None
+) -> tuple[int | None, int]:
+    """Return an upper bound in bytes of so many buffered elements of an epoch; and their number, where they differ.
+
+    Where the sizes of a component were seen it takes no more than its largest do.
+
+    Args:
+        stream: the elements.
+        count: how many there are; None where nobody knows.
+        scope: says where tensors come from.
+        beside: as for `slot_bytes`.
+    """
+    most = times(count, slot_bytes(stream, scope, beside=beside))
+    if most is None or count is None or stream.shared or stream.together is not None:
+        return most, 0
+    less = sum(_spared(name, stream, count, scope) for name in stream.strata if name in stream.element)
+    return most - less, count if less else 0
+
+
+def batch_bytes(before: Stream, after: Stream, size: int) -> int | None:
+    """Return an upper bound in bytes of a batch of so many elements, objects included; None where its type says it.
+
+    Texts lie in a batch as they came, one beside the other, so it takes no more than its longest.
+    """
+    if not before.strata or before.batch_dims:
+        return None
+    found: list[int | None] = []
+    for scope in (Scope("", pooled=False), Scope("", pooled=True)):
+        texts = [name for name in before.strata if before.element[name].dtype == "string"]
+        less = sum(_spared(name, before, size, scope) for name in texts)
+        if not less:
+            return None
+        found.append(add(slot_bytes(after, scope), -less))
+    return largest(*found)
+
+
+def on_average(size: int | None, uneven: int) -> str:
+    """Return what to say of so many elements that differ and take `size` bytes together; nothing for none."""
+    return f", of {format_size(size // uneven)} on average" if uneven and size is not None else ""
+
+
+def largest_of(
+    name: str, stream: Stream, count: int | None, size: Callable[[Tensor], int | None]
+) -> int | None:
+    """Return what so many of a component take at most, of all in an epoch; None where nobody knows.
+
+    Args:
+        name: the component.
+        stream: the elements.
+        count: how many.
+        size: what one of a type takes.
+    """
+    every = times(count, size(stream.element[name]))
+    if count is None:
+        return every
+    found = (together(strata, count, size) for strata in stream.strata.get(name, ()))
+    return min((one for one in found if one is not None), default=every)
+
+
+def _spared(name: str, stream: Stream, count: int, scope: Scope) -> int:
+    """Return by how many bytes so many of a component take less than as many of the largest."""
+
+    def size(tensor: Tensor) -> int | None:
+        return component_bytes(tensor, stream.batch_dims, pooled=scope.pooled)
+
+    every, most = times(count, size(stream.element[name])), largest_of(name, stream, count, size)
+    return max(0, every - most) if every is not None and most is not None else 0
 
 
 def blocks_bytes(stream: Stream) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safedata.lowering import EPOCH, INDEX, OK, ROW, Lowering, Values, mapped
 from safedata.memory import HOST, Evidence, Hold, add, largest, times, weakest
 from safedata.problem import Fault
-from safedata.scope import Scope
-from safedata.stages._elements import slot_bytes
+from safedata.records import replace
+from safedata.scope import Scope, unheard
+from safedata.stages._elements import many_bytes
 from safedata.stages._gpu import working_bytes
 from safedata.stages._parsing import Parsing as Parsing
-from safedata.types import Stream, Tensor
+from safedata.strata import foremost, passing, typed_by
+from safedata.types import Element, Strata, Stream, Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,6 +45,8 @@ class Node:
     """Whether it replays the elements of its first epoch in every later one."""
     counts: ClassVar[bool] = False
     """Whether an element's place among those that come decides what it does."""
+    once: ClassVar[bool] = False
+    """Whether each element that comes leaves once at most in an epoch, as it came or with components of its own."""
     shelves: ClassVar[bool] = False
     """Whether it ends what runs before it: its elements are on disk when the steps behind it start."""
     revision: ClassVar[int] = 1
@@ -92,6 +96,10 @@ class Node:
         Raises:
             Fault: what comes in does not fit; `at` is relative to the step's value in the spec.
         """
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return how many elements of an epoch leave of which size, as far as that is known."""
+        return passing(before, after) if self.once and before.strata else {}
 
     @abstractmethod
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
@@ -225,9 +233,82 @@ def replaced(before: Stream, made: Collection[str], after: Stream) -> Iterator[T
 class ElementNode(Node):
     """A step that makes one element of each element, on its own: a parallel map in the graph."""
 
+    once: ClassVar[bool] = True
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return those of what passes by, and of what is made of elements of each stratum, typed one by one."""
+        if not before.strata or before.batch_dims:
+            return {}
+        made, silent = self.makes(before, after), replace(scope, report=unheard)
+        found = {name: one for name, one in passing(before, after).items() if name not in made}
+        uneven = [name for name in made if not (after.element[name].broken or after.element[name].constant)]
+        for name, ways in before.strata.items() if uneven else ():
+            for strata in ways:
+
+                def typed(tensor: Tensor, name: str = name) -> Element | None:
+                    return self._typed(before.with_element({**before.element, name: tensor}), silent)
+
+                for one, way in typed_by(uneven, strata, typed).items():
+                    found[one] = (*found.get(one, ()), *way)
+        return found
+
+    def _typed(self, before: Stream, scope: Scope) -> Element | None:
+        """Return what leaves where these elements enter, None where they do not fit."""
+        faults: list[Fault] = []
+        try:
+            after = self.infer(before, replace(scope, report=faults.append))
+        except Fault:
+            return None
+        return None if faults else after.element
+
     @abstractmethod
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return an upper bound in bytes of one running call: what came in, intermediates, result."""
+
+    def largest_call(
+        self,
+        before: Stream,
+        after: Stream,
+        scope: Scope,
+        size: Callable[[Stream, Stream, Scope], int | None],
+    ) -> int | None:
+        """Return what a call takes at most: no image is as high as the highest and as wide as the widest of all.
+
+        Args:
+            before: what enters.
+            after: what leaves.
+            scope: the settled numbers.
+            size: returns the bytes of a call that elements of a type enter.
+        """
+        most = size(before, after, scope)
+        for name, ways in before.strata.items() if not before.batch_dims else ():
+            for strata in ways:
+                narrower = foremost(strata)
+                found = [self._sized(before, name, tensor, scope, size) for tensor in narrower]
+                if len(found) > 1 and None not in found:
+                    most = min(largest(*found) or 0, most) if most is not None else most
+        return most
+
+    def largest_inside(self, before: Stream, after: Stream, scope: Scope) -> int | None:
+        """Return the same of the largest tensor that a call makes and does not hand on."""
+
+        def size(before: Stream, after: Stream, scope: Scope) -> int | None:
+            return self.inside(before, scope)
+
+        return self.largest_call(before, after, scope, size)
+
+    def _sized(
+        self,
+        before: Stream,
+        name: str,
+        tensor: Tensor,
+        scope: Scope,
+        size: Callable[[Stream, Stream, Scope], int | None],
+    ) -> int | None:
+        """Return the bytes of a call that elements enter whose component is of a narrower type."""
+        entering = before.with_element({**before.element, name: tensor})
+        element = self._typed(entering, scope)
+        return None if element is None else size(entering, entering.with_element(element), scope)
 
     def turns(self) -> int | None:
         """Return how many of its calls may be in functions that take turns, None where there are none."""
@@ -290,12 +371,13 @@ class ElementNode(Node):
         """
         yield from self.resident()
         calls = self.calls(scope)
-        running = self.call_bytes(before, after, scope)
+        running = self.largest_call(before, after, scope, self.call_bytes)
         evidence = self.evidence(before, after, scope)
         if before.place != HOST:
             yield Hold(before.place, working_bytes(before, running), "1 call's intermediates", evidence)
             return
-        waiting = largest(slot_bytes(self.handed(before), scope), slot_bytes(after, scope))
+        handed, made = (many_bytes(one, 1, scope)[0] for one in (self.handed(before), after))
+        waiting = largest(handed, made)
         at_once = min(calls, max(1, scope.cpus))
         inside = min(at_once, turns) if (turns := self.turns()) is not None else at_once
         what = "1 call" if calls == 1 else f"{calls} calls at once"
@@ -303,7 +385,9 @@ class ElementNode(Node):
             what += f", {at_once} of them running"
         if inside < at_once:
             what += f", {inside} of them in a function"
-        aside = running if inside == at_once else self.aside_bytes(before, after, scope)
+        aside = running
+        if inside < at_once:
+            aside = self.largest_call(before, after, scope, self.aside_bytes)
         places = (
             (inside, largest(running, waiting)),
             (at_once - inside, largest(aside, waiting)),

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from safedata.lowering import Lowering, as_written, rewrapped
-from safedata.memory import HOST, Hold, times
+from safedata.memory import HOST, Hold
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batched, slot_bytes
+from safedata.stages._elements import batch_bytes, batched, many_bytes, on_average, slot_bytes
 from safedata.stages._fields import Count
 from safedata.stages._stacking import Stacking, check_even
 from safedata.types import Stream
@@ -43,7 +43,8 @@ class Batch(Stacking):
         """Return the stream of batches."""
         check_even("batch", before, scope)
         if self.pad_last is None:
-            return batched(before, self.size, self.drop_remainder)
+            after = batched(before, self.size, self.drop_remainder)
+            return after.narrowed(batch_bytes(before, after, self.size))
         number = before.cardinality.floor_div(self.size, round_up=True)
         return replace(batched(self._entering(before, scope), self.size, True), cardinality=number)
 
@@ -60,14 +61,15 @@ class Batch(Stacking):
 
         Source: `B (e + O) + B e` (memory facts, 3.1, batch).
         """
-        gathered = times(self.size, slot_bytes(before, scope))
+        gathered, uneven = many_bytes(before, self.size, scope)
         if self.pad_last is not None:
             from safedata.stages._filling import gathered_bytes
 
-            gathered = gathered_bytes(before, self._entering(before, scope), self.size, scope)
+            gathered, uneven = gathered_bytes(before, self._entering(before, scope), self.size, scope), 0
         made = slot_bytes(after, scope)
         slots = ((1, made),) if made is not None else ()
-        yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
+        what = f"{self.size} elements gathered{on_average(gathered, uneven)}"
+        yield Hold(HOST, gathered, what, before.weakest, uneven=uneven)
         yield Hold(HOST, made, f"one batch of {self.size}", after.weakest, slots=slots)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:

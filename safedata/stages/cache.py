@@ -12,11 +12,11 @@ from typing_extensions import Self
 from safedata.cardinality import exactly
 from safedata.fields import Size
 from safedata.lowering import Lowering
-from safedata.memory import HOST, KIB, MIB, Hold, add, format_size, largest, times
+from safedata.memory import HOST, KIB, MIB, Hold, add, format_size, largest
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import KEPT_BYTES, is_broken, slot_bytes
+from safedata.stages._elements import KEPT_BYTES, is_broken, many_bytes, on_average
 from safedata.stages._shelved import KEYS, Compression, counted_anew, refuse_endless, shelved
 from safedata.stages.base import Node, Stage
 from safedata.types import Stream
@@ -40,6 +40,7 @@ class Cache(Stage):
     """
 
     example: ClassVar[str] = "cache: memory"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "where"
     freezes: ClassVar[bool] = True
     takes: ClassVar[bool] = True
@@ -102,16 +103,18 @@ class Cache(Stage):
         what = (
             f"all {count} elements" if count is not None else "all elements, of which the number is not known"
         )
-        yield Hold(HOST, self._kept(before, scope), what, before.weakest)
+        kept, uneven = self._kept(before, scope)
+        yield Hold(HOST, kept, f"{what}{on_average(kept, uneven)}", before.weakest, uneven=uneven)
 
     def _kept_either(self, before: Stream, scope: Scope) -> int | None:
         """Return what is kept, wherever tensors come from."""
-        return largest(*(self._kept(before, replace(scope, pooled=pooled)) for pooled in (False, True)))
+        return largest(*(self._kept(before, replace(scope, pooled=pooled))[0] for pooled in (False, True)))
 
-    def _kept(self, before: Stream, scope: Scope) -> int | None:
+    def _kept(self, before: Stream, scope: Scope) -> tuple[int | None, int]:
         count = before.cardinality.most
         listed = None if count is None else _LISTED * (1 << max(count - 1, 0).bit_length())
-        return add(times(count, slot_bytes(replace(before, shared=None), scope, beside=KEPT_BYTES)), listed)
+        kept, uneven = many_bytes(replace(before, shared=None), count, scope, beside=KEPT_BYTES)
+        return add(kept, listed), uneven
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with a cache in memory."""

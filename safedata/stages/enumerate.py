@@ -24,6 +24,7 @@ class Enumerate(Stage):
     """
 
     example: ClassVar[str] = "enumerate: number"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "into"
     aligned: ClassVar[bool] = True
     counts: ClassVar[bool] = True

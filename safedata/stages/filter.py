@@ -29,6 +29,7 @@ class Filter(Condition):
     """
 
     example: ClassVar[str] = "filter: label < 3"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "where"
 
     where: str

@@ -9,7 +9,7 @@ from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import PREFETCH_BYTES, Scope
-from safedata.stages._elements import is_broken, slot_bytes
+from safedata.stages._elements import is_broken, many_bytes, on_average, slot_bytes
 from safedata.stages._fields import Buffer, Count, Device, gpu_index
 from safedata.stages._gpu import element_blocks
 from safedata.stages.base import Stage
@@ -26,6 +26,7 @@ class Prefetch(Stage):
     """
 
     example: ClassVar[str] = "prefetch: 2"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "buffer"
     knobs: ClassVar[tuple[str, ...]] = ("buffer",)
     takes: ClassVar[bool] = True
@@ -80,8 +81,13 @@ class Prefetch(Stage):
         kept = wanted if wanted is None or most is None else min(wanted, most)
         unit = "batches" if before.batch_dims else "elements"
         what = f"{unit} without number" if kept is None else f"{kept} {unit}"
-        slots = ((kept, one),) if place == HOST and kept is not None and one is not None else ()
-        yield Hold(place, times(kept, one), f"{what} kept ready", before.weakest, slots=slots)
+        ready, uneven = (times(kept, one), 0) if place != HOST else many_bytes(before, kept, scope)
+        ready = ready if place != HOST else add(ready, times(kept, PREFETCH_BYTES))
+        slots = (
+            ((kept, one),) if place == HOST and not uneven and kept is not None and one is not None else ()
+        )
+        what = f"{what} kept ready{on_average(ready, uneven)}"
+        yield Hold(place, ready, what, before.weakest, slots=slots, uneven=uneven)
         if place != HOST and (most is None or wanted is None or most > wanted):
             yield Hold(place, element_blocks(after), "the element handed on", after.weakest)
 

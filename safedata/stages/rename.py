@@ -12,7 +12,7 @@ from safedata.lowering import Lowering, as_written
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
 from safedata.stages.base import Parsing, Stage
-from safedata.types import Stream
+from safedata.types import Strata, Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,6 +25,7 @@ class Rename(Stage):
     """
 
     example: ClassVar[str] = "rename: {image: pixels}"
+    once: ClassVar[bool] = True
     aligned: ClassVar[bool] = True
 
     names: dict[str, str] = Field(min_length=1)
@@ -74,6 +75,10 @@ class Rename(Stage):
 
     def _renamed(self, element: Mapping[str, Any]) -> dict[str, Any]:
         return {self.names.get(name, name): part for name, part in element.items()}
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return those that came, under the new names."""
+        return self._renamed(before.strata) if before.strata else {}
 
     def lower(self, data: Any, low: Lowering) -> Any:
         """Return the dataset with the new names; the tensors are handed on as they are."""

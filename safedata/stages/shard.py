@@ -31,6 +31,7 @@ class Shard(Stage):
     """
 
     example: ClassVar[str] = "shard: {count: 4, index: 0}"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "count"
     commutes: ClassVar[bool] = True
     counts: ClassVar[bool] = True

@@ -10,7 +10,7 @@ from safedata.lowering import Lowering
 from safedata.memory import HOST, KIB, MIB, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import COMPONENT_BYTES, Scope
-from safedata.stages._elements import FILLED_BYTES, is_broken, slot_bytes
+from safedata.stages._elements import FILLED_BYTES, is_broken, largest_of, many_bytes, on_average, slot_bytes
 from safedata.stages._fields import Buffer, Count
 from safedata.stages.base import Stage
 from safedata.types import Stream, Tensor
@@ -58,6 +58,7 @@ class Shuffle(Stage):
     """
 
     example: ClassVar[str] = "shuffle: 1000"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "buffer"
     knobs: ClassVar[tuple[str, ...]] = ("buffer",)
     takes: ClassVar[bool] = True
@@ -102,7 +103,8 @@ class Shuffle(Stage):
         (memory facts, 3.1, shuffle; sharing: 3.7).
         """
         slots = self.slots(before)
-        filled = times(slots, add(slot_bytes(before, scope, beside=self._beside(before)), _SLOT))
+        kept, uneven = many_bytes(before, slots, scope, beside=self._beside(before))
+        filled = add(kept, times(slots, _SLOT))
         unit = "batches" if before.batch_dims else "elements"
         what = f"{unit} without number" if slots is None else f"{slots} {unit}"
         holes = self.hollow(before, scope)
@@ -114,8 +116,11 @@ class Shuffle(Stage):
             else ""
         )
         one = slot_bytes(before, scope) if scope.pooled else None
-        places = () if one is None or slots is None else ((slots, one),)
-        yield Hold(HOST, add(filled, holes), f"a buffer of {what}{more}", before.weakest, slots=places)
+        places = () if one is None or slots is None or uneven else ((slots, one),)
+        what += on_average(kept, uneven) + more
+        yield Hold(
+            HOST, add(filled, holes), f"a buffer of {what}", before.weakest, slots=places, uneven=uneven
+        )
 
     def _beside(self, before: Stream) -> int | None:
         """Return what a component takes beside its payload in glibc's heap, None for what it takes in any buffer."""
@@ -142,10 +147,10 @@ class Shuffle(Stage):
             return 0
         slots, refilled = self.slots(before), self._refilled(before)
         total: int | None = 0
-        for tensor in before.element.values():
+        for name, tensor in before.element.items():
             most = None if slots is None else slots * _most_holes(tensor) // 8
             count = most if most is None or refilled is None else min(most, refilled)
-            total = add(total, times(count, _scattered(tensor, scope)))
+            total = add(total, largest_of(name, before, count, lambda one: _scattered(one, scope)))
         return None if total is None else total // 100
 
     def emptied(self, before: Stream) -> int | None:
@@ -166,9 +171,12 @@ def _scattered(tensor: Tensor, scope: Scope) -> int | None:
     size = tensor.bytes
     if tensor.dtype == "string":
         return times(_TEXT_HOLES_PERCENT, size if (tensor.length.most or _SMALL) >= _SMALL else 0)
-    if scope.pooled or (size is not None and not _SMALL <= size < _alone_from()):
-        return 0
-    return times(_HOLES_PERCENT, size)
+    if scope.pooled or size is None:
+        return 0 if scope.pooled else None
+    if size < _alone_from():
+        return _HOLES_PERCENT * size if size >= _SMALL else 0
+    # Others may be smaller, and with their holes take more than the largest.
+    return 0 if tensor.constant else max(0, (100 + _HOLES_PERCENT) * (_alone_from() - 1) - 100 * size)
 
 
 def _most_holes(tensor: Tensor) -> int:

@@ -20,6 +20,7 @@ class Skip(Stage):
     """
 
     example: ClassVar[str] = "skip: 100"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "count"
     commutes: ClassVar[bool] = True
     counts: ClassVar[bool] = True

@@ -41,6 +41,7 @@ class Split(Stage):
     """
 
     example: ClassVar[str] = "split: {part: train, parts: {train: 0.8, validation: 0.1, test: 0.1}}"
+    once: ClassVar[bool] = True
     counts: ClassVar[bool] = True
 
     part: str

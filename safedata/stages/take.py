@@ -20,6 +20,7 @@ class Take(Stage):
     """
 
     example: ClassVar[str] = "take: 100"
+    once: ClassVar[bool] = True
     main: ClassVar[str | None] = "count"
     commutes: ClassVar[bool] = True
     aligned: ClassVar[bool] = True

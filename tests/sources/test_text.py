@@ -97,7 +97,7 @@ def test_measured_lines_are_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     read: list[int] = []
     value = work.read(work.files[0].path, read.append)
     work.check(value)
-    assert value == {"count": 59, "longest": 5, "runs": [[2, 59]]}
+    assert value == {"count": 59, "longest": 5, "runs": [[2, 59]], "lengths": [(0, 20), (3, 19), (5, 20)]}
     assert sum(read) == work.files[0].size
     assert work.damaged({"a": value}) == (0, [])
 

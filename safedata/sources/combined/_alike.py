@@ -11,6 +11,7 @@ from safedata.problem import Fault
 from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources._inputs import Joint, keys_of
+from safedata.strata import merged
 from safedata.types import BROKEN, Stream, Tensor
 
 
@@ -36,6 +37,7 @@ class Alike(Joint):
             streams[0].batch_dims,
             shared,
             weakest(*(one.evidence for one in streams)),
+            strata=merged(streams, common),
         )
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:

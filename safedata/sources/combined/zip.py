@@ -89,6 +89,11 @@ class Zipped(Joint):
             streams[0].batch_dims,
             shared,
             weakest(*(one.evidence for one in streams)),
+            strata={
+                self._name(at, name): ways
+                for at, one in enumerate(streams)
+                for name, ways in one.strata.items()
+            },
         )
 
     def _faults(self, streams: tuple[Stream, ...], scope: Scope) -> Iterator[Fault]:

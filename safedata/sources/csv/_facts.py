@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from safedata.sources._listing import FIRST
-from safedata.sources._records import Places
+from safedata.sources._records import Places, lengths_of
 from safedata.sources.csv._columns import Column
 from safedata.sources.csv._rows import read_blocks
+from safedata.strata import rounded
 
 if TYPE_CHECKING:
     from safedata.sources.csv._reading import Reading
@@ -36,6 +37,7 @@ def read_whole(reading: Reading, tick: Callable[[int], None]) -> dict[str, Any]:
         "rows": places.count,
         "runs": runs if len(runs) <= _RUNS else None,
         "longest": reading.longest,
+        "lengths": None if reading.lengths is None else sorted(rounded(reading.lengths).items()),
         "quoted": reading.quoted,
         "bad": [reading.folded, [[_rest(where, path), reason] for where, reason in reading.first]],
         "columns": [_kept(column, reading) for column in reading.table.columns],
@@ -71,6 +73,8 @@ def take(reading: Reading, value: Any, file: int) -> None:
     path = reading.files[file]
     reading.table.flush()
     reading.longest = max(reading.longest, value["longest"])
+    lengths = lengths_of(value.get("lengths"), value["rows"])
+    reading.lengths = None if lengths is None or reading.lengths is None else reading.lengths + lengths
     reading.quoted = reading.quoted or value["quoted"]
     count, first = value["bad"]
     reading.fold()
@@ -109,6 +113,7 @@ def checker(columns: int) -> Callable[[Any], None]:
             )
             sound = sound and all(isinstance(one, str) for where in value["bad"][1] for one in where)
             sound = sound and len(value["columns"]) == columns and all(map(_is_column, value["columns"]))
+            lengths_of(value.get("lengths"), value["rows"])
             runs = value["runs"]
             if runs is not None:
                 sound = sound and all(_is_count(number, count) for number, count in runs)

@@ -17,7 +17,7 @@ from safedata.sources._records import RECORD, Places, buffers, text_lines
 from safedata.sources._stream import Compression
 from safedata.sources.csv._columns import Value
 from safedata.sources.csv._rows import MARK
-from safedata.types import Dim, Element, Stream, Tensor
+from safedata.types import Dim, Element, Strata, Stratification, Stream, Tensor
 
 _QUOTE: Final = 34
 _JOINED: Final = 5
@@ -41,6 +41,8 @@ class CsvRoot(FileRoot):
     """Where each row lies; None where that is not known."""
     count: int | None = None
     """The number of rows; None where they were not counted."""
+    seen: Stratification = ()
+    """How many rows there are of which length."""
     marked: bool = False
     """Whether a file starts with a byte order mark."""
     compression: Compression = "none"
@@ -51,9 +53,17 @@ class CsvRoot(FileRoot):
 
     def infer(self, scope: Scope) -> Stream:
         """Return scalar strings no longer than the longest row."""
-        row = Tensor("string", (), Dim.at_most(self.longest, self.evidence))
         cardinality = UNKNOWN if self.count is None else exactly(self.count)
-        return Stream({RECORD: row}, cardinality, evidence=self.evidence)
+        return Stream({RECORD: self.row}, cardinality, evidence=self.evidence)
+
+    @property
+    def row(self) -> Tensor:
+        """The type of a row: a scalar string no longer than the longest."""
+        return Tensor("string", (), Dim.at_most(self.longest, self.evidence))
+
+    def strata(self, after: Stream) -> Strata:
+        """Return how many rows there are of which length."""
+        return {RECORD: (self.seen,)} if self.seen else {}
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the reader's buffer, and the copies of a row: read, filtered, handed on."""
@@ -160,6 +170,11 @@ class ParseRow(ParseRecord):
     def title(self) -> str:
         """Return this step's name."""
         return "decode_csv"
+
+    def given(self, name: str) -> int:
+        """Return the bytes of a column's default."""
+        default = next(one.default for one in self.columns if one.name == name)
+        return len(default.encode("utf-8", "surrogateescape")) if isinstance(default, str) else 0
 
     def call_bytes(self, before: Stream, after: Stream, scope: Scope) -> int | None:
         """Return the row, its fields as text, and the columns twice."""

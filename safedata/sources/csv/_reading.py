@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from safedata.patterns import by_name, matching
@@ -38,6 +40,8 @@ class Reading:
     names: list[str] | None = None
     width: int = 0
     longest: int = 0
+    lengths: Counter[int] | None = field(default_factory=Counter[int])
+    """How many rows are of which length at most; None where an earlier version measured a file."""
     quoted: bool = False
     complete: bool = True
     bad: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
@@ -121,6 +125,8 @@ class Reading:
         if self.names is None:
             self._unnamed(lines[0].count(self.delimiter) + 1)
         self.longest = max(self.longest, *map(len, lines))
+        if self.lengths is not None:
+            self.lengths.update(map(len, islice(lines, first, None)))
         start = self.places.count - first
         if before:
             self.places.count += len(lines)
@@ -183,6 +189,8 @@ class Reading:
 
     def _row(self, row: Row, file: int) -> None:
         self._measure(row)
+        if self.lengths is not None:
+            self.lengths[len(row.text)] += 1
         tag = self.places.count
         self.places.add(file, row.line)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field, field_validator
@@ -14,7 +15,7 @@ from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._fingerprint import digest
 from safedata.sources._interleave import Interleave, in_turn
-from safedata.sources._listing import look_at
+from safedata.sources._listing import Found, look_at
 from safedata.sources._records import Places, find_files
 from safedata.sources._stream import Compression
 from safedata.sources.base import Inspected, Source
@@ -22,7 +23,8 @@ from safedata.sources.csv._columns import Column, is_number
 from safedata.sources.csv._graph import CsvRoot, ParseRow, Read
 from safedata.sources.csv._reading import Reading
 from safedata.sources.csv._rows import is_marked
-from safedata.types import Dim, Tensor
+from safedata.strata import by_length, by_sample, rounded
+from safedata.types import Dim, Stratification, Tensor
 from safedata.typetext import parse_type
 
 if TYPE_CHECKING:
@@ -99,8 +101,18 @@ class Csv(Source):
             marked=any(is_marked(path, self.compression) for path in files),
             compression=self.compression,
         )
+        root = replace(root, seen=self._lengths(root.row, reading, found))
         node = ParseRow(columns, reading.width, delimiter)
         return Inspected(in_turn(root, self.interleave), (node,), digest(found), files, notes)
+
+    def _lengths(self, row: Tensor, reading: Reading, found: Sequence[Found]) -> Stratification:
+        """Return how many rows there are of which length; of files that were not read to their end, by their sizes."""
+        if reading.lengths is None or (self.compression != "none" and not reading.complete):
+            return ()
+        lengths = rounded(reading.lengths)
+        if reading.complete:
+            return by_length(row, lengths)
+        return by_sample(row, lengths, sum(file.size for file in found), beside=1)
 
     def _known(
         self, reading: Reading, found: Sequence[Found], delimiter: str, scope: Scope

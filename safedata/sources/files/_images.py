@@ -12,7 +12,8 @@ from safedata.records import record
 from safedata.scope import MANY_FILES, Scope
 from safedata.sources._fingerprint import Stamped
 from safedata.sources._listing import reading, sampled_note
-from safedata.types import Encoded
+from safedata.strata import by_image, by_length, rounded
+from safedata.types import Encoded, Stratification, Tensor
 
 if TYPE_CHECKING:
     from safedata.measured import Question
@@ -110,6 +111,22 @@ class Images:
         from safedata.sources._shelf import Work
 
         return (Work(self.ask(), self.files, self.fingerprint, _read_one, _summary, damaged, _check),)
+
+
+def strata_of(image: Tensor, sizes: Collection[int], headers: Headers | None) -> tuple[Stratification, ...]:
+    """Return how many files there are of which size, and how many images of which height and width.
+
+    Args:
+        image: the type of all.
+        sizes: bytes of the file of each element.
+        headers: what the headers of these files said, where they are images.
+    """
+    found = [by_length(image, rounded(sizes))]
+    seen = image.encoded.sizes if image.encoded else ()
+    counted = sum(count for *_, count in seen)
+    if headers is not None and counted and (headers.sampled or counted + len(headers.damaged) == len(sizes)):
+        found.append(by_image(image, seen, every=len(sizes) if headers.sampled else None))
+    return tuple(found)
 
 
 def max_size_for(encoded: Encoded | None) -> str:

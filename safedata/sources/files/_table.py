@@ -14,7 +14,18 @@ from safedata.lowering import INDEX, Lowering, Values, as_written
 from safedata.memory import HOST, Hold
 from safedata.scope import Scope
 from safedata.sources.base import Root
-from safedata.types import DTYPE_BYTES, SCALAR_INT64, STRING_HEAP, STRING_SLOT, Dim, Stream, Tensor
+from safedata.strata import by_length, rounded
+from safedata.types import (
+    DTYPE_BYTES,
+    SCALAR_INT64,
+    STRING_HEAP,
+    STRING_SLOT,
+    Dim,
+    Strata,
+    Stratification,
+    Stream,
+    Tensor,
+)
 
 _POINTER: Final = 8
 _POINTERS: Final = 3 * _POINTER
@@ -27,6 +38,8 @@ _INTEGER: Final = 32
 """A Python integer that counts rows."""
 _SHARED: Final = (-5, 256)
 """Python has one object for each of these integers."""
+_SHORT: Final = 128
+"""Texts of which none is longer differ by less than what TensorFlow has beside each of them."""
 _INLINE: Final = 22
 """Characters that lie inside a string's own place in the graph."""
 _ENCODED: Final = 33
@@ -44,6 +57,8 @@ class Column:
 
     type: Tensor
     values: Sequence[Any]
+    seen: Stratification = field(default=(), kw_only=True, repr=False)
+    """How many rows there are of which length, where they are long texts."""
 
     @property
     def looked_up(self) -> bool:
@@ -86,8 +101,10 @@ class Column:
 
 def text_column(values: Sequence[str]) -> Column:
     """Return the column of these strings; its bound in bytes is the longest of them."""
-    longest = max(map(_length, values), default=0)
-    return Column(Tensor("string", length=Dim.at_most(longest)), values)
+    lengths = list(map(_length, values))
+    longest = max(lengths, default=0)
+    text = Tensor("string", length=Dim.at_most(longest))
+    return Column(text, values, seen=by_length(text, rounded(lengths)) if longest > _SHORT else ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +152,10 @@ class TableRoot(Root):
     def infer(self, scope: Scope) -> Stream:
         """Return the columns' types, and exactly as many elements as there are rows."""
         return Stream({name: column.type for name, column in self._used()}, exactly(self._rows))
+
+    def strata(self, after: Stream) -> Strata:
+        """Return how many rows have texts of which length."""
+        return {name: (one.seen,) for name, one in self._used() if one.seen}
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the tables, those of Python and those of the graph, and the element handed on.

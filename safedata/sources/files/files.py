@@ -17,7 +17,7 @@ from safedata.scope import Scope
 from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
 from safedata.sources.base import Inspected, Source
-from safedata.sources.files._images import Images, max_size_for
+from safedata.sources.files._images import Images, max_size_for, strata_of
 from safedata.sources.files._labels import ByPattern, Classes, numbered, told
 from safedata.sources.files._table import TableRoot, text_column
 from safedata.types import Dim, Tensor
@@ -69,6 +69,8 @@ class Files(Source):
             headers, sampled = Images(partial(self._question, scope), found, fingerprint).headers(scope)
         encoded = headers.encoded if headers and not headers.damaged else None
         size = Dim.at_most(max(file.size for file in found), "measured")
+        data = Tensor("string", length=size, encoded=encoded)
+        seen = strata_of(data, [file.size for file in found], headers)
         columns = {"path": text_column(paths)}
         said: tuple[str, ...] = ()
         if self.labels is not None:
@@ -78,7 +80,7 @@ class Files(Source):
             said = tuple(told(names, classes))
         return Inspected(
             TableRoot("files", columns, "path"),
-            (Read("data", Tensor("string", length=size, encoded=encoded)),),
+            (Read("data", data, seen=seen),),
             fingerprint,
             paths,
             (*_notes(headers), *sampled, *said),

@@ -16,7 +16,7 @@ from safedata.scope import Scope
 from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
 from safedata.sources.base import Inspected, Source
-from safedata.sources.files._images import Images, bad_files, max_size_for
+from safedata.sources.files._images import Images, bad_files, max_size_for, strata_of
 from safedata.sources.files._labels import ByPattern, Classes, labels, numbered, told
 from safedata.sources.files._table import TableRoot, text_column
 from safedata.types import IMAGE_LEAST, Dim, Tensor
@@ -85,6 +85,7 @@ class ImageFolder(Source):
         notes = listing.bad_images(empty, headers, scope)
         largest = Dim.at_most(max(file.size for file in found.files), "measured")
         image = Tensor("string", length=largest, encoded=headers.encoded)
+        seen = strata_of(image, [file.size for file in found.files], headers)
         columns = {"path": text_column(paths)}
         said: tuple[str, ...] = ()
         if found.labels is not None:
@@ -96,7 +97,7 @@ class ImageFolder(Source):
             said = tuple(told(names, classes))
         return Inspected(
             TableRoot("image_folder", columns, "path"),
-            (Read("image", image, least=IMAGE_LEAST),),
+            (Read("image", image, least=IMAGE_LEAST, seen=seen),),
             fingerprint,
             paths,
             (*notes, *sampled, *said, *found.notes()),

@@ -16,7 +16,7 @@ from safedata.sources import _listing as listing
 from safedata.sources._fingerprint import digest
 from safedata.sources.base import Inspected, Source
 from safedata.sources.files._columns import ColumnType, Rows, typed
-from safedata.sources.files._images import Images, bad_files, max_size_for
+from safedata.sources.files._images import Images, bad_files, max_size_for, strata_of
 from safedata.sources.files._rows import read_rows
 from safedata.sources.files._table import Column, TableRoot
 from safedata.types import IMAGE_LEAST, Dim, Tensor
@@ -79,9 +79,11 @@ class Manifest(Source):
         size = Dim.at_most(max(file.size for file in files.values()), "measured")
         encoded = None if headers is None else headers.encoded
         image = Tensor("string", length=size, encoded=encoded)
+        seen = strata_of(image, [file.size for file in files.values()], headers)
+        least = 0 if headers is None else IMAGE_LEAST
         return Inspected(
             TableRoot("manifest", columns, self.file, rows_of=self.path),
-            (Read(self.component, image, self.file, folder, least=0 if headers is None else IMAGE_LEAST),),
+            (Read(self.component, image, self.file, folder, least, seen),),
             images.fingerprint,
             (table, *(file.path for file in files.values())),
             (*notes, *rows.notes, *left_out, *(sampled if headers is not None else ())),

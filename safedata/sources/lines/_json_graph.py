@@ -69,6 +69,11 @@ class ParseJson(ParseRecord):
         """The columns' types, by name."""
         return {column.name: column.tensor for column in self.columns}
 
+    def given(self, name: str) -> int:
+        """Return the bytes of a column's default."""
+        default = next(one.default for one in self.columns if one.name == name)
+        return len(default.encode("utf-8", "surrogateescape")) if isinstance(default, str) else 0
+
     @property
     def at_once(self) -> int | None:
         """Lines of a chunk; None where a line has no bound."""

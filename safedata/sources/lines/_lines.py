@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final
@@ -15,10 +16,11 @@ from safedata.records import record
 from safedata.scope import Scope
 from safedata.sources._interleave import FileRoot
 from safedata.sources._listing import unreadable
-from safedata.sources._records import RECORD, Places, buffers, damaged, text_lines
+from safedata.sources._records import RECORD, Places, buffers, damaged, lengths_of, text_lines
 from safedata.sources._stream import CHUNK, Budget, Compression, DamageError, decompressed
 from safedata.sources._survey import Bad
-from safedata.types import Dim, Stream, Tensor
+from safedata.strata import by_length, by_sample, rounded
+from safedata.types import Dim, Strata, Stratification, Stream, Tensor
 
 WHOLE: Final = 32 << 20
 """Bytes of all files up to which every line is read; of larger ones, so much is, in equal parts."""
@@ -41,8 +43,13 @@ class Lines:
     runs: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Neighbouring lines that became elements: the number of the first one, counted from 1, and how many."""
 
-    def add(self, number: int) -> None:
-        """Take the line with this number as the next element."""
+    lengths: Counter[int] | None = field(default_factory=Counter[int])
+    """How many of them are of which length at most; None where an earlier version measured the file."""
+
+    def add(self, number: int, length: int) -> None:
+        """Take the line with this number and so many bytes as the next element."""
+        if self.lengths is not None:
+            self.lengths[length] += 1
         if self.runs and sum(self.runs[-1]) == number:
             self.runs[-1] = (self.runs[-1][0], self.runs[-1][1] + 1)
         else:
@@ -133,14 +140,15 @@ def survey(
         if len(line) > found.longest:
             found.longest = len(line)
         if number > skip and (look is None or look(number, line)):
-            found.add(number)
+            found.add(number, len(line))
     return found
 
 
 def kept(lines: Lines) -> dict[str, Any]:
     """Return what a measurement keeps of a file."""
     runs = [list(run) for run in lines.runs] if len(lines.runs) <= RUNS else None
-    return {"count": lines.count, "longest": lines.longest, "runs": runs}
+    lengths = sorted(rounded(lines.lengths).items()) if lines.lengths is not None else None
+    return {"count": lines.count, "longest": lines.longest, "runs": runs, "lengths": lengths}
 
 
 def taken(value: Any, path: str) -> Lines:
@@ -151,9 +159,29 @@ def taken(value: Any, path: str) -> Lines:
     """
     try:
         runs = [(_number(first), _number(count)) for first, count in value["runs"] or ()]
-        return Lines(path, _number(value["count"]), _number(value["longest"]), True, runs)
+        count, longest = _number(value["count"]), _number(value["longest"])
+        return Lines(path, count, longest, True, runs, lengths_of(value.get("lengths"), count))
     except (KeyError, TypeError, ValueError):
         raise CorruptError("an entry is no text file's") from None
+
+
+def seen_in(line: Tensor, parts: Sequence[Lines], sizes: Sequence[int], compression: str) -> Stratification:
+    """Return how many lines there are of which length; none where that was not kept.
+
+    Args:
+        line: the type of all of them.
+        parts: what is known of every file.
+        sizes: the files' bytes.
+        compression: how they are compressed.
+    """
+    seen = Counter[int]()
+    for one in parts:
+        if one.lengths is None:
+            return ()
+        seen.update(one.lengths)
+    if all(one.complete for one in parts):
+        return by_length(line, rounded(seen))
+    return by_sample(line, rounded(seen), sum(sizes), beside=1) if compression == "none" else ()
 
 
 def _number(value: Any) -> int:
@@ -209,6 +237,8 @@ class LinesRoot(FileRoot):
     count: int | None
     """The number of elements: counted, or declared; None when unknown."""
     counted: Evidence
+    seen: Stratification = ()
+    """How many lines there are of which length."""
     cut: bool = False
     """Whether a line that is longer than any is handed on with one byte more than these have, for a step that takes
     many lines at once and refuses such a one."""
@@ -221,6 +251,10 @@ class LinesRoot(FileRoot):
         """Return scalar strings no longer than the longest line."""
         cardinality = UNKNOWN if self.count is None else exactly(self.count)
         return Stream({RECORD: Tensor("string", (), self.longest)}, cardinality, evidence=self.counted)
+
+    def strata(self, after: Stream) -> Strata:
+        """Return how many lines there are of which length."""
+        return {RECORD: (self.seen,)} if self.seen else {}
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the reader's buffers, and the copies of a line.

@@ -21,7 +21,7 @@ from safedata.sources.base import Inspected, Source
 from safedata.sources.lines._json_facts import Facts, Seen
 from safedata.sources.lines._json_graph import ParseJson
 from safedata.sources.lines._json_values import DTYPES, MISSING, BadValueError, Column
-from safedata.sources.lines._lines import WHOLE, LinesRoot, all_lines, places_of
+from safedata.sources.lines._lines import WHOLE, LinesRoot, all_lines, places_of, seen_in
 from safedata.types import Dim, Tensor
 from safedata.typetext import parse_type
 
@@ -98,6 +98,7 @@ class Jsonl(Source):
             places_of(parts, files),
             seen if complete else self.count,
             evidence if complete or self.count is None else "declared",
+            seen_in(Tensor("string", (), longest), parts, [file.size for file in found], self.compression),
             cut=True,
         )
         node = ParseJson(columns, longest, facts.marks, evidence)

@@ -29,11 +29,13 @@ from safedata.sources.lines._lines import (
     all_lines,
     kept,
     places_of,
+    seen_in,
     survey,
     taken,
 )
 from safedata.stages.base import ElementNode
-from safedata.types import Dim, Stream, Tensor
+from safedata.strata import passing, texts_in
+from safedata.types import Dim, Strata, Stream, Tensor
 
 if TYPE_CHECKING:
     from safedata.measured import Question
@@ -104,16 +106,19 @@ class Text(Source):
             notes.append(f"{seen} lines were read, the first ones of each file")
         evidence: Evidence = "measured" if complete else "sampled"
         longest = max(one.longest for one in parts)
+        read = self._read_bound(longest, evidence)
+        sizes = [file.size for file in found]
         root = LinesRoot(
             _NAME,
             files,
             self.compression,
             self.skip_lines,
             True,
-            self._read_bound(longest, evidence),
+            read,
             places_of(parts, files),
             seen if complete else self.count,
             evidence if complete or self.count is None else "declared",
+            seen_in(Tensor("string", (), read), parts, sizes, self.compression),
         )
         line = Tensor("string", (), bound(self.max_bytes, longest, evidence))
         declare = f"max_bytes: {longest} B" if line.length.evidence == "sampled" else ""
@@ -209,6 +214,12 @@ class NameLine(ElementNode):
         """Return the line as `text`."""
         kept = {name: tensor for name, tensor in before.element.items() if name != RECORD}
         return skipping(replace(before, element={_NAME: self.made, **kept}), scope)
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return those of what passes by, and of lines whose bytes stay as they are."""
+        records = before.strata.get(RECORD, ()) if self.encoding is None else ()
+        made = {_NAME: tuple(texts_in(self.made, one) for one in records)} if records else {}
+        return {**passing(before, after), **made}
 
     def needs(self, after: frozenset[str]) -> frozenset[str]:
         """Return the line as it was read, and whatever passes by."""

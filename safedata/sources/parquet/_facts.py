@@ -10,11 +10,12 @@ from typing import Any, Final
 from safedata.measured import CorruptError
 from safedata.problem import Fault
 from safedata.sources._listing import unreadable
-from safedata.sources._records import damaged
+from safedata.sources._records import damaged, lengths_of
 from safedata.sources.parquet._footer import Chunk, FooterError, Group, read_groups
 from safedata.sources.parquet._pages import PageError, Pages, read_pages
 from safedata.sources.parquet._rows import MISSING, Seen, decode
 from safedata.sources.parquet._schema import BUFFER, Column, columns_of, open_parquet, pyarrow, said
+from safedata.strata import rounded
 
 PAGES: Final = 50_000
 """Page headers that a check reads, in about a second; behind them a chunk counts as one page."""
@@ -192,9 +193,12 @@ def _batches(
                 break
 
 
-def keep(seen: Mapping[str, Seen]) -> dict[str, list[int]]:
+def keep(seen: Mapping[str, Seen]) -> dict[str, list[Any]]:
     """Return what a measurement keeps of a file."""
-    return {name: [one.most, one.longest, one.absent, one.first] for name, one in seen.items()}
+    return {
+        name: [one.most, one.longest, one.absent, one.first, sorted(rounded(one.lengths or {}).items())]
+        for name, one in seen.items()
+    }
 
 
 def take(value: Any, columns: Sequence[Column]) -> dict[str, Seen]:
@@ -204,10 +208,15 @@ def take(value: Any, columns: Sequence[Column]) -> dict[str, Seen]:
         CorruptError: it cannot have been kept of a file.
     """
     try:
-        made = {column.name: Seen(*map(_number, value[column.name])) for column in columns}
+        made = {column.name: _seen(*value[column.name]) for column in columns}
     except (KeyError, TypeError, ValueError):
         raise CorruptError("an entry is no Parquet file's") from None
     return made
+
+
+def _seen(most: Any, longest: Any, absent: Any, first: Any, lengths: Any = None) -> Seen:
+    found = None if lengths is None else lengths_of(lengths, sum(count for _, count in lengths))
+    return Seen(_number(most), _number(longest), _number(absent), _number(first), found)
 
 
 def _number(value: Any) -> int:

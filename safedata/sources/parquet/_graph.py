@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import field
 from typing import Any, ClassVar, Final
 
 from safedata.cardinality import exactly
@@ -18,7 +19,7 @@ from safedata.sources._records import Places, skipping
 from safedata.sources.parquet._rows import Read, decode, empty_out, faults
 from safedata.sources.parquet._schema import open_parquet, pyarrow, said
 from safedata.stages.base import ElementNode
-from safedata.types import BOOL, Stream, element_bytes
+from safedata.types import BOOL, Strata, Stream, element_bytes
 
 LOST: Final = "#lost"
 """The internal component that says, under `on_error: skip`, that a row is bad."""
@@ -55,6 +56,8 @@ class ParquetRoot(FileRoot):
     footer: int
     """Bytes of the longest footer."""
     places: Places
+    seen: Strata = field(default_factory=dict[str, Any], compare=False)
+    """By column: how many rows have texts of which length."""
     skips: bool = False
     """Whether bad rows are marked by `#lost`, and not an error."""
 
@@ -73,6 +76,10 @@ class ParquetRoot(FileRoot):
         element = {read.column.name: read.tensor for read in self.reads}
         lost = {LOST: BOOL} if self.skips else {}
         return Stream({**element, **lost}, exactly(self.places.count), evidence="measured")
+
+    def strata(self, after: Stream) -> Strata:
+        """Return how many rows have texts of which length."""
+        return {name: one for name, one in self.seen.items() if name in after.element}
 
     @property
     def at_once(self) -> int | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from safedata.records import record
@@ -243,6 +244,8 @@ class Seen:
     """Rows without a value, and without a default for it."""
     first: int = -1
     """The first of these in its file, from 0."""
+    lengths: Counter[int] | None = field(default_factory=Counter[int])
+    """How many texts are of which length at most; None where an earlier version measured the file."""
 
     def take(self, made: Values, start: int) -> None:
         """Add some rows, of which the first has the number `start` in its file."""
@@ -250,10 +253,17 @@ class Seen:
             self.most = max(self.most, int(made.lengths.max()))
         if made.longest is not None and made.longest.size:
             self.longest = max(self.longest, int(made.longest.max()))
+            if self.lengths is not None and made.lengths is None:
+                self.lengths.update(made.longest.tolist())
         count = int(made.absent.sum())
         if count and not self.absent:
             self.first = start + int(made.absent.argmax())
         self.absent += count
+
+    def count(self, other: Seen) -> None:
+        """Add the texts of another file."""
+        known = self.lengths is not None and other.lengths is not None
+        self.lengths = (self.lengths or Counter()) + (other.lengths or Counter()) if known else None
 
 
 def typed(

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt
 from safedata.fields import Size
 from safedata.memory import Evidence
 from safedata.problem import Fault
+from safedata.records import replace
 from safedata.scope import Scope
 from safedata.sources._chosen import Chosen
 from safedata.sources._fingerprint import digest
@@ -21,6 +22,8 @@ from safedata.sources.parquet._facts import SAMPLED, Facts, File, keep, missing,
 from safedata.sources.parquet._graph import LeaveOut, ParquetRoot
 from safedata.sources.parquet._rows import MISSING, Read, Seen, typed
 from safedata.sources.parquet._schema import Column
+from safedata.strata import by_length, rounded
+from safedata.types import Strata, Stratification
 
 if TYPE_CHECKING:
     from safedata.measured import Question
@@ -91,6 +94,7 @@ class Parquet(Source):
             for one in facts.columns
         )
         root = _root(reads, facts.files, files, skips=scope.on_error == "skip")
+        root = replace(root, seen=_strata(reads, seen, rows, whole=read is None))
         then = (LeaveOut(),) if root.skips else ()
         turns = in_turn(root, self.interleave)
         return Inspected(turns, then, digest(found), files, tuple(notes), _declared(reads))
@@ -140,6 +144,7 @@ class Parquet(Source):
             for name, one in seen.items():
                 total[name].most = max(total[name].most, one.most)
                 total[name].longest = max(total[name].longest, one.longest)
+                total[name].count(one)
                 if one.absent:
                     bad.append((*missing(file.path, name, one.absent, f"row {one.first} first"), one.absent))
         return total, None if picked is None or not wanted else read, bad
@@ -231,7 +236,18 @@ def _root(
         places.add_run(number, 0, file.rows)
     counts = tuple(file.rows for file in found)
     reader = max(file.reader for file in found)
-    return ParquetRoot(reads, files, counts, reader, max(file.footer for file in found), places, skips)
+    return ParquetRoot(reads, files, counts, reader, max(file.footer for file in found), places, skips=skips)
+
+
+def _strata(reads: Sequence[Read], seen: Mapping[str, Seen], rows: int, *, whole: bool) -> Strata:
+    """Return how many rows have texts of which length, where so many of them were read, or all."""
+    found = dict[str, tuple[Stratification, ...]]()
+    for one in reads:
+        lengths = seen[one.column.name].lengths
+        read = sum(lengths.values()) if lengths else 0
+        if lengths and one.tensor.dtype == "string" and not one.tensor.rank and (read == rows or not whole):
+            found[one.column.name] = (by_length(one.tensor, rounded(lengths), every=rows),)
+    return found
 
 
 def _sample(files: Sequence[File]) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from safedata.sources._interleave import FileRoot
 from safedata.sources._records import Places
 from safedata.sources.tfrecord._reader import TfrecordRoot
 from safedata.stages.base import ElementNode
-from safedata.types import Stream, Tensor
+from safedata.types import Strata, Stream, Tensor
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class TfdsRoot(FileRoot):
         """Return scalar strings no longer than the longest record."""
         found = self.pieces[0][0].infer(scope)
         return Stream(found.element, exactly(self.places.count), evidence=found.evidence)
+
+    def strata(self, after: Stream) -> Strata:
+        """Return those of all records of the shards, where none is read twice."""
+        once = len(set(self.files)) == len(self.files)
+        return self.pieces[0][0].strata(after) if once else {}
 
     def holds(self, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield one reader: pieces are read one after the other."""

@@ -15,11 +15,12 @@ from safedata.memory import largest
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._listing import FIRST
-from safedata.sources._records import damaged
+from safedata.sources._records import damaged, lengths_of
 from safedata.sources._stream import Budget
 from safedata.sources._survey import Bad, Seen, Survey, Wanted
 from safedata.sources.tfrecord._framing import Compression, Scan, scan
 from safedata.sources.tfrecord._recovery import HEADER, Loss
+from safedata.strata import rounded, rounded_pairs
 
 _KEYS: Final = 1000
 """Keys that records have which are kept, for the help where a feature is missing."""
@@ -41,6 +42,8 @@ class Part:
     """Why what follows in the file is lost."""
     losses: tuple[Loss, ...] = ()
     """What is lost in between; each counts as one of `records`, in its place."""
+    lengths: Mapping[int, int] | None = None
+    """How many records are of which length at most; None where an earlier version measured the file."""
 
     @property
     def sound(self) -> int:
@@ -59,7 +62,8 @@ class Part:
     def of(found: Scan) -> Part:
         """Return what headers say of a file."""
         losses = tuple(found.losses.values())
-        return Part(found.path, len(found.offsets), found.largest, found.complete, found.damage, losses)
+        count, lengths = len(found.offsets), rounded(found.lengths)
+        return Part(found.path, count, found.largest, found.complete, found.damage, losses, lengths)
 
 
 def asked_of(wanted: Sequence[Wanted]) -> str:
@@ -121,6 +125,7 @@ def _kept(found: Scan, survey: Survey) -> dict[str, Any]:
         "keys": sorted(survey.keys)[:_KEYS],
         "broken": _kept_bad(survey.broken),
         "seen": [_kept_seen(one, survey.seen[one.name]) for one in survey.wanted],
+        "lengths": sorted(rounded(found.lengths).items()),
     }
 
 
@@ -140,6 +145,7 @@ def _kept_seen(one: Wanted, seen: Seen) -> dict[str, Any]:
         "images": seen.images,
         "whole": seen.whole,
         "coefficients": seen.coefficients,
+        "pairs": rounded_pairs(seen.pairs),
     }
 
 
@@ -171,7 +177,8 @@ def take(value: Any, survey: Survey, path: str) -> Part:
             what, way_out = value["damage"]
             damage = damaged(path, str(what), way_out=str(way_out))
         losses = tuple(Loss(_number(start), _number(end), str(why)) for start, end, why in value["losses"])
-        return Part(path, _number(value["records"]), _number(value["largest"]), True, damage, losses)
+        count, most = _number(value["records"]), _number(value["largest"])
+        return Part(path, count, most, True, damage, losses, lengths_of(value.get("lengths"), count))
     except (KeyError, TypeError, ValueError):
         raise CorruptError("an entry is no record file's") from None
 
@@ -184,6 +191,10 @@ def _take_seen(kept: Mapping[str, Any], seen: Seen, path: str) -> None:
     seen.counts.update(map(_number, kept["counts"]))
     seen.formats.update(map(str, kept["formats"]))
     seen.sizes.update((_number(height), _number(width)) for height, width in kept["sizes"])
+    pairs = kept.get("pairs")
+    seen.counted = seen.counted and pairs is not None
+    for height, width, count in pairs or ():
+        seen.pairs[_number(height), _number(width)] += _number(count)
     seen.images = seen.images and kept["images"] is True
     seen.whole = seen.whole and kept["whole"] is True
     coefficients = kept["coefficients"]

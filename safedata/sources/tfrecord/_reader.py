@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from safedata.cardinality import UNKNOWN, exactly
@@ -19,7 +19,7 @@ from safedata.sources._stream import Budget
 from safedata.sources.tfrecord._framing import Compression, Scan, find_damage, scan
 from safedata.sources.tfrecord._recovery import CHUNK, FOOTER, HEADER, Loss, data_sound, resume
 from safedata.sources.tfrecord._unparsed import first_unparsed, unparsed
-from safedata.types import Dim, Stream, Tensor
+from safedata.types import Dim, Strata, Stratification, Stream, Tensor
 
 _OFFSET = re.compile(r"(?:corrupted|truncated) record at ([0-9]{1,18})", re.ASCII)
 _LOST: Final = b"\x07"
@@ -56,6 +56,8 @@ class TfrecordRoot(FileRoot):
     count: int | None
     """The number of records: counted, or declared; None when unknown."""
     counted: Evidence = "measured"
+    seen: Stratification = field(default=(), repr=False)
+    """How many records are of which length."""
     searched: bool = False
     """Whether bytes between sound records were looked for and counted as one record each."""
 
@@ -63,9 +65,18 @@ class TfrecordRoot(FileRoot):
         """Return the source's name."""
         return "tfrecord"
 
+    @property
+    def record(self) -> Tensor:
+        """The type of a record: a scalar string no longer than the longest."""
+        return Tensor("string", (), Dim.at_most(self.largest, self.evidence))
+
+    def strata(self, after: Stream) -> Strata:
+        """Return how many records are of which length."""
+        return {RECORD: (self.seen,)} if self.seen else {}
+
     def infer(self, scope: Scope) -> Stream:
         """Return scalar strings no longer than the longest record."""
-        record = Tensor("string", (), Dim.at_most(self.largest, self.evidence))
+        record = self.record
         cardinality = UNKNOWN if self.count is None else exactly(self.count)
         return Stream({RECORD: record}, cardinality, evidence=self.counted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -39,8 +40,9 @@ from safedata.sources.tfrecord._facts import (
 from safedata.sources.tfrecord._feature import encoded_of
 from safedata.sources.tfrecord._framing import Compression, Scan, scan
 from safedata.sources.tfrecord._reader import TfrecordRoot
-from safedata.sources.tfrecord._recovery import HEADER, SUMMED
-from safedata.types import Dim, Tensor
+from safedata.sources.tfrecord._recovery import FOOTER, HEADER, SUMMED
+from safedata.strata import by_image, by_length, by_sample
+from safedata.types import Dim, Stratification, Tensor
 
 HEADERS: Final = 200_000
 """Headers that a check reads, in about a second; behind them the number of records is unknown."""
@@ -105,8 +107,13 @@ class Tfrecord(Source):
             notes.append(f"{survey.records} {total} were parsed")
         notes += self._faults(survey, scope)
         features = tuple(self._parsed(one, survey.seen[one.name], evidence) for one in wanted)
-        node = ParseExample(features, any(one.kind in STEPS for one in wanted), seen=parsed)
-        root = in_turn(self._root(files, parts, complete), self.interleave)
+        images = {
+            one.name: by_image(one.tensor, _sizes_of(survey.seen[one.name]), every=None if parsed else count)
+            for one in features
+            if one.kind == "fixed" and not one.tensor.rank and one.default is None
+        }
+        node = ParseExample(features, any(one.kind in STEPS for one in wanted), parsed, images)
+        root = in_turn(self._root(files, parts, complete, found), self.interleave)
         return Inspected(root, (node,), digest(found), files, tuple(notes), declared_for(features))
 
     def to_measure(self, scope: Scope) -> tuple[Work, ...]:
@@ -180,7 +187,9 @@ class Tfrecord(Source):
 
             yield scan(path, self.compression, budget, keep, SUMMED if everything else None)
 
-    def _root(self, files: tuple[str, ...], parts: Sequence[Part], complete: bool) -> TfrecordRoot:
+    def _root(
+        self, files: tuple[str, ...], parts: Sequence[Part], complete: bool, found: Sequence[Found]
+    ) -> TfrecordRoot:
         largest = max(one.largest for one in parts)
         places = None
         if complete:
@@ -194,9 +203,24 @@ class Tfrecord(Source):
             raise Fault("SD404", message, ("count",), help="remove `count`")
         evidence: Evidence = "measured" if complete else "sampled"
         counted: Evidence = "declared" if places is None and self.count is not None else evidence
-        return TfrecordRoot(
+        root = TfrecordRoot(
             files, self.compression, self.buffer, largest, evidence, places, count, counted, searched=True
         )
+        return replace(root, seen=self._lengths(root.record, parts, complete, found))
+
+    def _lengths(
+        self, record: Tensor, parts: Sequence[Part], complete: bool, found: Sequence[Found]
+    ) -> Stratification:
+        """Return how many records are of which length; of files that were not read to their end, by their sizes."""
+        seen = Counter[int]()
+        for one in parts:
+            if one.lengths is None:
+                return ()
+            seen.update(one.lengths)
+        if complete or self.compression != "none":
+            return by_length(record, seen) if complete else ()
+        size = sum(file.size for file in found)
+        return by_sample(record, seen, size, beside=HEADER.size + FOOTER)
 
     def _faults(self, survey: Survey, scope: Scope) -> Iterator[str]:
         """Report what does not fit the spec; under `on_error: skip`, yield what will be left out."""
@@ -229,6 +253,11 @@ class Tfrecord(Source):
         return Parsed(
             one.name, one.key, one.kind, tensor, default, one.partition or "row_lengths", one.partition_key
         )
+
+
+def _sizes_of(seen: Seen) -> list[tuple[int, int, int]]:
+    """Return how many images there are of which height and width; none where they were not all counted."""
+    return [(*pair, count) for pair, count in seen.pairs.items()] if seen.counted and seen.images else []
 
 
 def _parse_sample(scans: Sequence[Scan], survey: Survey) -> None:
