@@ -68,6 +68,8 @@ class Headers:
     """Each opened file that is no image, with the reason."""
     seen: Counter[Header]
     """How many of the opened files have each header; none where a measurement's summary stands for them."""
+    sizes: tuple[tuple[int, int, int], ...] = ()
+    """Heights and widths, and how many images are of them at most; none where nobody counted them."""
 
     @property
     def sampled(self) -> bool:
@@ -104,7 +106,8 @@ def inspect_images(paths: Sequence[str], *, most: int | None = MANY_FILES) -> He
         else:
             damaged.append((path, header))
     evidence: Evidence = "measured" if len(chosen) == len(paths) else "sampled"
-    return Headers(joined(seen, evidence), len(paths), len(chosen), tuple(damaged), seen)
+    encoded = joined(seen, evidence)
+    return Headers(encoded, len(paths), len(chosen), tuple(damaged), seen, encoded.sizes)
 
 
 def try_header(path: str) -> Header | str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import ge
 from typing import Final, NamedTuple
 
+from safedata.memory import EVIDENCE, Evidence, weakest
 from safedata.records import replace
 from safedata.types import Dim, Strata, Stratification, Stream, Tensor
 
@@ -38,17 +39,25 @@ def rounded_pairs(sizes: Mapping[tuple[int, int], int]) -> list[tuple[int, int, 
     return sorted((*pair, count) for pair, count in found.items())
 
 
-def by_length(tensor: Tensor, lengths: Mapping[int, int], *, every: int | None = None) -> Stratification:
+def by_length(
+    tensor: Tensor,
+    lengths: Mapping[int, int],
+    *,
+    every: int | None = None,
+    evidence: Evidence = "measured",
+) -> Stratification:
     """Return the strata of strings, the longest first.
 
     Args:
         tensor: the type of all of them.
         lengths: how many are of which length at most, in bytes: `rounded`.
         every: how many there are in all, where these are a sample of them.
+        evidence: what the lengths rest on, where they are no sample.
     """
-    return _scaled(
-        tuple((_no_longer(tensor, most), lengths[most]) for most in sorted(lengths, reverse=True)), every
-    )
+    if every is not None:
+        evidence = "sampled"
+    ordered = sorted(lengths, reverse=True)
+    return _scaled(tuple((_no_longer(tensor, most, evidence), lengths[most]) for most in ordered), every)
 
 
 def by_sample(tensor: Tensor, lengths: Mapping[int, int], size: int, *, beside: int) -> Stratification:
@@ -73,8 +82,10 @@ def texts_in(text: Tensor, records: Stratification, *, least: int = 0) -> Strati
         records: the strata of the records.
         least: bytes of a text that a record without one gets.
     """
-    lengths = ((max(record.length.most or 0, least), count) for record, count in records)
-    return tuple((_no_longer(text, most), count) for most, count in lengths)
+    lengths = ((record.length, count) for record, count in records)
+    return tuple(
+        (_no_longer(text, max(length.most or 0, least), length.evidence), count) for length, count in lengths
+    )
 
 
 def by_image(
@@ -90,14 +101,18 @@ def by_image(
     encoded = tensor.encoded
     if encoded is None:
         return ()
+    evidence: Evidence = "measured" if every is None else "sampled"
     found: list[tuple[Tensor, int]] = []
-    for height, width, count in sorted(_covered(sizes), key=lambda one: one[0] * one[1], reverse=True):
-        high, wide = _shorter(encoded.height, height), _shorter(encoded.width, width)
+    for height, width, count in sorted(covered(sizes), key=lambda one: one[0] * one[1], reverse=True):
+        high, wide = (
+            _shorter(side, most, evidence)
+            for side, most in ((encoded.height, height), (encoded.width, width))
+        )
         found.append((replace(tensor, encoded=replace(encoded, height=high, width=wide, sizes=())), count))
     return _scaled(tuple(found), every)
 
 
-def _covered(sizes: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+def covered(sizes: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
     """Yield few heights and widths, and how many images are neither higher nor wider.
 
     One of all images is parted in two where that takes most pixels off, and so on. Of 4,096 images of 40 to 1,200
@@ -254,8 +269,18 @@ def passing(before: Stream, after: Stream) -> Strata:
 
 
 def with_strata(stream: Stream, strata: Strata) -> Stream:
-    """Return the stream with these strata and no others; itself where it has them."""
-    return stream if stream.strata is strata or stream.strata == strata else replace(stream, strata=strata)
+    """Return the stream with these strata and no others; itself where it has them.
+
+    Those that rest on less than the bound of all elements does are left out: beside a declared one a sample is none.
+    """
+    if stream.strata is strata:
+        return stream
+    found: dict[str, tuple[Stratification, ...]] = {}
+    for name, ways in strata.items():
+        rank = EVIDENCE.index(stream.element[name].evidence)
+        if kept := tuple(way for way in ways if all(EVIDENCE.index(one.evidence) <= rank for one, _ in way)):
+            found[name] = kept
+    return stream if found == stream.strata else replace(stream, strata=found)
 
 
 def _same(name: str, before: Stream, after: Stream) -> bool:
@@ -268,12 +293,15 @@ def _up(size: int, bits: int) -> int:
     return -(-size // step) * step
 
 
-def _no_longer(tensor: Tensor, most: int) -> Tensor:
-    return replace(tensor, length=_shorter(tensor.length, most))
+def _no_longer(tensor: Tensor, most: int, evidence: Evidence) -> Tensor:
+    return replace(tensor, length=_shorter(tensor.length, most, evidence))
 
 
-def _shorter(dim: Dim, size: int) -> Dim:
-    return dim if dim.most is not None and dim.most <= size else Dim.at_most(size, dim.evidence)
+def _shorter(dim: Dim, size: int, evidence: Evidence) -> Dim:
+    """Return a dimension cut off at `size`, which rests on this too; itself where it is no longer."""
+    if dim.most is not None and dim.most <= size:
+        return dim
+    return Dim.at_most(size, weakest(dim.evidence, evidence))
 
 
 def _scaled(strata: Stratification, every: int | None) -> Stratification:

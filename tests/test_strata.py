@@ -231,6 +231,18 @@ def test_a_sample_is_an_estimate_of_the_same(
     assert (found.bytes or 0) < 0.7 * 40 * max(LENGTHS)
 
 
+def test_a_sample_is_no_bound_beside_a_declared_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the spec says how long a line may be, and some were read, every other one may be that long."""
+    monkeypatch.setattr("safedata.sources.lines.text.WHOLE", 1 << 19)
+    monkeypatch.setattr("safedata.sources.lines._lines.WHOLE", 1 << 19)
+    [path] = lines(tmp_path).values()
+    source = {"text": {"path": path, "max_bytes": "90 kB", "count": len(TEXTS)}}
+    found = hold(tmp_path, source, {"prefetch": 40}, {"map": {"number": "= 1"}}, step="prefetch")
+    assert found.evidence == "declared"
+    assert (found.bytes or 0) >= 40 * 90_000
+    assert not found.uneven
+
+
 PHOTOS = [(100 + 7 * (place % 13), 500 - 9 * (place % 41)) for place in range(60)]
 
 
@@ -255,6 +267,34 @@ def test_decoded_images_count_as_large_as_they_are(photos: Path) -> None:
     found = hold(photos, source, DECODE, {"map": {"data": [{"cast": "float32"}]}}, cache)
     assert 4 * exact <= (found.bytes or 0) <= 4 * exact + slack
     assert hold(photos, source, DECODE, {"map": {"data": [{"resize": [8, 8]}]}}, cache).uneven == 0
+
+
+def test_measured_images_keep_their_sizes(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more files than a check opens, a measurement says how many are how large, and so do records of images."""
+    exact = sum(3 * height * width for height, width in PHOTOS)
+    monkeypatch.setattr("safedata.sources.files._images.MANY_FILES", 20)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    spec = {"safedata": 1, "source": {"files": "*.png"}, "steps": [{"batch": 4}]}
+    [found] = safedata.measure(yaml.safe_dump(spec), folder=photos).measured
+    assert found.read == len(PHOTOS)
+    cached = hold(photos, {"files": "*.png"}, DECODE, {"cache": "memory"})
+    assert cached.evidence == "measured"
+    assert exact <= (cached.bytes or 0) <= 1.06 * exact
+    examples = (
+        message(1, message(1, message(1, b"data") + message(2, message(1, message(1, path.read_bytes())))))
+        for path in sorted(photos.iterdir())
+    )
+    (tmp_path / "data.tfrecord").write_bytes(framed(*examples))
+    source = {"tfrecord": {"path": "data.tfrecord", "features": {"data": "string"}}}
+    read = hold(tmp_path, source, DECODE, {"cache": "memory"})
+    assert exact <= (read.bytes or 0) <= exact + len(PHOTOS) * 5000
+    monkeypatch.setattr("safedata.sources.tfrecord.tfrecord.PARSED_BYTES", 1000)
+    assert safedata.measure(yaml.safe_dump({**spec, "source": source}), folder=tmp_path).measured
+    again = hold(tmp_path, source, DECODE, {"cache": "memory"})
+    assert again.evidence == "measured"
+    assert exact <= (again.bytes or 0) <= 1.06 * exact + len(PHOTOS) * 5000
 
 
 def test_calls_take_what_the_largest_image_does(photos: Path) -> None:

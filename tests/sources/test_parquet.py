@@ -202,7 +202,8 @@ def test_bounds_come_from_values_or_are_declared(tmp_path: Path, monkeypatch: py
     [work] = source.to_measure(Scope(str(tmp_path)))
     value = json.loads(json.dumps(work.read(work.files[0].path, lambda _: None)))
     work.check(value)
-    assert value == {"s": [0, 49, 0, -1], "t": [6, 0, 0, -1]}
+    lengths = [[length, 20] for length in range(50)]
+    assert value == {"s": [0, 49, 0, -1, lengths], "t": [6, 0, 0, -1, []]}
     assert work.damaged({"a": value}) == (0, [])
     with pytest.raises(CorruptError):
         work.check({"s": [0, 49, 0, -1]})

@@ -12,7 +12,7 @@ from safedata.records import record
 from safedata.scope import MANY_FILES, Scope
 from safedata.sources._fingerprint import Stamped
 from safedata.sources._listing import reading, sampled_note
-from safedata.strata import by_image, by_length, rounded
+from safedata.strata import by_image, by_length, covered, rounded, rounded_pairs
 from safedata.types import Encoded, Stratification, Tensor
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Images:
         seen = Counter({_header(one): times for one, times in known.items()}) + rest.seen
         count = len(self.files)
         encoded = joined(seen, "sampled" if rest.sampled else "measured")
-        return Headers(encoded, count, count - len(new) + rest.read, tuple(damaged), seen), notes
+        read = count - len(new) + rest.read
+        return Headers(encoded, count, read, tuple(damaged), seen, encoded.sizes), notes
 
     def _summed(self, summary: Any, question: Question) -> Headers:
         """Return the headers of a summary.
@@ -99,10 +100,12 @@ class Images:
             bad = dict(summary["damaged"])
             named = {question.name(file.path): file.path for file in self.files} if bad else {}
             damaged = tuple((named[name], str(reason)) for name, reason in bad.items())
+            sizes = tuple(map(_counted, summary.get("sizes", ())))
         except (TypeError, KeyError, ValueError):
             raise _corrupt("its summary is damaged") from None
         seen = frozenset(map(_header, values))
-        return Headers(joined(seen, "measured"), len(self.files), len(self.files), damaged, Counter())
+        count = len(self.files)
+        return Headers(joined(seen, "measured"), count, count, damaged, Counter(), sizes)
 
     def works(self, damaged: Callable[[Mapping[str, Any]], Bad]) -> tuple[Work, ...]:
         """Return what there is to measure: nothing where a check reads every header."""
@@ -122,10 +125,9 @@ def strata_of(image: Tensor, sizes: Collection[int], headers: Headers | None) ->
         headers: what the headers of these files said, where they are images.
     """
     found = [by_length(image, rounded(sizes))]
-    seen = image.encoded.sizes if image.encoded else ()
-    counted = sum(count for *_, count in seen)
+    counted = sum(count for *_, count in headers.sizes) if headers else 0
     if headers is not None and counted and (headers.sampled or counted + len(headers.damaged) == len(sizes)):
-        found.append(by_image(image, seen, every=len(sizes) if headers.sampled else None))
+        found.append(by_image(image, headers.sizes, every=len(sizes) if headers.sampled else None))
     return tuple(found)
 
 
@@ -156,7 +158,16 @@ def _summary(values: Mapping[str, Any]) -> Any:
     headers = {value for value in values.values() if not isinstance(value, str)}
     if len(damaged) > _DAMAGED:
         return None
-    return {"seen": sorted(_extremes(headers), key=_order), "damaged": damaged}
+    counts = Counter(value[1:3] for value in values.values() if not isinstance(value, str))
+    sizes = sorted(covered(rounded_pairs(counts)))
+    return {"seen": sorted(_extremes(headers), key=_order), "damaged": damaged, "sizes": sizes}
+
+
+def _counted(kept: Any) -> tuple[int, int, int]:
+    height, width, count = kept
+    if not all(type(one) is int and one > 0 for one in (height, width, count)):
+        raise ValueError("not so many images of a size")
+    return height, width, count
 
 
 def _extremes(headers: Collection[_Value]) -> set[_Value]:

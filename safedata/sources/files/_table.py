@@ -104,7 +104,9 @@ def text_column(values: Sequence[str]) -> Column:
     lengths = list(map(_length, values))
     longest = max(lengths, default=0)
     text = Tensor("string", length=Dim.at_most(longest))
-    return Column(text, values, seen=by_length(text, rounded(lengths)) if longest > _SHORT else ())
+    return Column(
+        text, values, seen=by_length(text, rounded(lengths), evidence="exact") if longest > _SHORT else ()
+    )
 
 
 @dataclass(frozen=True, eq=False)

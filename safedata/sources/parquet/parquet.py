@@ -246,7 +246,7 @@ def _strata(reads: Sequence[Read], seen: Mapping[str, Seen], rows: int, *, whole
         lengths = seen[one.column.name].lengths
         read = sum(lengths.values()) if lengths else 0
         if lengths and one.tensor.dtype == "string" and not one.tensor.rank and (read == rows or not whole):
-            found[one.column.name] = (by_length(one.tensor, rounded(lengths), every=rows),)
+            found[one.column.name] = (by_length(one.tensor, rounded(lengths), every=None if whole else rows),)
     return found
 
 
