@@ -396,3 +396,30 @@ def test_holes_of_uneven_texts_follow_their_sizes(tmp_path: Path, first: bool, s
     found = hold(tmp_path, source, {"shuffle": steps}, {"map": {"number": "= 1"}}, step="shuffle")
     longest = sum(sorted(LENGTHS)[-steps:])
     assert longest <= (found.bytes or 0) <= 1.2 * longest + steps * 3 * BESIDE
+
+
+def test_a_cache_on_disk_counts_what_there_is(photos: Path, tmp_path: Path) -> None:
+    """Texts as they are, images of many shapes as texts with their shapes; and what is read from there is known too."""
+    cache = {"cache": {"path": str(tmp_path / "store")}}
+    found = hold(tmp_path, lines(tmp_path), cache)
+    assert found.place == "disk"
+    assert sum(LENGTHS) <= (found.bytes or 0) <= 1.05 * sum(LENGTHS) + len(TEXTS) * 40
+    exact = sum(3 * height * width for height, width in PHOTOS)
+    found = hold(photos, {"files": "*.png"}, DECODE, {"select": "data"}, cache)
+    assert exact <= (found.bytes or 0) <= exact + len(PHOTOS) * 1000
+    steps = ({"rename": {"text": "said"}}, {"prefetch": 40}, {"map": {"number": "= 1"}})
+    longest = sum(sorted(LENGTHS)[-40:])
+    ahead = hold(tmp_path, lines(tmp_path), cache, *steps, step="prefetch")
+    assert longest <= (ahead.bytes or 0) <= 1.05 * longest + 40 * 3 * BESIDE
+
+
+@pytest.mark.tf
+def test_an_entry_is_no_larger_than_was_said(tf: Any, photos: Path, tmp_path: Path) -> None:
+    """What `build` writes of uneven elements is within what was counted for the disk, and near it."""
+    steps = [DECODE, {"select": "data"}, {"cache": {"path": str(tmp_path / "store")}}]
+    spec = yaml.safe_dump({"safedata": 1, "source": {"files": "*.png"}, "steps": steps}, sort_keys=False)
+    said = hold(photos, {"files": "*.png"}, *steps)
+    for _ in safedata.load(spec, folder=photos).take(1):
+        pass
+    written = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file())
+    assert 0.95 * (said.bytes or 0) < written < (said.bytes or 0) + 20_000

@@ -9,7 +9,7 @@ from safedata.lowering import Lowering
 from safedata.memory import DISK, HOST, KIB, MIB, Hold, add, largest, times, weakest
 from safedata.problem import Fault
 from safedata.scope import Scope
-from safedata.stages._elements import batched, is_broken, slot_bytes
+from safedata.stages._elements import batched, is_broken, largest_of, slot_bytes
 from safedata.stages._packed import packed
 from safedata.stages.base import Node
 from safedata.stages.batch import Batch
@@ -39,6 +39,7 @@ class Shelve(Node):
     """Keep the components that are needed behind it in an entry of a store; what runs before it ends here."""
 
     shelves: ClassVar[bool] = True
+    once: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -117,8 +118,11 @@ class Shelve(Node):
         with_texts = [tensor for tensor in kept.visible.values() if tensor.dtype == "string"]
         texts = add(*(_characters(tensor) for tensor in with_texts))
         size = f"of {row} B" if not with_texts else f"of at most {add(row, texts)} B"
-        rows, unit, heaps = times(count, add(row, texts)), row, len(with_texts)
-        units, varying = count, times(count, texts)
+        varying = add(*(_all_characters(name, before, kept) for name in kept.visible))
+        rows, unit, heaps = add(times(count, row), varying), row, len(with_texts)
+        units, most = count, times(count, texts)
+        if varying is not None and count and most is not None and varying < most:
+            size = f"of {row + varying // count} B on average"
         if (frames := self.frames(after)) is not None:
             units = None if count is None else -(-count // frames.rows)
             rows = varying = add(rows, times(units, FRAME_BESIDE * len(columns)))
@@ -211,6 +215,19 @@ def text_bytes(stream: Stream) -> int | None:
         if tensor.dtype == "string":
             total = add(total, times(2, _characters(tensor)), times(_TEXT_OBJECT, tensor.elements))
     return total
+
+
+def _all_characters(name: str, before: Stream, kept: Stream) -> int | None:
+    """Return the bytes of a component's texts in all rows, as far as it is kept as texts."""
+    if kept.element[name].dtype != "string":
+        return 0
+
+    def size(tensor: Tensor) -> int | None:
+        return _characters(packed(before.with_element({name: tensor})).element[name])
+
+    if name in before.strata:
+        return largest_of(name, before, before.cardinality.most, size)
+    return times(before.cardinality.most, _characters(kept.element[name]))
 
 
 def _characters(tensor: Tensor) -> int | None:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from tests.memory import more_sources
+from tests.memory import more_sources, uneven
 
 RECORDS = """
 import sys, random
@@ -60,6 +60,7 @@ def make(folder: Path) -> None:
     np.savez_compressed(folder / "array.npz", x=array)
     subprocess.run([sys.executable, "-c", RECORDS], check=True, cwd=folder, capture_output=True)
     more_sources.make(folder)
+    uneven.make(folder)
     (folder / MADE).touch()
 
 
