@@ -16,7 +16,7 @@ from safedata.scope import Scope
 from safedata.sources.base import Root
 from safedata.stages._elements import largest_of, slot_bytes
 from safedata.stages.base import ElementNode, replaced
-from safedata.types import Stream, Tensor
+from safedata.types import STRING_INLINE, Stream, Tensor
 from safedata.walk import PlannedStep
 
 _ALIKE: Final = (0.6, 1.0)
@@ -49,8 +49,6 @@ _TEXT_AGAIN: Final = 290
 """Bytes for each text in a buffer that a function made, in pages that earlier epochs have broken up. Measured beside
 what the first epoch took: 105,000 texts of 400 B 30 to 35 MiB from the tenth epoch on, of thirty, most of them broken
 off; 400,000 in six epochs 116. What is counted for any heap is beside that."""
-_INLINE: Final = 22
-"""Bytes of the longest text that has no block of its own."""
 
 
 def between_elements(steps: Sequence[PlannedStep], scope: Scope) -> int | None:
@@ -232,7 +230,9 @@ def _texts_left(step: PlannedStep, scope: Scope, others: frozenset[Tensor]) -> i
     ):
         return 0
     texts = (one for one in step.before.element.values() if one.dtype == "string" and not one.rank)
-    long = sum(one.length.most is None or one.length.most > _INLINE for one in texts if one not in others)
+    long = sum(
+        one.length.most is None or one.length.most > STRING_INLINE for one in texts if one not in others
+    )
     holds = [hold for hold in step.holds if hold.place == HOST]
     held = add(*(hold.bytes for hold in holds))
     if not long or held == 0:

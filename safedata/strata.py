@@ -60,6 +60,22 @@ def by_length(
     return _scaled(tuple((_no_longer(tensor, most, evidence), lengths[most]) for most in ordered), every)
 
 
+def by_rows(
+    tensor: Tensor, sizes: Mapping[int, int], *, every: int | None = None, evidence: Evidence = "measured"
+) -> Stratification:
+    """Return the strata of lists, the longest first: of those whose first dimension varies.
+
+    Args:
+        tensor: the type of all of them.
+        sizes: how many have so many entries at most: `rounded`.
+        every: how many there are in all, where these are a sample of them.
+        evidence: what the sizes rest on, where they are no sample.
+    """
+    evidence = evidence if every is None else "sampled"
+    found = ((_fewer(tensor, most, evidence), sizes[most]) for most in sorted(sizes, reverse=True))
+    return _scaled(tuple(found), every)
+
+
 def by_sample(tensor: Tensor, lengths: Mapping[int, int], size: int, *, beside: int) -> Stratification:
     """Return the strata of the records of files, where only some were read and the others are like them.
 
@@ -259,7 +275,9 @@ def foremost(strata: Stratification) -> list[Tensor]:
 def _sides(tensor: Tensor) -> tuple[int, ...]:
     """Return all that bounds a tensor of a type, and what is in it; -1 stands for what is not bounded or not there."""
     encoded = (tensor.encoded.height, tensor.encoded.width) if tensor.encoded else ()
-    return tuple(-1 if one.most is None else one.most for one in (*tensor.shape, tensor.length, *encoded))
+    sides = (one.most for one in (*tensor.shape, tensor.length, *encoded))
+    text = tensor.text if tensor.dtype == "string" else None
+    return tuple(-1 if one is None else one for one in (*sides, text))
 
 
 def passing(before: Stream, after: Stream) -> Strata:
@@ -295,6 +313,11 @@ def _up(size: int, bits: int) -> int:
 
 def _no_longer(tensor: Tensor, most: int, evidence: Evidence) -> Tensor:
     return replace(tensor, length=_shorter(tensor.length, most, evidence))
+
+
+def _fewer(tensor: Tensor, most: int, evidence: Evidence) -> Tensor:
+    shape = (_shorter(tensor.shape[0], most, evidence), *tensor.shape[1:])
+    return replace(tensor, shape=shape).of_one(tensor.text)
 
 
 def _shorter(dim: Dim, size: int, evidence: Evidence) -> Dim:

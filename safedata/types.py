@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from math import prod
+from operator import is_not
 from typing import Final, Literal
 
 from safedata.cardinality import Cardinality
-from safedata.memory import HOST, Evidence, Place, largest, weakest
+from safedata.memory import HOST, Evidence, Place, add, largest, times, weakest
 from safedata.records import record, replace
 
 DTYPE_BYTES: Final[dict[str, int]] = {
@@ -39,7 +41,8 @@ UNSIGNED: Final = ("uint8", "uint16", "uint32", "uint64")
 INTEGERS: Final = SIGNED + UNSIGNED
 
 STRING_SLOT: Final = 24
-"""Bytes of TensorFlow's `tstring` itself; up to 22 characters lie inside it."""
+"""Bytes of TensorFlow's `tstring` itself; up to `STRING_INLINE` lie inside it."""
+STRING_INLINE: Final = 22
 STRING_HEAP: Final = 64
 """Bound on what the allocator adds to a longer string's bytes (memory facts, 3.0)."""
 
@@ -177,6 +180,10 @@ class Tensor:
     ragged_rank: int = 0
     encoded: Encoded | None = None
     """For a `string` of encoded images: what their headers say."""
+    parts: tuple[int, tuple[Dim, ...], Dim] | None = None
+    """For strings that are parts of one: the bytes of all together at most, with shape and length of the type that it
+    was said of; stacked ones have more dimensions in front. It speaks of these very objects, so a step that sets
+    another dimension or length ends it."""
 
     @property
     def rank(self) -> int:
@@ -208,10 +215,60 @@ class Tensor:
             return count * DTYPE_BYTES[self.dtype] + self._splits
         if count == 0:
             return self._splits
-        if self.length.most is None:
+        text, long = self.text, self.long_strings
+        if text is None or long is None:
             return None
-        heap = STRING_HEAP if self.length.most > 22 else 0
-        return count * (STRING_SLOT + self.length.most + heap) + self._splits
+        return count * STRING_SLOT + text + long * STRING_HEAP + self._splits
+
+    @property
+    def text(self) -> int | None:
+        """The most bytes that all of its strings have together, None when unbounded."""
+        count, longest = self.elements, self.length.most
+        if count == 0:
+            return 0
+        every = None if count is None or longest is None else count * longest
+        together = self._together
+        return every if together is None else together if every is None else min(together, every)
+
+    @property
+    def _together(self) -> int | None:
+        """What `parts` says of these strings, None where it speaks of others, or of nothing."""
+        if self.parts is None:
+            return None
+        total, shape, length = self.parts
+        outer = len(self.shape) - len(shape)
+        if outer < 0 or length is not self.length or any(map(is_not, self.shape[outer:], shape)):
+            return None
+        most = [dim.most for dim in self.shape[:outer]]
+        return None if None in most else prod([total, *filter(None, most)])
+
+    @property
+    def long_strings(self) -> int | None:
+        """The most of its strings that have a block of their own: those of more than 22 bytes; None when unbounded."""
+        count, text = self.elements, self.text
+        if self.length.most is not None and self.length.most <= STRING_INLINE:
+            return 0
+        return None if count is None or text is None else min(count, text // (STRING_INLINE + 1))
+
+    def of_one(self, text: int | None) -> Tensor:
+        """Return the type where all strings have so many bytes together at most; itself where nobody knows."""
+        if text is None or self.dtype != "string" or not self.rank:
+            return self
+        return replace(self, parts=(text, self.shape, self.length))
+
+    def parts_of(self, whole: Dim, *, least: int = 0) -> Tensor:
+        """Return the type of strings that all lie in one of this length; itself where less is known of that.
+
+        Args:
+            whole: bytes of the one; of a sample it is no bound of others, whose parts may fit each by itself.
+            least: bytes of the strings that stand there where there is no such one.
+        """
+        known = whole.evidence != "sampled" and weakest(whole.evidence, self.evidence) == self.evidence
+        return self.of_one(max(whole.most, least)) if known and whole.most is not None else self
+
+    def among(self, before: Tensor, value: str) -> Tensor:
+        """Return this type for the strings of another one with any number of others among them, all the same."""
+        return self.of_one(add(before.text, times(self.elements, len(value.encode()))))
 
     @property
     def _splits(self) -> int:
@@ -267,7 +324,7 @@ class Tensor:
             self.color if self.color == other.color else None,
             max(self.ragged_rank, other.ragged_rank),
             self.encoded.join(other.encoded) if self.encoded and other.encoded else None,
-        )
+        ).of_one(largest(self.text, other.text) if self.parts and other.parts else None)
 
     def __str__(self) -> str:
         dims = ", ".join(str(dim) for dim in self.shape)

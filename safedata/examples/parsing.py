@@ -135,7 +135,7 @@ def parsed_named(tf: Any, record: Any, features: Sequence[Parsed], sequence: boo
         value = found[_slot(one)]
         if one.kind == "fixed":
             return tf.reshape(value, [dim.most for dim in one.tensor.shape])  # an index would copy it
-        return value.values if one.kind == "ragged" else value
+        return value.values if one.kind in ("ragged", "variable") else value
 
     return {one.name: _bounded(tf, alone(one), one, where) for one in features}
 
@@ -255,22 +255,16 @@ def _spec(tf: Any, one: Parsed, sequence: bool = False) -> Any:
         return tf.io.FixedLenFeature(shape, dtype, None if one.default is None else list(one.default))
     if one.kind == "sequence":
         return tf.io.FixedLenSequenceFeature(shape[1:], dtype, allow_missing=True)
-    if one.kind == "variable":
-        return tf.io.VarLenFeature(dtype)
-    if one.kind == "ragged_sequence":
+    # Of a `VarLenFeature` TensorFlow makes a place beside each value, and these leave holes between lists in a buffer.
+    if one.kind in ("variable", "ragged_sequence"):
         return tf.io.RaggedFeature(dtype, one.key, row_splits_dtype=tf.int64)
     rows = tf.io.RaggedFeature.RowSplits if one.partition == "row_splits" else tf.io.RaggedFeature.RowLengths
     return tf.io.RaggedFeature(dtype, one.key, [rows(one.partition_key)], row_splits_dtype=tf.int64)
 
 
-def _dense(tf: Any, value: Any) -> Any:
-    """Return a variable feature as the vector of its values: one example has no gaps."""
-    return value.values if isinstance(value, tf.SparseTensor) else value
-
-
 def _bounded(tf: Any, value: Any, one: Parsed, where: Where) -> Any:
     if one.kind not in ROWS:
-        return enforce(tf, _dense(tf, value), one.tensor, one.name, where)
+        return enforce(tf, value, one.tensor, one.name, where)
     rows, longest = one.tensor.shape
     flat = replace(one.tensor, shape=(UNBOUNDED,), ragged_rank=0)
     values = enforce(tf, value.values, flat, one.name, where)

@@ -83,7 +83,7 @@ class Types:
         self.casts[id(node)], dtype = function.dtype(arguments)
         result = Tensor(dtype, function.shape(arguments), range=function.range(arguments, dtype))
         if dtype == "string":
-            result = replace(result, length=function.length(arguments))
+            result = replace(result, length=function.length(arguments)).of_one(function.text(arguments))
         result = self._within_limits(arguments, result)
         return keep_kind(function, arguments, result) if function.elementwise else result
 

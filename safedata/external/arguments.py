@@ -38,7 +38,7 @@ def crossing_bytes(tensor: Tensor) -> int | None:
     """Return the bytes of a component's strings as objects of Python's; numbers cross as they are."""
     if tensor.dtype != "string":
         return 0
-    return times(tensor.elements, None if tensor.length.most is None else tensor.length.most + _OBJECT)
+    return add(tensor.text, times(tensor.elements, _OBJECT))
 
 
 def scratch_bytes(workspace: int | None, made: Iterable[Tensor], count: int | None = 1) -> int | None:

@@ -30,10 +30,10 @@ class ParseExample(ElementNode):
     seen: bool = True
     """Whether every record was parsed at the check. One that is no `Example` is told otherwise before it is parsed:
     TensorFlow's parser shows the record in its error, and Python fails on one that is no UTF-8."""
-    images: Mapping[str, Stratification] = field(
+    sizes: Mapping[str, Stratification] = field(
         default_factory=dict[str, Stratification], repr=False, compare=False
     )
-    """By component: how many of the images in it are of which size, where they were seen."""
+    """By component: how many of the images or lists in it are of which size, where they were seen."""
 
     @property
     def fallible(self) -> bool:
@@ -64,7 +64,7 @@ class ParseExample(ElementNode):
             text = one.tensor.dtype == "string" and not one.tensor.rank
             longer = max((len(encode(value)) for value in one.default or ()), default=0)
             ways = [texts_in(one.tensor, strata, least=longer) for strata in records] if text else []
-            ways += [seen] if (seen := self.images.get(one.name)) else []
+            ways += [seen] if (seen := self.sizes.get(one.name)) else []
             if ways:
                 found[one.name] = tuple(ways)
         return found

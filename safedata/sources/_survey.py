@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import prod
 from typing import Final, Literal
 
-from safedata.examples.feature import STEPS, Kind
+from safedata.examples.feature import LISTS, STEPS, Kind
 from safedata.memory import Evidence, largest
 from safedata.sources._listing import FIRST
 from safedata.sources.tfrecord._example import Record, Values, integers, parse_record
@@ -77,6 +77,9 @@ class Seen:
     """How many images there are of which height and width at most."""
     counted: bool = True
     """Whether all of them are in `pairs`."""
+    lists: Counter[int] | None = field(default_factory=Counter[int])
+    """How many records have so many values, or steps, at most, where that varies; None where an earlier version
+    measured a file."""
     formats: set[str] = field(default_factory=set[str])
     images: bool = True
     """Whether every string so far starts like an image."""
@@ -122,9 +125,12 @@ class Survey:
             return
         self.keys.update(record.features, record.steps)
         for one in self.wanted:
-            reason = self._look(data, record, one, self.seen[one.name])
+            seen = self.seen[one.name]
+            reason = self._look(data, record, one, seen)
+            if seen.lists is not None and one.kind in LISTS:
+                seen.lists[_listed(record, one)] += 1
             if reason:
-                self.seen[one.name].bad.add(where, reason)
+                seen.bad.add(where, reason)
 
     def _look(self, data: bytes, record: Record, one: Wanted, seen: Seen) -> str | None:
         if one.kind in STEPS:
@@ -142,6 +148,14 @@ class Survey:
         if one.kind == "ragged":
             return _rows(data, record, values, one, seen) or _limited(values.count, one)
         return _limited(values.count, one)
+
+
+def _listed(record: Record, one: Wanted) -> int:
+    """Return how many values a record has, or steps; none where it has no such feature."""
+    if one.kind in STEPS:
+        return len(record.steps.get(one.key) or ())
+    values = record.features.get(one.key)
+    return 0 if values is None else values.count
 
 
 def _steps(data: bytes, steps: list[Values] | None, one: Wanted, seen: Seen) -> str | None:

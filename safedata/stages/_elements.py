@@ -9,7 +9,7 @@ from safedata.memory import KIB, add, format_size, largest, times
 from safedata.records import replace
 from safedata.scope import COMPONENT_BYTES, ELEMENT_BYTES, POOLED_BYTES, Scope
 from safedata.strata import together
-from safedata.types import DTYPE_BYTES, STRING_SLOT, Dim, Stream, Tensor
+from safedata.types import DTYPE_BYTES, STRING_INLINE, STRING_SLOT, Dim, Stream, Tensor
 
 _MAPPED_FROM: Final = 128 * KIB
 """Blocks of this size and more may get pages of their own (memory facts, 3.7)."""
@@ -19,8 +19,8 @@ _UNIT: Final = 256
 """The pool's blocks are multiples of this (`kMinAllocationSize` of TensorFlow's `bfc_allocator.h`)."""
 _REFERENCE: Final = 64
 """One component of a slot without payload of its own: its `Tensor`, 32 bytes, and the block's rounding."""
-_INLINE: Final = 22
-"""Characters that lie inside a string's own 24 bytes."""
+_BLOCK: Final = 32
+"""What the block of a longer string takes beside its characters: a header, and two roundings to 16 bytes."""
 _VARIANT: Final = 64
 """What a ragged row takes beside its tensors: the object that has them."""
 _FEW: Final = 3
@@ -87,18 +87,29 @@ def many_bytes(
 def batch_bytes(before: Stream, after: Stream, size: int) -> int | None:
     """Return an upper bound in bytes of a batch of so many elements, objects included; None where its type says it.
 
-    Texts lie in a batch as they came, one beside the other, so it takes no more than its longest.
+    Texts lie in a batch as they came, one beside the other, and so do rows that are not padded: it takes no more than
+    the largest of them.
     """
     if not before.strata or before.batch_dims:
         return None
     found: list[int | None] = []
     for scope in (Scope("", pooled=False), Scope("", pooled=True)):
-        texts = [name for name in before.strata if before.element[name].dtype == "string"]
-        less = sum(_spared(name, before, size, scope) for name in texts)
+        less = sum(_spared_in_batch(name, before, after, size, scope) for name in before.strata)
         if not less:
             return None
         found.append(add(slot_bytes(after, scope), -less))
     return largest(*found)
+
+
+def _spared_in_batch(name: str, before: Stream, after: Stream, size: int, scope: Scope) -> int:
+    """Return by how many bytes a component takes less in a batch of so many than as many of the largest do."""
+    one, batch = before.element[name], after.element[name]
+    if not batch.ragged_rank:
+        return _spared(name, before, size, scope) if one.dtype == "string" else 0
+    if not batch.ragged_rank == one.rank == 1:
+        return 0
+    rounding = _UNIT + _pages(one.bytes or 0)  # of rows by themselves, where a batch has one block
+    return max(0, _spared(name, before, size, scope) - size * rounding)
 
 
 def on_average(size: int | None, uneven: int) -> str:
@@ -152,10 +163,10 @@ def blocks_bytes(stream: Stream) -> int | None:
 def component_bytes(tensor: Tensor, batch_dims: int = 0, *, pooled: bool = False) -> int | None:
     """Return an upper bound in bytes of one buffered component, its objects and roundings included."""
     count = None if tensor.broken else tensor.elements
-    if count is None or (tensor.dtype == "string" and tensor.length.most is None):
+    if count is None or (tensor.dtype == "string" and tensor.text is None):
         return None
     if tensor.dtype == "string":
-        return tensor_bytes(STRING_SLOT * count, pooled=pooled) + count * _text_bytes(tensor.length.most or 0)
+        return tensor_bytes(STRING_SLOT * count, pooled=pooled) + _texts_bytes(tensor, count)
     if not tensor.ragged_rank:
         return tensor_bytes(count * DTYPE_BYTES[tensor.dtype], pooled=pooled)
     return _ragged_bytes(tensor, count, batch_dims, pooled=pooled)
@@ -182,9 +193,17 @@ def _ragged_bytes(tensor: Tensor, count: int, batch_dims: int, *, pooled: bool) 
     return total
 
 
+def _texts_bytes(tensor: Tensor, count: int) -> int:
+    """Return what so many strings take beside their 24 bytes each; where all are parts of one, no more than these."""
+    longest, text, long = tensor.length.most, tensor.text or 0, tensor.long_strings or 0
+    every = None if longest is None else count * _text_bytes(longest)
+    parts = text + _BLOCK * long + text // _MAPPED_FROM * _MAPPED
+    return parts if every is None else min(every, parts)
+
+
 def _text_bytes(length: int) -> int:
     """Return what a string takes beside its 24 bytes: a block of its own, from 23 characters on."""
-    if length <= _INLINE:
+    if length <= STRING_INLINE:
         return 0
     return max(32, -(-(length + 1) // 16) * 16 + 16) + _pages(length)
 

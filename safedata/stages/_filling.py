@@ -11,7 +11,7 @@ from safedata.memory import add, times
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batch_shape, slot_bytes
+from safedata.stages._elements import batch_shape, many_bytes, slot_bytes
 from safedata.types import BOOL, Dim, Element, Stream, Tensor, ValueRange
 
 Scalar = bool | int | float | str
@@ -55,7 +55,7 @@ def filled(tensor: Tensor, value: Scalar) -> Tensor:
     """Return the type of a component that has `value` among its values."""
     if isinstance(value, str):
         length = tensor.length.join(Dim.exactly(len(value.encode())))
-        return replace(tensor, length=length, encoded=None)
+        return replace(tensor, length=length, encoded=None).among(tensor, value)
     if tensor.range is None:
         return tensor
     known = math.isfinite(value)
@@ -73,9 +73,14 @@ def stand_in_bytes(before: Stream, marked: Stream, scope: Scope) -> int | None:
     return slot_bytes(replace(marked, shared=None), scope) if before.shared else 0
 
 
-def gathered_bytes(before: Stream, marked: Stream, size: int, scope: Scope) -> int | None:
-    """Return the bytes of `size` elements that wait for their batch, of which one may stand for many that fill up."""
-    return add(times(size, slot_bytes(marked, scope)), stand_in_bytes(before, marked, scope))
+def gathered_bytes(before: Stream, marked: Stream, size: int, scope: Scope) -> tuple[int | None, int]:
+    """Return the bytes of `size` elements that wait for their batch, of which one may stand for many that fill up.
+
+    And their number, where they differ: as `many_bytes` does.
+    """
+    if marked is before:
+        return many_bytes(before, size, scope)
+    return add(times(size, slot_bytes(marked, scope)), stand_in_bytes(before, marked, scope)), 0
 
 
 def filled_up(

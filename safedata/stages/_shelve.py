@@ -231,7 +231,7 @@ def _all_characters(name: str, before: Stream, kept: Stream) -> int | None:
 
 
 def _characters(tensor: Tensor) -> int | None:
-    return times(tensor.elements, tensor.length.most)
+    return tensor.text
 
 
 def _fits(tensor: Tensor, batch_dims: int) -> bool:

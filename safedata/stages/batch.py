@@ -65,7 +65,7 @@ class Batch(Stacking):
         if self.pad_last is not None:
             from safedata.stages._filling import gathered_bytes
 
-            gathered, uneven = gathered_bytes(before, self._entering(before, scope), self.size, scope), 0
+            gathered, uneven = gathered_bytes(before, self._entering(before, scope), self.size, scope)
         made = slot_bytes(after, scope)
         slots = ((1, made),) if made is not None else ()
         what = f"{self.size} elements gathered{on_average(gathered, uneven)}"

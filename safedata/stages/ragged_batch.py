@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from safedata.lowering import Lowering
-from safedata.memory import HOST, Hold, times
+from safedata.memory import HOST, Hold
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batched, slot_bytes
+from safedata.stages._elements import batch_bytes, batched, many_bytes, on_average, slot_bytes
 from safedata.stages._fields import Count
 from safedata.stages._stacking import check_even_batches
 from safedata.stages.base import Stage
@@ -48,15 +48,17 @@ class RaggedBatch(Stage):
             name: replace(tensor, ragged_rank=_ragged(before.element[name]))
             for name, tensor in after.element.items()
         }
-        return after.with_element(element)
+        made = after.with_element(element)
+        return made.narrowed(batch_bytes(before, made, self.size))
 
     def holds(self, before: Stream, after: Stream, scope: Scope) -> Iterator[Hold]:
         """Yield the elements gathered for the batch in work, and the batch.
 
         Source: `B (e + O) + B e` (memory facts, 3.1, batch).
         """
-        gathered = times(self.size, slot_bytes(_wrapped(before), scope))
-        yield Hold(HOST, gathered, f"{self.size} elements gathered", before.weakest)
+        gathered, uneven = many_bytes(_wrapped(before), self.size, scope)
+        what = f"{self.size} elements gathered{on_average(gathered, uneven)}"
+        yield Hold(HOST, gathered, what, before.weakest, uneven=uneven)
         yield Hold(HOST, slot_bytes(after, scope), f"one ragged batch of {self.size}", after.weakest)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:
@@ -79,8 +81,13 @@ def _ragged(tensor: Tensor) -> int:
 
 def _wrapped(stream: Stream) -> Stream:
     """Return the elements as they are gathered: what varies is an object of its own around its tensors."""
-    element = {
-        name: tensor if tensor.broken else replace(tensor, ragged_rank=max(0, _ragged(tensor) - 1))
-        for name, tensor in stream.element.items()
+    element = {name: _row(tensor) for name, tensor in stream.element.items()}
+    strata = {
+        name: tuple(tuple((_row(tensor), count) for tensor, count in way) for way in ways)
+        for name, ways in stream.strata.items()
     }
-    return replace(stream, element=element)
+    return replace(stream, element=element, strata=strata)
+
+
+def _row(tensor: Tensor) -> Tensor:
+    return tensor if tensor.broken else replace(tensor, ragged_rank=max(0, _ragged(tensor) - 1))

@@ -203,7 +203,8 @@ def test_bounds_come_from_values_or_are_declared(tmp_path: Path, monkeypatch: py
     value = json.loads(json.dumps(work.read(work.files[0].path, lambda _: None)))
     work.check(value)
     lengths = [[length, 20] for length in range(50)]
-    assert value == {"s": [0, 49, 0, -1, lengths], "t": [6, 0, 0, -1, []]}
+    lists = [[size, 143 if size < 6 else 142] for size in range(7)]
+    assert value == {"s": [0, 49, 0, -1, lengths, 0, []], "t": [6, 0, 0, -1, [], 0, lists]}
     assert work.damaged({"a": value}) == (0, [])
     with pytest.raises(CorruptError):
         work.check({"s": [0, 49, 0, -1]})

@@ -92,6 +92,10 @@ def _unbounded_length(_arguments: Arguments) -> Dim:
     return UNBOUNDED
 
 
+def _unknown_text(_arguments: Arguments) -> int | None:
+    return None
+
+
 def _no_extra(_arguments: Arguments, _result: Tensor) -> int | None:
     return 0
 
@@ -124,6 +128,8 @@ class Function:
     range: RangeRule = no_range
     length: LengthRule = _unbounded_length
     """Bytes of one string of the result."""
+    text: Callable[[Arguments], int | None] = _unknown_text
+    """Bytes of all of them, where that is less than each being as long as the longest; else None."""
     extra: ExtraRule = _no_extra
     """Bytes that the lowering holds beside arguments, casts and result."""
     settles: Callable[[dict[str, Static]], bool] = _keeps_shape

@@ -165,6 +165,7 @@ def _case(name: str, doc: str) -> Function:
         doc,
         f"{name}(s)",
         length=lambda arguments: arguments.types[0].length,
+        text=lambda arguments: arguments.types[0].text,
     )
 
 
@@ -211,6 +212,7 @@ FUNCTIONS: Final = (
         "the parts between separators, `limit` of them at most: what is left over is dropped",
         'split(s, "/", 3)',
         length=same_length,
+        text=lambda arguments: arguments.types[0].length.most,
         extra=_split_extra,
         varies=True,
     ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from safedata.insist import Check, insist
 from safedata.lowering import Call
+from safedata.memory import add
 from safedata.ops._walk import listed
 from safedata.problem import Fault
 from safedata.types import UNBOUNDED, Dim, Tensor, ValueRange
@@ -62,7 +63,9 @@ def united(xs: tuple[Tensor, ...], shape: Iterable[Dim]) -> Tensor:
     for x in xs[1:]:
         found = found.join(x.range) if found is not None and x.range is not None else None
         length = length.join(x.length)
-    return Tensor(xs[0].dtype, tuple(shape), length if xs[0].dtype == "string" else UNBOUNDED, found)
+    if xs[0].dtype != "string":
+        return Tensor(xs[0].dtype, tuple(shape), range=found)
+    return Tensor("string", tuple(shape), length, found).of_one(add(*(x.text for x in xs)))
 
 
 def alike(

@@ -62,7 +62,7 @@ class FillMissing(FromStatistics):
         value = self.value
         if value is None or isinstance(value, str):
             length = x.length.join(Dim.exactly(len((value or "").encode())))
-            return replace(x, length=length, encoded=None)
+            return replace(x, length=length, encoded=None).among(x, value or "")
         if self.missing is None and x.dtype not in FLOATS:
             way_out = "write `missing: -1` beside `value`, with whatever number it is"
             raise Fault("SD202", f"nothing says which {x.dtype} stands for a missing value", help=way_out)

@@ -71,7 +71,7 @@ class PadTo(Op):
         )
         if isinstance(value, str):
             length = x.length.join(Dim.exactly(len(value.encode())))
-            return replace(x, shape=shape, length=length, encoded=None)
+            return replace(x, shape=shape, length=length, encoded=None).among(x, value)
         return replace(x, shape=shape, range=x.range.join(ValueRange(value, value)) if x.range else None)
 
     def _sizes(self, x: Tensor) -> Iterator[int | None]:

@@ -149,7 +149,9 @@ class ParseExample(Joint):
         length = Dim(None)
         if one.dtype == "string":
             length = self._length(name, one, record)
-        return Tensor(one.dtype, shape, length, ragged_rank=int(one.kind in ROWS), encoded=_encoded(one))
+        made = Tensor(one.dtype, shape, length, ragged_rank=int(one.kind in ROWS), encoded=_encoded(one))
+        beside = sum(len(encode(value)) for value in default_of(one, name) or ())
+        return made.of_one(None if record.most is None else max(record.most, beside))
 
     def _length(self, name: str, one: Feature, record: Dim) -> Dim:
         """Return the bytes of a string, those of the default included."""

@@ -38,7 +38,8 @@ class RandomChunk(Drawing):
             problem = f"`random_chunk` needs a dimension to cut, and this component is {x}"
             raise Fault("SD203", problem, help="take it out: there is one value")
         axis = axis_of(x, self.axis, self.key())
-        return replace(x, shape=(*x.shape[:axis], x.shape[axis].capped(self.length), *x.shape[axis + 1 :]))
+        shape = (*x.shape[:axis], x.shape[axis].capped(self.length), *x.shape[axis + 1 :])
+        return replace(x, shape=shape).of_one(x.text)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the places of the entries that are gathered, and of their numbers."""

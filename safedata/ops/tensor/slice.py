@@ -47,7 +47,8 @@ class Slice(Op):
                 help="take it out: there is one value",
             )
         axis = axis_of(x, self.axis, self.key())
-        return replace(x, shape=(*x.shape[:axis], self._kept(x.shape[axis]), *x.shape[axis + 1 :]))
+        shape = (*x.shape[:axis], self._kept(x.shape[axis]), *x.shape[axis + 1 :])
+        return replace(x, shape=shape).of_one(x.text)
 
     def _kept(self, dim: Dim) -> Dim:
         """Return how many entries are left of so many."""

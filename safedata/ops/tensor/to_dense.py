@@ -54,7 +54,8 @@ class ToDense(Op):
         value = self._fill(x)
         if isinstance(value, str):
             length = x.length.join(Dim.exactly(len(value.encode())))
-            return replace(x, shape=shape, length=length, encoded=None, ragged_rank=0)
+            made = replace(x, shape=shape, length=length, encoded=None, ragged_rank=0)
+            return made.among(x, value)
         values = x.range.join(ValueRange(value, value)) if x.range else None
         return replace(x, shape=shape, range=values, ragged_rank=0)
 

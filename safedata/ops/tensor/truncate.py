@@ -44,7 +44,7 @@ class Truncate(Op):
             )
         axis = axis_of(x, self.axis, self.key())
         shape = (*x.shape[:axis], x.shape[axis].capped(self.length), *x.shape[axis + 1 :])
-        return replace(x, shape=shape)
+        return replace(x, shape=shape).of_one(x.text)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the places of what stays, where rows are cut: it is gathered by them."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from safedata.insist import Check, insist
 from safedata.lowering import Call
+from safedata.memory import times
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
 from safedata.types import STRING_HEAP, STRING_SLOT, Dim, Tensor
@@ -66,7 +67,8 @@ class Case(Op):
         self.require(x, "string")
         if not self.encoding:
             return replace(x, encoded=None)
-        return replace(x, length=blank(x.length).scaled(_GROWTH), encoded=None)
+        made = replace(x, length=blank(x.length).scaled(_GROWTH), encoded=None)
+        return made.of_one(times(_GROWTH, x.text))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of one string's copy, in UTF-16 for `utf-8`; strings are worked on one by one."""

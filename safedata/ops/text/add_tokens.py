@@ -65,7 +65,8 @@ class AddTokens(Op):
             length = x.length
             for token in tokens:
                 length = length.join(Dim.exactly(len(str(token).encode())))
-            return replace(x, shape=shape, length=length, encoded=None)
+            made = replace(x, shape=shape, length=length, encoded=None)
+            return made.of_one(add(x.text, sum(len(str(token).encode()) for token in tokens)))
         values = x.range
         for token in tokens:
             values = values.join(ValueRange(int(token), int(token))) if values else None

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
+from safedata.memory import times
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
 from safedata.ops.text import _tokens
@@ -42,7 +43,9 @@ class NormalizeUnicode(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type; texts may take several times the bytes."""
         self.require(x, "string")
-        return replace(x, length=blank(x.length).scaled(_GROWTH[self.form]), encoded=None)
+        growth = _GROWTH[self.form]
+        made = replace(x, length=blank(x.length).scaled(growth), encoded=None)
+        return made.of_one(times(growth, x.text))
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of one text in UTF-16, before and after; texts are worked on one by one."""

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 from typing_extensions import Self
 
 from safedata.lowering import Call
+from safedata.memory import times
 from safedata.ops.base import Op
 from safedata.ops.text._text import at_most_bytes, blank, first_entries
 from safedata.problem import Fault
@@ -55,7 +56,7 @@ class SplitString(Op):
         count = self._count(x.length)
         if self.max_tokens is not None:
             count = count.capped(self.max_tokens)
-        return Tensor("string", (count,), self._length(x.length))
+        return Tensor("string", (count,), self._length(x.length)).of_one(self._text(x.length))
 
     def _count(self, length: Dim) -> Dim:
         """Return how many parts there can be."""
@@ -74,6 +75,10 @@ class SplitString(Op):
         if self.by == "characters":
             return Dim.at_most(4)
         return blank(length) if self.max_bytes is None else blank(length).capped(self.max_bytes, "declared")
+
+    def _text(self, length: Dim) -> int | None:
+        """Return the bytes of all parts together; what is no UTF-8 becomes U+FFFD, which has three."""
+        return times(3 if self.by == "characters" else 1, length.most)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of all parts, of their places while they are found, and of their lengths."""

@@ -32,7 +32,7 @@ class Strip(Op):
     def infer(self, x: Tensor) -> Tensor:
         """Return the type of strings that may be shorter."""
         self.require(x, "string")
-        return replace(x, length=blank(x.length), encoded=None)
+        return replace(x, length=blank(x.length), encoded=None).of_one(x.text)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of the strings in between and of two patterns' states, where characters are named."""

@@ -40,7 +40,7 @@ class Substr(Op):
         """Return the type of strings with at most `len`, or four bytes for each character."""
         self.require(x, "string")
         most = self.len * (1 if self.unit == "BYTE" else 4)
-        return replace(x, length=self._length(x.length).capped(most), encoded=None)
+        return replace(x, length=self._length(x.length).capped(most), encoded=None).of_one(x.text)
 
     def _length(self, found: Dim) -> Dim:
         """Return what is left of strings from `pos` on."""

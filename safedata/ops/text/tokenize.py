@@ -11,7 +11,7 @@ from safedata.artifacts.shelf import Input, artifacts_of
 from safedata.artifacts.words import Words
 from safedata.insist import Check, insist
 from safedata.lowering import Call
-from safedata.memory import KIB, MIB
+from safedata.memory import KIB, MIB, times
 from safedata.ops.base import Op
 from safedata.ops.text import _tokens
 from safedata.ops.text._text import at_most_bytes, blank, first_entries
@@ -132,7 +132,7 @@ class Tokenize(Op):
         if self.max_tokens is not None:
             count = count.capped(self.max_tokens)
         if self.kind in _PLAIN:
-            return Tensor("string", (count,), self._length(x.length))
+            return Tensor("string", (count,), self._length(x.length)).of_one(self._text(x.length))
         known = self._words or self._pairs
         values = ValueRange(0, known.count - 1) if known is not None else None
         return Tensor("int64", (count,), range=values)
@@ -153,6 +153,10 @@ class Tokenize(Op):
             return Dim.at_most(4)
         grown = blank(length).scaled(_REPLACED if self.kind == "unicode_script" else 1)
         return grown if self.max_bytes is None else grown.capped(self.max_bytes, "declared")
+
+    def _text(self, length: Dim) -> int | None:
+        """Return the bytes of all tokens together; a byte that is no UTF-8 becomes the three of U+FFFD."""
+        return times(1 if self.kind == "whitespace" else _REPLACED, length.most)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
         """Return the bytes of every character with script and place, and of all tokens before some are left out."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from safedata.measured import CorruptError
+from safedata.sources._records import lengths_of
 from safedata.sources.lines._json_values import BadValueError, Column, decoded
 from safedata.sources.lines._lines import BadLines, Lines, kept, survey, taken
+from safedata.strata import rounded
 
 
 @dataclass(slots=True)
@@ -19,6 +22,8 @@ class Seen:
     """The largest size of each dimension."""
     longest: int = 0
     """Bytes of the longest string."""
+    lists: Counter[int] | None = field(default_factory=Counter[int])
+    """How many lines have lists of so many entries at most; None where an earlier version measured a file."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,8 @@ class Facts:
                 return True
             for seen, (shape, values) in zip(self.seen, found, strict=True):
                 seen.sizes = list(map(max, seen.sizes, shape))
+                if shape and seen.lists is not None:
+                    seen.lists[shape[0]] += 1
                 if values and isinstance(values[0], bytes):
                     seen.longest = max(seen.longest, *map(len, values))
             return True
@@ -61,7 +68,9 @@ class Facts:
         """Return what a measurement keeps of the one file that was read."""
         first = [[where.removeprefix(f"`{lines.path}`"), why] for where, why in self.bad.first]
         columns = [[seen.longest, *seen.sizes] for seen in self.seen]
-        return {**kept(lines), "marks": self.marks, "columns": columns, "bad": [self.bad.count, first]}
+        lists = [sorted(rounded(seen.lists or {}).items()) for seen in self.seen]
+        bad = [self.bad.count, first]
+        return {**kept(lines), "marks": self.marks, "columns": columns, "lists": lists, "bad": bad}
 
     def take(self, value: Any, path: str) -> Lines:
         """Add what a measurement has kept of a file, and return its lines.
@@ -75,6 +84,9 @@ class Facts:
             for seen, (longest, *sizes) in zip(self.seen, value["columns"], strict=True):
                 seen.longest = max(seen.longest, longest)
                 seen.sizes = [max(pair) for pair in zip(seen.sizes, sizes, strict=True)]
+            for seen, lists in zip(self.seen, value.get("lists") or [None] * len(self.seen), strict=True):
+                found = None if lists is None else lengths_of(lists, sum(count for _, count in lists))
+                seen.lists = None if seen.lists is None or found is None else seen.lists + found
             count, first = value["bad"]
             for number, (where, why) in enumerate(first):
                 self.bad.add(f"`{path}`{where}", why, count - len(first) + 1 if number == 0 else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field
 from typing import Any, Final
 
 from safedata.insist import Check, Where, either, insist
@@ -15,7 +16,7 @@ from safedata.sources._records import RECORD
 from safedata.sources.lines._json_rows import Reader, specs
 from safedata.sources.lines._json_values import Column
 from safedata.stages._stacking import counted
-from safedata.types import Dim, Element, Stream, Tensor, element_bytes
+from safedata.types import Dim, Element, Strata, Stratification, Stream, Tensor, element_bytes
 
 CHUNK: Final = MIB
 """Bytes of lines, and of what they become, that cross to Python and back at once; one line at least."""
@@ -58,6 +59,12 @@ class ParseJson(ParseRecord):
     """The largest number of commas and colons in a line."""
     known: Evidence
     """What that rests on."""
+    seen: Strata = field(default_factory=dict[str, tuple[Stratification, ...]], repr=False, compare=False)
+    """How many lists there are of which size, where they were counted."""
+
+    def strata(self, before: Stream, after: Stream, scope: Scope) -> Strata:
+        """Return those of what passes by, of texts, and of lists."""
+        return {**super().strata(before, after, scope), **self.seen}
 
     @property
     def raises(self) -> bool:

@@ -22,7 +22,8 @@ from safedata.sources.lines._json_facts import Facts, Seen
 from safedata.sources.lines._json_graph import ParseJson
 from safedata.sources.lines._json_values import DTYPES, MISSING, BadValueError, Column
 from safedata.sources.lines._lines import WHOLE, LinesRoot, all_lines, places_of, seen_in
-from safedata.types import Dim, Tensor
+from safedata.strata import by_rows, rounded
+from safedata.types import Dim, Strata, Tensor
 from safedata.typetext import parse_type
 
 if TYPE_CHECKING:
@@ -86,8 +87,10 @@ class Jsonl(Source):
         if not complete:
             notes.append(f"{seen} lines were read, the first ones of each file")
         evidence: Evidence = "measured" if complete else "sampled"
-        columns = tuple(_bounded(*one, evidence) for one in zip(facts.columns, facts.seen, strict=True))
         longest = Dim.at_most(max(one.longest for one in parts), evidence)
+        columns = tuple(
+            _bounded(*one, evidence, longest) for one in zip(facts.columns, facts.seen, strict=True)
+        )
         root = LinesRoot(
             "jsonl",
             files,
@@ -101,7 +104,8 @@ class Jsonl(Source):
             seen_in(Tensor("string", (), longest), parts, [file.size for file in found], self.compression),
             cut=True,
         )
-        node = ParseJson(columns, longest, facts.marks, evidence)
+        lists = _lists(columns, facts.seen) if complete else {}
+        node = ParseJson(columns, longest, facts.marks, evidence, lists)
         return Inspected(in_turn(root, self.interleave), (node,), digest(found), files, tuple(notes))
 
     def _check_count(self, seen: int) -> None:
@@ -193,8 +197,17 @@ def _type(written: str, at: tuple[str, ...]) -> Tensor:
         raise Fault("SD105", str(error), at) from None
 
 
-def _bounded(column: Column, seen: Seen, evidence: Evidence) -> Column:
-    """Return the column with a bound for all that its type leaves open."""
+def _lists(columns: Sequence[Column], seen: Sequence[Seen]) -> Strata:
+    """Return how many lists there are of which size, of those that differ."""
+    return {
+        column.name: (by_rows(column.tensor, rounded(one.lists)),)
+        for column, one in zip(columns, seen, strict=True)
+        if one.lists and not column.tensor.shape[0].exact
+    }
+
+
+def _bounded(column: Column, seen: Seen, evidence: Evidence, line: Dim) -> Column:
+    """Return the column with a bound for all that its type leaves open; its texts lie in a line of so many bytes."""
     shape, texts = column.read({}) if column.default is not MISSING else ((0,) * column.tensor.rank, [])
     dims = tuple(
         bound(None, max(size, other), evidence) if dim.most is None else dim
@@ -204,4 +217,6 @@ def _bounded(column: Column, seen: Seen, evidence: Evidence) -> Column:
     if tensor.dtype == "string" and tensor.length.most is None:
         longest = max([seen.longest, *map(len, texts)])
         tensor = replace(tensor, length=bound(None, longest, evidence))
+    if tensor.dtype == "string":
+        tensor = tensor.parts_of(line, least=sum(map(len, texts)))
     return replace(column, tensor=tensor)

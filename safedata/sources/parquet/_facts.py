@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -196,7 +197,15 @@ def _batches(
 def keep(seen: Mapping[str, Seen]) -> dict[str, list[Any]]:
     """Return what a measurement keeps of a file."""
     return {
-        name: [one.most, one.longest, one.absent, one.first, sorted(rounded(one.lengths or {}).items())]
+        name: [
+            one.most,
+            one.longest,
+            one.absent,
+            one.first,
+            sorted(rounded(one.lengths or {}).items()),
+            one.text,
+            sorted(rounded(one.lists or {}).items()),
+        ]
         for name, one in seen.items()
     }
 
@@ -214,9 +223,21 @@ def take(value: Any, columns: Sequence[Column]) -> dict[str, Seen]:
     return made
 
 
-def _seen(most: Any, longest: Any, absent: Any, first: Any, lengths: Any = None) -> Seen:
-    found = None if lengths is None else lengths_of(lengths, sum(count for _, count in lengths))
-    return Seen(_number(most), _number(longest), _number(absent), _number(first), found)
+def _seen(most: Any, longest: Any, absent: Any, first: Any, *later: Any) -> Seen:
+    lengths, text, lists = (*later, None, None, None)[:3]  # earlier versions kept less
+    return Seen(
+        _number(most),
+        _number(longest),
+        _number(absent),
+        _number(first),
+        _counts(lengths),
+        _counts(lists),
+        None if text is None else _number(text),
+    )
+
+
+def _counts(kept: Any) -> Counter[int] | None:
+    return None if kept is None else lengths_of(kept, sum(count for _, count in kept))
 
 
 def _number(value: Any) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from safedata.memory import largest
 from safedata.records import record
 from safedata.sources.parquet._schema import Column, plain, pyarrow
 from safedata.types import Dim, Tensor
@@ -246,14 +247,22 @@ class Seen:
     """The first of these in its file, from 0."""
     lengths: Counter[int] | None = field(default_factory=Counter[int])
     """How many texts are of which length at most; None where an earlier version measured the file."""
+    lists: Counter[int] | None = field(default_factory=Counter[int])
+    """How many lists are of how many entries at most; None likewise."""
+    text: int | None = 0
+    """Bytes of the texts of one list together, at most; None likewise."""
 
     def take(self, made: Values, start: int) -> None:
         """Add some rows, of which the first has the number `start` in its file."""
         if made.lengths is not None and made.lengths.size:
             self.most = max(self.most, int(made.lengths.max()))
+            if self.lists is not None:
+                self.lists.update(made.lengths.tolist())
         if made.longest is not None and made.longest.size:
             self.longest = max(self.longest, int(made.longest.max()))
-            if self.lengths is not None and made.lengths is None:
+            if made.lengths is not None:
+                self.text = largest(self.text, _most_together(made))
+            elif self.lengths is not None:
                 self.lengths.update(made.longest.tolist())
         count = int(made.absent.sum())
         if count and not self.absent:
@@ -261,9 +270,23 @@ class Seen:
         self.absent += count
 
     def count(self, other: Seen) -> None:
-        """Add the texts of another file."""
-        known = self.lengths is not None and other.lengths is not None
-        self.lengths = (self.lengths or Counter()) + (other.lengths or Counter()) if known else None
+        """Add the texts and lists of another file."""
+        self.lengths = _both(self.lengths, other.lengths)
+        self.lists = _both(self.lists, other.lists)
+        self.text = largest(self.text, other.text)
+
+
+def _both(one: Counter[int] | None, other: Counter[int] | None) -> Counter[int] | None:
+    return None if one is None or other is None else one + other
+
+
+def _most_together(made: Values) -> int:
+    """Return the bytes of the texts of one list, those of the list that has most."""
+    import numpy as np
+
+    before: Any = np.concatenate([[0], np.cumsum(made.longest, dtype="int64")])
+    ends: Any = np.cumsum(made.lengths)
+    return int((before[ends] - before[ends - made.lengths]).max())
 
 
 def typed(
@@ -278,7 +301,8 @@ def typed(
     tensor = Tensor(column.tensor.dtype, shape)
     if tensor.dtype != "string":
         return tensor
-    return Tensor("string", shape, _bound(max_bytes.get(column.name), seen.longest, evidence))
+    made = Tensor("string", shape, _bound(max_bytes.get(column.name), seen.longest, evidence))
+    return made.parts_of(Dim.at_most(seen.text, evidence))
 
 
 def _bound(declared: int | None, seen: int, evidence: Any) -> Dim:

@@ -22,7 +22,7 @@ from safedata.sources.parquet._facts import SAMPLED, Facts, File, keep, missing,
 from safedata.sources.parquet._graph import LeaveOut, ParquetRoot
 from safedata.sources.parquet._rows import MISSING, Read, Seen, typed
 from safedata.sources.parquet._schema import Column
-from safedata.strata import by_length, rounded
+from safedata.strata import by_length, by_rows, rounded
 from safedata.types import Strata, Stratification
 
 if TYPE_CHECKING:
@@ -176,7 +176,11 @@ class Parquet(Source):
         default = self.default.get(column.name)
         values = default if isinstance(default, list) else [default]
         texts = [len(one.encode()) for one in values if isinstance(one, str)]
-        return Seen(len(values) if column.listed and default is not None else 0, max(texts, default=0))
+        return Seen(
+            len(values) if column.listed and default is not None else 0,
+            max(texts, default=0),
+            text=sum(texts),
+        )
 
     def _known(
         self, facts: Facts, wanted: Sequence[Column], found: Sequence[Found], scope: Scope
@@ -240,13 +244,17 @@ def _root(
 
 
 def _strata(reads: Sequence[Read], seen: Mapping[str, Seen], rows: int, *, whole: bool) -> Strata:
-    """Return how many rows have texts of which length, where so many of them were read, or all."""
+    """Return how many rows have texts of which length, or lists of which size, where these were counted."""
     found = dict[str, tuple[Stratification, ...]]()
     for one in reads:
-        lengths = seen[one.column.name].lengths
-        read = sum(lengths.values()) if lengths else 0
-        if lengths and one.tensor.dtype == "string" and not one.tensor.rank and (read == rows or not whole):
-            found[one.column.name] = (by_length(one.tensor, rounded(lengths), every=None if whole else rows),)
+        name, tensor, every = one.column.name, one.tensor, None if whole else rows
+        listed = one.column.listed and not tensor.shape[0].exact
+        sizes = seen[name].lists if listed else seen[name].lengths
+        if not sizes or (whole and sizes.total() != rows) or not (listed or tensor.dtype == "string"):
+            continue
+        if listed or not tensor.rank:
+            by_size = by_rows if listed else by_length
+            found[name] = (by_size(tensor, rounded(sizes), every=every),)
     return found
 
 

@@ -146,6 +146,7 @@ def _kept_seen(one: Wanted, seen: Seen) -> dict[str, Any]:
         "whole": seen.whole,
         "coefficients": seen.coefficients,
         "pairs": rounded_pairs(seen.pairs),
+        "lists": None if seen.lists is None else sorted(rounded(seen.lists).items()),
     }
 
 
@@ -195,6 +196,9 @@ def _take_seen(kept: Mapping[str, Any], seen: Seen, path: str) -> None:
     seen.counted = seen.counted and pairs is not None
     for height, width, count in pairs or ():
         seen.pairs[_number(height), _number(width)] += _number(count)
+    lists = kept.get("lists")
+    found = None if lists is None else lengths_of(lists, sum(count for _, count in lists))
+    seen.lists = None if seen.lists is None or found is None else seen.lists + found
     seen.images = seen.images and kept["images"] is True
     seen.whole = seen.whole and kept["whole"] is True
     coefficients = kept["coefficients"]

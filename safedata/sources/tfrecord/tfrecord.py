@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, NonNegativeInt
 
-from safedata.examples.feature import ROWS, STEPS, Feature, check_feature, default_of, encode
+from safedata.examples.feature import LISTS, ROWS, STEPS, Feature, check_feature, default_of, encode
 from safedata.examples.parsing import Parsed
 from safedata.fields import Size
 from safedata.internal.parse_example import ParseExample
@@ -41,7 +41,7 @@ from safedata.sources.tfrecord._feature import encoded_of
 from safedata.sources.tfrecord._framing import Compression, Scan, scan
 from safedata.sources.tfrecord._reader import TfrecordRoot
 from safedata.sources.tfrecord._recovery import FOOTER, HEADER, SUMMED
-from safedata.strata import by_image, by_length, by_sample
+from safedata.strata import by_image, by_length, by_rows, by_sample, rounded
 from safedata.types import Dim, Stratification, Tensor
 
 HEADERS: Final = 200_000
@@ -106,13 +106,11 @@ class Tfrecord(Source):
             total = f"of {count} records" if complete else "records; not all could be counted"
             notes.append(f"{survey.records} {total} were parsed")
         notes += self._faults(survey, scope)
-        features = tuple(self._parsed(one, survey.seen[one.name], evidence) for one in wanted)
-        images = {
-            one.name: by_image(one.tensor, _sizes_of(survey.seen[one.name]), every=None if parsed else count)
-            for one in features
-            if one.kind == "fixed" and not one.tensor.rank and one.default is None
-        }
-        node = ParseExample(features, any(one.kind in STEPS for one in wanted), parsed, images)
+        record = Dim.at_most(max(one.largest for one in parts), "measured" if complete else "sampled")
+        features = tuple(self._parsed(one, survey.seen[one.name], evidence, record) for one in wanted)
+        every = None if parsed else count
+        sizes = {one.name: _strata_of(one, survey.seen[one.name], every) for one in features}
+        node = ParseExample(features, any(one.kind in STEPS for one in wanted), parsed, sizes)
         root = in_turn(self._root(files, parts, complete, found), self.interleave)
         return Inspected(root, (node,), digest(found), files, tuple(notes), declared_for(features))
 
@@ -235,7 +233,7 @@ class Tfrecord(Source):
             elif seen.bad.count:
                 yield from _bad(seen.bad, survey.records, ("features", one.name), scope)
 
-    def _parsed(self, one: Wanted, seen: Seen, evidence: Evidence) -> Parsed:
+    def _parsed(self, one: Wanted, seen: Seen, evidence: Evidence, record: Dim) -> Parsed:
         feature = self.features[one.name]
         default = default_of(feature, one.name)
         tensor = Tensor(one.dtype, tuple(Dim.exactly(size) for size in one.shape))
@@ -250,9 +248,19 @@ class Tfrecord(Source):
             longest = max([seen.longest, *(len(encode(value)) for value in default or ())])
             tensor = replace(tensor, length=bound(one.max_bytes, longest, evidence))
             tensor = replace(tensor, encoded=encoded_of(feature, seen, evidence))
+            tensor = tensor.parts_of(record, least=sum(len(encode(value)) for value in default or ()))
         return Parsed(
             one.name, one.key, one.kind, tensor, default, one.partition or "row_lengths", one.partition_key
         )
+
+
+def _strata_of(one: Parsed, seen: Seen, every: int | None) -> Stratification:
+    """Return how many images, or lists, there are of which size; nothing of what does not differ."""
+    if one.kind in LISTS and one.default is None and seen.lists:
+        return by_rows(one.tensor, rounded(seen.lists), every=every)
+    if one.kind == "fixed" and not one.tensor.rank and one.default is None:
+        return by_image(one.tensor, _sizes_of(seen), every=every)
+    return ()
 
 
 def _sizes_of(seen: Seen) -> list[tuple[int, int, int]]:
