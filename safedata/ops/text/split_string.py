@@ -19,9 +19,10 @@ class SplitString(Op):
     """Split a text into the vector of its parts: words, what stands between separators, characters or bytes.
 
     As `tf.strings.split`, `tf.strings.unicode_split` (UTF-8; what is none becomes U+FFFD) and
-    `tf.strings.bytes_split` do. There are at most as many parts as the bytes allow, and each may have all of
-    them: that bound is loose, so give `max_tokens`, behind which parts are left out, and
-    `max_bytes`, above which a part is an error (SD501 at run time). Of a batch of texts it makes ragged rows.
+    `tf.strings.bytes_split` do. All parts together have no more bytes than the text, and there are at most as
+    many as these allow, each with 24 bytes of its own: where that bound is loose, give `max_tokens`, behind which
+    parts are left out, and `max_bytes`, above which a part is an error (SD501 at run time): parts of up to 22 bytes
+    have no block beside that. Of a batch of texts it makes ragged rows.
     """
 
     example: ClassVar[str] = "split_string"
