@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import PositiveInt
 
 from safedata.fields import Int
-from safedata.lowering import Call
+from safedata.lowering import Call, stretch
 from safedata.memory import times
 from safedata.ops._drawing import Drawing
 from safedata.ops._fields import axis_of
@@ -53,6 +53,8 @@ class RandomChunk(Drawing):
         kept = tf.minimum(size, self.length)
         starts = tf.cast(size - kept + 1, tf.float32)
         start = tf.minimum(tf.cast(call.draw() * starts, tf.int32), size - kept)
+        if not axis + call.batch_dims:
+            return tf.ensure_shape(stretch(tf, x, slice(start, start + kept)), call.y.static_shape)
         places = start[..., None] + tf.range(kept)
         made = tf.gather(x, places, axis=call.batch_dims + axis, batch_dims=call.batch_dims)
         return tf.ensure_shape(made, (*x.shape[: call.batch_dims], *call.y.static_shape))

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from pydantic import PositiveInt
 
 from safedata.fields import Int
-from safedata.lowering import Call
-from safedata.memory import times
+from safedata.lowering import Call, stretch
 from safedata.ops._fields import axis_of
 from safedata.ops.base import Op
 from safedata.problem import Fault
@@ -69,8 +68,8 @@ class Slice(Op):
         return Dim.at_most(most, dim.evidence)
 
     def workspace(self, x: Tensor, y: Tensor) -> int | None:
-        """Return the bytes of the places of the entries that are gathered."""
-        return times(8, x.shape[self.axis].most)
+        """Return nothing: it is a copy of the stretch."""
+        return 0
 
     def lower(self, x: Any, call: Call) -> Any:
         """Return the stretch as a copy: along the very first dimension a slice would keep all of `x` alive."""
@@ -79,4 +78,4 @@ class Slice(Op):
         kept = slice(self.start, self.stop, self.step)
         if axis:
             return x[(slice(None),) * axis + (kept,)]
-        return tf.ensure_shape(tf.gather(x, tf.range(tf.shape(x)[0])[kept]), call.y.static_shape)
+        return tf.ensure_shape(stretch(tf, x, kept), call.y.static_shape)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from safedata.lowering import Call
+from safedata.lowering import Call, stretch
 from safedata.memory import add, times
 from safedata.ops._fields import axis_of
 from safedata.ops.base import Op
@@ -52,20 +52,17 @@ class Truncate(Op):
         return add(times(8, y.elements), times(128, rows)) if x.ragged_rank else 0
 
     def lower(self, x: Any, call: Call) -> Any:
-        """Return the first or last entries of `x`, as a copy.
-
-        A slice along the very first dimension would share the memory of all of `x` and keep it alive in
-        every buffer behind (TensorFlow, `strided_slice_op.cc`, aligned dim-0 slices), so it is gathered.
-        """
+        """Return the first or last entries of `x`, as a copy."""
         tf = call.tf
         axis = self.axis % call.x.rank
         if call.x.shape[axis].exact and call.x.shape[axis] == call.y.shape[axis]:
             return x
+        stays = slice(None, self.length) if self.side == "end" else slice(-self.length, None)
         if axis + call.batch_dims:
-            kept = slice(None, self.length) if self.side == "end" else slice(-self.length, None)
-            return x[(slice(None),) * (axis + call.batch_dims) + (kept,)]
-        count = x.nrows() if call.x.ragged_rank else tf.shape(x)[0]
+            return x[(slice(None),) * (axis + call.batch_dims) + (stays,)]
+        if not call.x.ragged_rank:
+            return tf.ensure_shape(stretch(tf, x, stays), call.y.static_shape)
+        count = x.nrows()
         kept = tf.minimum(count, self.length)
         first = 0 if self.side == "end" else count - kept
-        made = tf.gather(x, first + tf.range(kept))
-        return made if call.x.ragged_rank else tf.ensure_shape(made, call.y.static_shape)
+        return tf.gather(x, first + tf.range(kept))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
 
 from safedata.insist import Check, insist
-from safedata.lowering import Call
+from safedata.lowering import Call, stretch
 from safedata.memory import times
 from safedata.ops._ragged import each
 from safedata.ops.base import Op
@@ -36,7 +36,7 @@ def first_entries(tf: Any, parts: Any, count: int) -> Any:
     """Return the first parts of a text, or of each of a batch; a slice would keep those of one text all alive."""
     if isinstance(parts, tf.RaggedTensor):
         return parts[:, :count]
-    return tf.gather(parts, tf.range(tf.minimum(tf.size(parts), count)))
+    return stretch(tf, parts, slice(None, count))
 
 
 def at_most_bytes(parts: Any, call: Call, most: int, what: str) -> Any:

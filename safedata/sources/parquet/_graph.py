@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from safedata.cardinality import exactly
 from safedata.insist import Check, Where, insist
-from safedata.lowering import Lowering, Values, as_written
+from safedata.lowering import Lowering, Values, as_written, stretch
 from safedata.memory import HOST, MIB, Evidence, Hold, add, times
 from safedata.problem import Fault
 from safedata.records import record, replace
@@ -163,7 +163,9 @@ def _as_it_is(where: Any) -> Any:
 
 def _row(tf: Any, flat: Any, splits: Any, number: Any) -> Any:
     """Return a copy of one row: an entry of `flat`, or those between two of its splits."""
-    return tf.gather(flat, number if splits is None else tf.range(splits[number], splits[number + 1]))
+    if splits is None:
+        return tf.gather(flat, number)
+    return stretch(tf, flat, slice(splits[number], splits[number + 1]))
 
 
 def _ragged(read: Read) -> bool:
