@@ -240,7 +240,9 @@ def _root(
         places.add_run(number, 0, file.rows)
     counts = tuple(file.rows for file in found)
     reader = max(file.reader for file in found)
-    return ParquetRoot(reads, files, counts, reader, max(file.footer for file in found), places, skips=skips)
+    groups = sum(len(file.groups) for file in found)
+    footer = max(file.footer for file in found)
+    return ParquetRoot(reads, files, counts, reader, footer, places, groups, skips=skips)
 
 
 def _strata(reads: Sequence[Read], seen: Mapping[str, Seen], rows: int, *, whole: bool) -> Strata:
