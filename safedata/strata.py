@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import ge
 from typing import Final, NamedTuple
 
-from safedata.memory import EVIDENCE, Evidence, weakest
+from safedata.memory import Evidence, weakest
 from safedata.records import replace
 from safedata.types import Dim, Strata, Stratification, Stream, Tensor
 
@@ -289,15 +289,16 @@ def passing(before: Stream, after: Stream) -> Strata:
 def with_strata(stream: Stream, strata: Strata) -> Stream:
     """Return the stream with these strata and no others; itself where it has them.
 
-    Those that rest on less than the bound of all elements does are left out: beside a declared one a sample is none.
+    Those of a sample are left out where the bound of all elements rests on more: beside a declared one it is none.
     """
     if stream.strata is strata:
         return stream
     found: dict[str, tuple[Stratification, ...]] = {}
     for name, ways in strata.items():
-        rank = EVIDENCE.index(stream.element[name].evidence)
-        if kept := tuple(way for way in ways if all(EVIDENCE.index(one.evidence) <= rank for one, _ in way)):
-            found[name] = kept
+        if stream.element[name].evidence != "sampled":
+            ways = tuple(way for way in ways if all(one.evidence != "sampled" for one, _ in way))
+        if ways:
+            found[name] = ways
     return stream if found == stream.strata else replace(stream, strata=found)
 
 

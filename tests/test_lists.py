@@ -332,3 +332,18 @@ def test_a_sample_says_nothing_of_all_texts_of_a_list(
     tensor = plan.result.element["of"]
     assert tensor.parts is None
     assert tensor.evidence == "sampled"
+
+
+@pytest.mark.parametrize("steps", [(), ({"map": {"ids": [{"truncate": 100}]}},)])
+def test_sizes_that_were_seen_hold_beside_another_bound(tmp_path: Path, steps: tuple[object, ...]) -> None:
+    """What was declared, or what an operation promises, bounds each list; what all take rests on what was seen."""
+    source = records(tmp_path)
+    source["tfrecord"]["features"]["ids"]["max"] = 5000
+    exact = 8 * sum(min(count, 100) if steps else count for count in COUNTS)
+    [found] = holds(tmp_path, source, *steps, {"cache": "memory"})
+    assert exact <= (found.bytes or 0) <= 1.05 * exact + len(LISTS) * 2 * BESIDE
+    assert found.evidence == "measured"
+    if not steps:
+        plan = checked(tmp_path, source).plan
+        assert plan is not None
+        assert plan.result.element["ids"].evidence == "declared"

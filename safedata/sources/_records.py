@@ -115,6 +115,15 @@ def lengths_of(kept: Any, count: int) -> Counter[int] | None:
     return found
 
 
+def counts_of(kept: Any) -> Counter[int] | None:
+    """Return the same of whatever was kept, where nothing says how many there are.
+
+    Raises:
+        TypeError, ValueError: it cannot have been kept of anything.
+    """
+    return None if kept is None else lengths_of(kept, sum(count for _, count in kept))
+
+
 @dataclass(slots=True)
 class Places:
     """Where each record comes from: runs of records that are numbered one after the other in one file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from safedata.memory import KIB, add, format_size, largest, times
+from safedata.memory import KIB, Evidence, add, format_size, largest, times, weakest
 from safedata.records import replace
 from safedata.scope import COMPONENT_BYTES, ELEMENT_BYTES, POOLED_BYTES, Scope
 from safedata.strata import together
@@ -110,6 +110,14 @@ def _spared_in_batch(name: str, before: Stream, after: Stream, size: int, scope:
         return 0
     rounding = _UNIT + _pages(one.bytes or 0)  # of rows by themselves, where a batch has one block
     return max(0, _spared(name, before, size, scope) - size * rounding)
+
+
+def rests_on(stream: Stream, uneven: int) -> Evidence:
+    """Return the weakest evidence of a bound on many elements: that of their sizes too, where these differ."""
+    if not uneven:
+        return stream.weakest
+    smallest = (way[-1][0].evidence for ways in stream.strata.values() for way in ways)
+    return weakest(stream.weakest, *smallest)
 
 
 def on_average(size: int | None, uneven: int) -> str:

@@ -9,7 +9,7 @@ from safedata.lowering import Lowering, as_written, rewrapped
 from safedata.memory import HOST, Hold
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batch_bytes, batched, many_bytes, on_average, slot_bytes
+from safedata.stages._elements import batch_bytes, batched, many_bytes, on_average, rests_on, slot_bytes
 from safedata.stages._fields import Count
 from safedata.stages._stacking import Stacking, check_even
 from safedata.types import Stream
@@ -69,7 +69,7 @@ class Batch(Stacking):
         made = slot_bytes(after, scope)
         slots = ((1, made),) if made is not None else ()
         what = f"{self.size} elements gathered{on_average(gathered, uneven)}"
-        yield Hold(HOST, gathered, what, before.weakest, uneven=uneven)
+        yield Hold(HOST, gathered, what, rests_on(before, uneven), uneven=uneven)
         yield Hold(HOST, made, f"one batch of {self.size}", after.weakest, slots=slots)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from safedata.memory import HOST, KIB, MIB, Hold, add, format_size, largest
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import KEPT_BYTES, is_broken, many_bytes, on_average
+from safedata.stages._elements import KEPT_BYTES, is_broken, many_bytes, on_average, rests_on
 from safedata.stages._shelved import KEYS, Compression, counted_anew, refuse_endless, shelved
 from safedata.stages.base import Node, Stage
 from safedata.types import Stream
@@ -104,7 +104,7 @@ class Cache(Stage):
             f"all {count} elements" if count is not None else "all elements, of which the number is not known"
         )
         kept, uneven = self._kept(before, scope)
-        yield Hold(HOST, kept, f"{what}{on_average(kept, uneven)}", before.weakest, uneven=uneven)
+        yield Hold(HOST, kept, f"{what}{on_average(kept, uneven)}", rests_on(before, uneven), uneven=uneven)
 
     def _kept_either(self, before: Stream, scope: Scope) -> int | None:
         """Return what is kept, wherever tensors come from."""

@@ -13,7 +13,7 @@ from safedata.lowering import Lowering, as_written
 from safedata.memory import HOST, Hold
 from safedata.problem import Fault, did_you_mean
 from safedata.scope import Scope
-from safedata.stages._elements import batch_shape, batched, on_average, slot_bytes
+from safedata.stages._elements import batch_shape, batched, on_average, rests_on, slot_bytes
 from safedata.stages._fields import Count
 from safedata.stages._filling import Scalar, filled, filled_up, gathered_bytes, named, padding, with_mask
 from safedata.stages._stacking import Stacking, check_even_batches
@@ -81,7 +81,7 @@ class PaddedBatch(Stacking):
         """
         gathered, uneven = gathered_bytes(before, self._marked(before, scope), self.size, scope)
         what = f"{self.size} elements gathered{on_average(gathered, uneven)}"
-        yield Hold(HOST, gathered, what, before.weakest, uneven=uneven)
+        yield Hold(HOST, gathered, what, rests_on(before, uneven), uneven=uneven)
         yield Hold(HOST, slot_bytes(after, scope), f"one padded batch of {self.size}", after.weakest)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from safedata.lowering import Lowering
 from safedata.memory import HOST, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import PREFETCH_BYTES, Scope
-from safedata.stages._elements import is_broken, many_bytes, on_average, slot_bytes
+from safedata.stages._elements import is_broken, many_bytes, on_average, rests_on, slot_bytes
 from safedata.stages._fields import Buffer, Count, Device, gpu_index
 from safedata.stages._gpu import element_blocks
 from safedata.stages.base import Stage
@@ -87,7 +87,7 @@ class Prefetch(Stage):
             ((kept, one),) if place == HOST and not uneven and kept is not None and one is not None else ()
         )
         what = f"{what} kept ready{on_average(ready, uneven)}"
-        yield Hold(place, ready, what, before.weakest, slots=slots, uneven=uneven)
+        yield Hold(place, ready, what, rests_on(before, uneven), slots=slots, uneven=uneven)
         if place != HOST and (most is None or wanted is None or most > wanted):
             yield Hold(place, element_blocks(after), "the element handed on", after.weakest)
 

@@ -10,7 +10,7 @@ from safedata.memory import HOST, Hold
 from safedata.problem import Fault
 from safedata.records import replace
 from safedata.scope import Scope
-from safedata.stages._elements import batch_bytes, batched, many_bytes, on_average, slot_bytes
+from safedata.stages._elements import batch_bytes, batched, many_bytes, on_average, rests_on, slot_bytes
 from safedata.stages._fields import Count
 from safedata.stages._stacking import check_even_batches
 from safedata.stages.base import Stage
@@ -58,7 +58,7 @@ class RaggedBatch(Stage):
         """
         gathered, uneven = many_bytes(_wrapped(before), self.size, scope)
         what = f"{self.size} elements gathered{on_average(gathered, uneven)}"
-        yield Hold(HOST, gathered, what, before.weakest, uneven=uneven)
+        yield Hold(HOST, gathered, what, rests_on(before, uneven), uneven=uneven)
         yield Hold(HOST, slot_bytes(after, scope), f"one ragged batch of {self.size}", after.weakest)
 
     def skips(self, count: int, before: Stream) -> tuple[int, int] | None:

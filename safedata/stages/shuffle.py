@@ -10,7 +10,15 @@ from safedata.lowering import Lowering
 from safedata.memory import HOST, KIB, MIB, Hold, add, times
 from safedata.problem import Fault
 from safedata.scope import COMPONENT_BYTES, Scope
-from safedata.stages._elements import FILLED_BYTES, is_broken, largest_of, many_bytes, on_average, slot_bytes
+from safedata.stages._elements import (
+    FILLED_BYTES,
+    is_broken,
+    largest_of,
+    many_bytes,
+    on_average,
+    rests_on,
+    slot_bytes,
+)
 from safedata.stages._fields import Buffer, Count
 from safedata.stages.base import Stage
 from safedata.types import Stream, Tensor
@@ -122,7 +130,12 @@ class Shuffle(Stage):
         places = () if one is None or slots is None or uneven else ((slots, one),)
         what += on_average(kept, uneven) + more
         yield Hold(
-            HOST, add(filled, holes), f"a buffer of {what}", before.weakest, slots=places, uneven=uneven
+            HOST,
+            add(filled, holes),
+            f"a buffer of {what}",
+            rests_on(before, uneven),
+            slots=places,
+            uneven=uneven,
         )
 
     def _beside(self, before: Stream) -> int | None:

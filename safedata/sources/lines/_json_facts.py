@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safedata.measured import CorruptError
-from safedata.sources._records import lengths_of
+from safedata.sources._records import counts_of
 from safedata.sources.lines._json_values import BadValueError, Column, decoded
 from safedata.sources.lines._lines import BadLines, Lines, kept, survey, taken
 from safedata.strata import rounded
@@ -84,8 +84,9 @@ class Facts:
             for seen, (longest, *sizes) in zip(self.seen, value["columns"], strict=True):
                 seen.longest = max(seen.longest, longest)
                 seen.sizes = [max(pair) for pair in zip(seen.sizes, sizes, strict=True)]
-            for seen, lists in zip(self.seen, value.get("lists") or [None] * len(self.seen), strict=True):
-                found = None if lists is None else lengths_of(lists, sum(count for _, count in lists))
+            kept_lists: list[Any] = value.get("lists") or [None] * len(self.seen)
+            for seen, lists in zip(self.seen, kept_lists, strict=True):
+                found = counts_of(lists)
                 seen.lists = None if seen.lists is None or found is None else seen.lists + found
             count, first = value["bad"]
             for number, (where, why) in enumerate(first):

@@ -104,7 +104,7 @@ class Jsonl(Source):
             seen_in(Tensor("string", (), longest), parts, [file.size for file in found], self.compression),
             cut=True,
         )
-        lists = _lists(columns, facts.seen) if complete else {}
+        lists: Strata = _lists(columns, facts.seen) if complete else {}
         node = ParseJson(columns, longest, facts.marks, evidence, lists)
         return Inspected(in_turn(root, self.interleave), (node,), digest(found), files, tuple(notes))
 

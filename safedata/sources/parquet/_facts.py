@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,7 +10,7 @@ from typing import Any, Final
 from safedata.measured import CorruptError
 from safedata.problem import Fault
 from safedata.sources._listing import unreadable
-from safedata.sources._records import damaged, lengths_of
+from safedata.sources._records import counts_of, damaged
 from safedata.sources.parquet._footer import Chunk, FooterError, Group, read_groups
 from safedata.sources.parquet._pages import PageError, Pages, read_pages
 from safedata.sources.parquet._rows import MISSING, Seen, decode
@@ -230,14 +229,10 @@ def _seen(most: Any, longest: Any, absent: Any, first: Any, *later: Any) -> Seen
         _number(longest),
         _number(absent),
         _number(first),
-        _counts(lengths),
-        _counts(lists),
+        counts_of(lengths),
+        counts_of(lists),
         None if text is None else _number(text),
     )
-
-
-def _counts(kept: Any) -> Counter[int] | None:
-    return None if kept is None else lengths_of(kept, sum(count for _, count in kept))
 
 
 def _number(value: Any) -> int:

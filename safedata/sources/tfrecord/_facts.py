@@ -15,7 +15,7 @@ from safedata.memory import largest
 from safedata.problem import Fault
 from safedata.scope import Scope
 from safedata.sources._listing import FIRST
-from safedata.sources._records import damaged, lengths_of
+from safedata.sources._records import counts_of, damaged, lengths_of
 from safedata.sources._stream import Budget
 from safedata.sources._survey import Bad, Seen, Survey, Wanted
 from safedata.sources.tfrecord._framing import Compression, Scan, scan
@@ -196,8 +196,7 @@ def _take_seen(kept: Mapping[str, Any], seen: Seen, path: str) -> None:
     seen.counted = seen.counted and pairs is not None
     for height, width, count in pairs or ():
         seen.pairs[_number(height), _number(width)] += _number(count)
-    lists = kept.get("lists")
-    found = None if lists is None else lengths_of(lists, sum(count for _, count in lists))
+    found = counts_of(kept.get("lists"))
     seen.lists = None if seen.lists is None or found is None else seen.lists + found
     seen.images = seen.images and kept["images"] is True
     seen.whole = seen.whole and kept["whole"] is True
