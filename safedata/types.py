@@ -226,8 +226,7 @@ class Tensor:
         count, longest = self.elements, self.length.most
         if count == 0:
             return 0
-        every = None if count is None or longest is None else count * longest
-        together = self._together
+        together, every = self._together, times(count, longest)
         return every if together is None else together if every is None else min(together, every)
 
     @property
@@ -251,10 +250,14 @@ class Tensor:
         return None if count is None or text is None else min(count, text // (STRING_INLINE + 1))
 
     def of_one(self, text: int | None) -> Tensor:
-        """Return the type where all strings have so many bytes together at most; itself where nobody knows."""
-        if text is None or self.dtype != "string" or not self.rank:
+        """Return the type where all strings have so many bytes together at most; itself where nobody knows.
+
+        Where the number of strings has no bound nothing is said.
+        """
+        if text is None or self.dtype != "string" or not self.rank or self.elements is None:
             return self
-        return replace(self, parts=(text, self.shape, self.length))
+        length = replace(self.length)  # an object of its own: one stands for all lengths without a bound
+        return replace(self, length=length, parts=(text, self.shape, length))
 
     def parts_of(self, whole: Dim, *, least: int = 0) -> Tensor:
         """Return the type of strings that all lie in one of this length; itself where less is known of that.

@@ -10,7 +10,7 @@ from typing import IO, Final
 from safedata.artifacts.heading import MARK, Heading, Origin, heading_of, json_line, unusable, written
 from safedata.problem import Fault
 from safedata.records import record
-from safedata.types import STRING_HEAP, STRING_SLOT
+from safedata.types import STRING_HEAP, STRING_INLINE, STRING_SLOT
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes of the longest word that is read; a file with a longer line is hardly a list of words."""
@@ -65,7 +65,7 @@ def read_words(path: str) -> Words:
             digest.update(word + b"\n")
             count, size = count + 1, len(word)
             longest = max(longest, size)
-            blocks += size + STRING_HEAP if size > 22 else 0
+            blocks += size + STRING_HEAP if size > STRING_INLINE else 0
     if not count:
         raise unusable("it has no words")
     if head is not None and (digest.hexdigest(), count) != (head.digest, head.about.get("count")):

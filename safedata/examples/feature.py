@@ -15,8 +15,9 @@ from safedata.typetext import parse_type
 Kind = Literal["fixed", "variable", "ragged", "sequence", "ragged_sequence"]
 """How many values a feature has in each record; `Feature.kind` says it of each."""
 STEPS: Final = ("sequence", "ragged_sequence")
-LISTS: Final = ("variable", "sequence")
 """Those that lie in the feature lists of a `SequenceExample`; all others are in its context."""
+LISTS: Final = ("variable", "sequence")
+"""Those that are a list in each record: their first dimension varies, and no other."""
 ROWS: Final = ("ragged", "ragged_sequence")
 """Those that are ragged in one record."""
 

@@ -171,10 +171,10 @@ def blocks_bytes(stream: Stream) -> int | None:
 def component_bytes(tensor: Tensor, batch_dims: int = 0, *, pooled: bool = False) -> int | None:
     """Return an upper bound in bytes of one buffered component, its objects and roundings included."""
     count = None if tensor.broken else tensor.elements
-    if count is None or (tensor.dtype == "string" and tensor.text is None):
+    if count is None:
         return None
     if tensor.dtype == "string":
-        return tensor_bytes(STRING_SLOT * count, pooled=pooled) + _texts_bytes(tensor, count)
+        return add(tensor_bytes(STRING_SLOT * count, pooled=pooled), _texts_bytes(tensor, count))
     if not tensor.ragged_rank:
         return tensor_bytes(count * DTYPE_BYTES[tensor.dtype], pooled=pooled)
     return _ragged_bytes(tensor, count, batch_dims, pooled=pooled)
@@ -201,12 +201,13 @@ def _ragged_bytes(tensor: Tensor, count: int, batch_dims: int, *, pooled: bool) 
     return total
 
 
-def _texts_bytes(tensor: Tensor, count: int) -> int:
+def _texts_bytes(tensor: Tensor, count: int) -> int | None:
     """Return what so many strings take beside their 24 bytes each; where all are parts of one, no more than these."""
-    longest, text, long = tensor.length.most, tensor.text or 0, tensor.long_strings or 0
-    every = None if longest is None else count * _text_bytes(longest)
+    longest, text, long = tensor.length.most, tensor.text, tensor.long_strings
+    if text is None or long is None:
+        return None
     parts = text + _BLOCK * long + text // _MAPPED_FROM * _MAPPED
-    return parts if every is None else min(every, parts)
+    return parts if longest is None else min(count * _text_bytes(longest), parts)
 
 
 def _text_bytes(length: int) -> int:

@@ -116,7 +116,7 @@ class Shelve(Node):
         row = sum(column.row_bytes for column in columns)
         number = "elements, of which the number is not known" if count is None else f"{count} elements"
         with_texts = [tensor for tensor in kept.visible.values() if tensor.dtype == "string"]
-        texts = add(*(_characters(tensor) for tensor in with_texts))
+        texts = add(*(tensor.text for tensor in with_texts))
         size = f"of {row} B" if not with_texts else f"of at most {add(row, texts)} B"
         varying = add(*(_all_characters(name, before, kept) for name in kept.visible))
         rows, unit, heaps = add(times(count, row), varying), row, len(with_texts)
@@ -213,7 +213,7 @@ def text_bytes(stream: Stream) -> int | None:
     total: int | None = 0
     for tensor in stream.visible.values():
         if tensor.dtype == "string":
-            total = add(total, times(2, _characters(tensor)), times(_TEXT_OBJECT, tensor.elements))
+            total = add(total, times(2, tensor.text), times(_TEXT_OBJECT, tensor.elements))
     return total
 
 
@@ -223,15 +223,11 @@ def _all_characters(name: str, before: Stream, kept: Stream) -> int | None:
         return 0
 
     def size(tensor: Tensor) -> int | None:
-        return _characters(packed(before.with_element({name: tensor})).element[name])
+        return packed(before.with_element({name: tensor})).element[name].text
 
     if name in before.strata:
         return largest_of(name, before, before.cardinality.most, size)
-    return times(before.cardinality.most, _characters(kept.element[name]))
-
-
-def _characters(tensor: Tensor) -> int | None:
-    return tensor.text
+    return times(before.cardinality.most, kept.element[name].text)
 
 
 def _fits(tensor: Tensor, batch_dims: int) -> bool:

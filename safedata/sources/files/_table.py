@@ -19,6 +19,7 @@ from safedata.types import (
     DTYPE_BYTES,
     SCALAR_INT64,
     STRING_HEAP,
+    STRING_INLINE,
     STRING_SLOT,
     Dim,
     Strata,
@@ -40,8 +41,6 @@ _SHARED: Final = (-5, 256)
 """Python has one object for each of these integers."""
 _SHORT: Final = 128
 """Texts of which none is longer differ by less than what TensorFlow has beside each of them."""
-_INLINE: Final = 22
-"""Characters that lie inside a string's own place in the graph."""
 _ENCODED: Final = 33
 """A Python `bytes` object beside its content."""
 _COPIES: Final = 3
@@ -81,7 +80,7 @@ class Column:
         if self.type.dtype != "string":
             return count * _COPIES * DTYPE_BYTES[self.type.dtype]
         lengths = list(map(_length, cast("Sequence[str]", self.values)))
-        inside = sum(length + STRING_HEAP for length in lengths if length > _INLINE)
+        inside = sum(length + STRING_HEAP for length in lengths if length > STRING_INLINE)
         return sum(lengths) + inside + count * (_ENCODED + _ROUNDING + STRING_SLOT)
 
     def tensor(self, tf: Any) -> Any:

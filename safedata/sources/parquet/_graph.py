@@ -60,7 +60,7 @@ class ParquetRoot(FileRoot):
     footer: int
     """Bytes of the longest footer."""
     places: Places
-    groups: int = 1
+    groups: int
     """Row groups of all files."""
     seen: Strata = field(default_factory=dict[str, Any], compare=False)
     """By column: how many rows have texts of which length."""
