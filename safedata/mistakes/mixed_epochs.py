@@ -29,7 +29,9 @@ class MixedEpochs(Mistake):
             if slots == 1:
                 continue
             over = (
-                "" if not slots or not epoch else f": its {slots} slots reach over {slots / epoch:.2g} epochs"
+                ""
+                if not slots or not epoch
+                else f": its {slots} slots reach over {_count(slots / epoch)} epochs"
             )
             yield Finding(
                 step,
@@ -38,3 +40,7 @@ class MixedEpochs(Mistake):
                 f"put {step.said} before `repeat`",
                 labels=((repeat, "the next epoch follows at once"),),
             )
+
+
+def _count(epochs: float) -> str:
+    return f"{epochs:.2g}" if epochs < 99.5 else f"{epochs:,.0f}"

@@ -139,6 +139,8 @@ def test_mixed_epochs_are_counted() -> None:
     """The label says over how many epochs the buffer reaches."""
     [problem] = found("repeat", "shuffle: 250", *END)
     assert problem.label == "an epoch has no end here: its 250 slots reach over 2.5 epochs"
+    [problem] = found("repeat", "shuffle: 123_456", *END)
+    assert problem.label == "an epoch has no end here: its 123456 slots reach over 1,235 epochs"
 
 
 @pytest.mark.parametrize(
